@@ -1,0 +1,281 @@
+"""Pods and what they are made of: containers, volumes, their wishes and their observed states."""
+
+from datetime import datetime
+
+from msgspec import field
+
+from apps.cluster.types.base import Wire
+from apps.cluster.types.meta import Condition, LocalObjectReference, ObjectMeta, Resource
+
+Quantity = str | int | float
+IntOrString = int | str
+
+
+class ObjectFieldSelector(Wire):
+    field_path: str
+    api_version: str = ""
+
+
+class ResourceFieldSelector(Wire):
+    resource: str
+    container_name: str = ""
+    divisor: Quantity = ""
+
+
+class ConfigMapKeySelector(Wire):
+    key: str
+    name: str = ""
+    optional: bool | None = None
+
+
+class SecretKeySelector(Wire):
+    key: str
+    name: str = ""
+    optional: bool | None = None
+
+
+class EnvVarSource(Wire):
+    field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+    config_map_key_ref: ConfigMapKeySelector | None = None
+    secret_key_ref: SecretKeySelector | None = None
+
+
+class EnvVar(Wire):
+    name: str
+    value: str = ""
+    value_from: EnvVarSource | None = None
+
+
+class EnvSource(Wire):
+    name: str = ""
+    optional: bool | None = None
+
+
+class EnvFromSource(Wire):
+    prefix: str = ""
+    config_map_ref: EnvSource | None = None
+    secret_ref: EnvSource | None = None
+
+
+class ContainerPort(Wire):
+    container_port: int
+    name: str = ""
+    host_port: int | None = None
+    host_ip: str = ""
+    protocol: str = ""
+
+
+class ResourceRequirements(Wire):
+    limits: dict[str, Quantity] = {}
+    requests: dict[str, Quantity] = {}
+
+
+class VolumeMount(Wire):
+    name: str
+    mount_path: str
+    read_only: bool | None = None
+    sub_path: str = ""
+
+
+class Capabilities(Wire):
+    add: list[str] = []
+    drop: list[str] = []
+
+
+class SecurityContext(Wire):
+    privileged: bool | None = None
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    run_as_non_root: bool | None = None
+    read_only_root_filesystem: bool | None = None
+    allow_privilege_escalation: bool | None = None
+    capabilities: Capabilities | None = None
+
+
+class Container(Wire):
+    name: str
+    image: str = ""
+    command: list[str] = []
+    args: list[str] = []
+    working_dir: str = ""
+    ports: list[ContainerPort] = []
+    env: list[EnvVar] = []
+    env_from: list[EnvFromSource] = []
+    resources: ResourceRequirements = field(default_factory=ResourceRequirements)
+    volume_mounts: list[VolumeMount] = []
+    image_pull_policy: str = ""
+    stdin: bool | None = None
+    stdin_once: bool | None = None
+    tty: bool | None = None
+    termination_message_path: str = ""
+    termination_message_policy: str = ""
+    security_context: SecurityContext | None = None
+
+
+class KeyToPath(Wire):
+    key: str
+    path: str
+    mode: int | None = None
+
+
+class EmptyDirVolumeSource(Wire):
+    medium: str = ""
+    size_limit: Quantity | None = None
+
+
+class HostPathVolumeSource(Wire):
+    path: str
+    type: str = ""
+
+
+class ConfigMapVolumeSource(Wire):
+    name: str = ""
+    items: list[KeyToPath] = []
+    default_mode: int | None = None
+    optional: bool | None = None
+
+
+class SecretVolumeSource(Wire):
+    secret_name: str = ""
+    items: list[KeyToPath] = []
+    default_mode: int | None = None
+    optional: bool | None = None
+
+
+class Volume(Wire):
+    name: str
+    empty_dir: EmptyDirVolumeSource | None = None
+    host_path: HostPathVolumeSource | None = None
+    config_map: ConfigMapVolumeSource | None = None
+    secret: SecretVolumeSource | None = None
+
+
+class PodSecurityContext(Wire):
+    run_as_user: int | None = None
+    run_as_group: int | None = None
+    run_as_non_root: bool | None = None
+    fs_group: int | None = None
+    supplemental_groups: list[int] = []
+
+
+class Toleration(Wire):
+    key: str = ""
+    operator: str = ""
+    value: str = ""
+    effect: str = ""
+    toleration_seconds: int | None = None
+
+
+class PodSpec(Wire):
+    containers: list[Container]
+    volumes: list[Volume] = []
+    restart_policy: str = ""
+    termination_grace_period_seconds: int | None = None
+    dns_policy: str = ""
+    node_selector: dict[str, str] = {}
+    service_account_name: str = ""
+    service_account: str = ""
+    automount_service_account_token: bool | None = None
+    node_name: str = ""
+    host_network: bool | None = None
+    security_context: PodSecurityContext | None = None
+    image_pull_secrets: list[LocalObjectReference] = []
+    hostname: str = ""
+    subdomain: str = ""
+    scheduler_name: str = ""
+    tolerations: list[Toleration] = []
+    enable_service_links: bool | None = None
+
+
+class ContainerStateWaiting(Wire):
+    reason: str = ""
+    message: str = ""
+
+
+class ContainerStateRunning(Wire):
+    started_at: datetime | None = None
+
+
+class ContainerStateTerminated(Wire):
+    exit_code: int
+    signal: int | None = None
+    reason: str = ""
+    message: str = ""
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    container_id: str = ""
+
+
+class ContainerState(Wire):
+    waiting: ContainerStateWaiting | None = None
+    running: ContainerStateRunning | None = None
+    terminated: ContainerStateTerminated | None = None
+
+
+class ContainerStatus(Wire, omit_defaults=False):
+    """Served whole: clients read ``ready`` and ``restartCount`` without looking whether they are there."""
+
+    name: str
+    state: ContainerState = field(default_factory=ContainerState)
+    last_state: ContainerState = field(default_factory=ContainerState)
+    ready: bool = False
+    restart_count: int = 0
+    image: str = ""
+    image_id: str = ""
+    container_id: str = ""
+    started: bool = False
+
+
+class PodIP(Wire):
+    ip: str
+
+
+class HostIP(Wire):
+    ip: str
+
+
+class PodStatus(Wire):
+    phase: str = ""
+    conditions: list[Condition] = []
+    message: str = ""
+    reason: str = ""
+    nominated_node_name: str = ""
+    host_ip: str = ""
+    host_ips: list[HostIP] = []
+    pod_ip: str = ""
+    pod_ips: list[PodIP] = []
+    start_time: datetime | None = None
+    container_statuses: list[ContainerStatus] = []
+    qos_class: str = ""
+
+
+class Pod(Resource):
+    spec: PodSpec
+    status: PodStatus = field(default_factory=PodStatus)
+
+
+class PodTemplateSpec(Wire):
+    spec: PodSpec
+    metadata: ObjectMeta = field(default_factory=ObjectMeta)
+
+
+class ReplicationControllerSpec(Wire):
+    template: PodTemplateSpec
+    replicas: int | None = None
+    selector: dict[str, str] = {}
+    min_ready_seconds: int = 0
+
+
+class ReplicationControllerStatus(Wire):
+    replicas: int = 0
+    fully_labeled_replicas: int = 0
+    ready_replicas: int = 0
+    available_replicas: int = 0
+    observed_generation: int = 0
+    conditions: list[Condition] = []
+
+
+class ReplicationController(Resource):
+    spec: ReplicationControllerSpec
+    status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)
