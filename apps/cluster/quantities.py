@@ -19,8 +19,10 @@ DECIMAL_SUFFIXES = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T
 BINARY_SUFFIXES = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
 SUFFIX_OF_EXPONENT = {exponent: suffix for suffix, exponent in DECIMAL_SUFFIXES.items()}
 
-SYNTAX = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?(Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+|[numkMGTPE]?)", re.ASCII)
-RULE = "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'"
+SYNTAX = re.compile(
+    r"([+-]?)([0-9]*)(?:\.([0-9]*))?(Ki|Mi|Gi|Ti|Pi|Ei|[eE][+-]?[0-9]+|[numkMGTPE]?)", re.ASCII
+)
+RULE = "must be a number with an optional suffix, such as '500m', '1.5' or '64Mi'"
 
 
 class Form(Enum):
@@ -47,11 +49,11 @@ class Quantity:
 def parse(text: str | int | float) -> Quantity:
     """Read an amount; raises ValueError, in words, for anything that is none."""
     if isinstance(text, bool) or not isinstance(text, str | int | float):
-        raise ValueError(f"must be a number or a string, {RULE}")
+        raise ValueError(RULE)
     return _parse(str(text) if isinstance(text, str | int) else repr(text))
 
 
-def nanos(text: str | int | float) -> int:
+def exact(text: str | int | float) -> int:
     """The exact amount in thousand millionths, for comparing two amounts."""
     return parse(text).nanos
 

@@ -71,7 +71,9 @@ class LabelSelector:
     @classmethod
     def of(cls, labels: Mapping[str, str]) -> LabelSelector:
         """The selector of a controller or service: each label must have exactly this value."""
-        return cls(tuple(Requirement(key, Operator.IN, frozenset((value,))) for key, value in sorted(labels.items())))
+        return cls(
+            tuple(Requirement(key, Operator.IN, frozenset((value,))) for key, value in sorted(labels.items()))
+        )
 
     def matches(self, labels: Mapping[str, str] | None) -> bool:
         return all(requirement.matches(labels or {}) for requirement in self.requirements)
@@ -95,7 +97,8 @@ class FieldTerm:
         return (fields.get(self.field, "") == self.value) is self.equal
 
     def __str__(self) -> str:
-        return f"{self.field}{'=' if self.equal else '!='}{ESCAPED.sub(r'\\\g<0>', self.value)}"
+        escaped = ESCAPED.sub(r"\\\g<0>", self.value)
+        return f"{self.field}{'=' if self.equal else '!='}{escaped}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +126,13 @@ WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 ESCAPED = re.compile(r"[\\,=]")
 TOKEN = re.compile(r"\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+)")
 WORDS = {"in": Operator.IN, "notin": Operator.NOT_IN}
-SIGNS = {"=": Operator.IN, "==": Operator.IN, "!=": Operator.NOT_IN, ">": Operator.GREATER, "<": Operator.LESS}
+SIGNS = {
+    "=": Operator.IN,
+    "==": Operator.IN,
+    "!=": Operator.NOT_IN,
+    ">": Operator.GREATER,
+    "<": Operator.LESS,
+}
 
 
 def parse_labels(text: str) -> LabelSelector:
@@ -161,7 +170,9 @@ class _Reader:
     def expect(self, wanted: str) -> None:
         found = self.take()
         if found != wanted:
-            raise self.refusal(f"found {found!r}, expected {wanted!r}" if found else f"expected {wanted!r} at the end")
+            raise self.refusal(
+                f"found {found!r}, expected {wanted!r}" if found else f"expected {wanted!r} at the end"
+            )
 
     def refusal(self, why: str) -> ValueError:
         return ValueError(f"unable to parse label selector {self.text!r}: {why}")
@@ -222,7 +233,9 @@ def _split_fields(text: str) -> list[str]:
 def _field_term(part: str) -> FieldTerm:
     found = re.match(r"\s*([A-Za-z0-9_./\-\[\]']+)(!=|==|=)(.*)\Z", part, re.DOTALL)
     if found is None:
-        raise ValueError(f"invalid field selector {part!r}: expected field=value, field==value or field!=value")
+        raise ValueError(
+            f"invalid field selector {part!r}: expected field=value, field==value or field!=value"
+        )
     return FieldTerm(found[1], _unescaped(found[3], part), equal=found[2] != "!=")
 
 
@@ -231,7 +244,9 @@ def _unescaped(value: str, part: str) -> str:
     for character in value:
         if escaped:
             if character not in "\\,=":
-                raise ValueError(f"invalid field selector {part!r}: a backslash may escape only a comma, = or itself")
+                raise ValueError(
+                    f"invalid field selector {part!r}: a backslash may escape only a comma, = or itself"
+                )
             plain, escaped = plain + character, False
         elif character == "\\":
             escaped = True
