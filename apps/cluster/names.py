@@ -1,6 +1,6 @@
 """What names, label keys and label values may look like. No Django here.
 
-Each function answers None when the text is fine, else what it must be, ready to follow "Invalid value: ...: ".
+Each function answers None when the text is fine, else what it must be, in words fit to follow "Invalid value".
 Everything that reaches a path, a command or a query has passed one of these.
 """
 
@@ -81,8 +81,8 @@ def label_key_problem(text: str) -> str | None:
         return f"the name part must be no more than {LABEL_LIMIT} characters"
     if not QUALIFIED.fullmatch(name):
         return (
-            "the name part must be made of letters, digits, '-', '_' or '.', and begin and end with a letter or digit "
-            "(such as 'MyName' or 'example.com/my.name')"
+            "the name part must be made of letters, digits, '-', '_' or '.', "
+            "and begin and end with a letter or digit (such as 'MyName' or 'example.com/my.name')"
         )
     return None
 

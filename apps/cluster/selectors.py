@@ -1,7 +1,7 @@
 """Which objects a request or a controller means, by their labels or by a few of their fields. No Django here.
 
-A selector is a tuple of requirements that all must hold; the store turns the same tuple into a query, ``matches``
-answers for one object. Both must agree: a label that is absent satisfies "!=" and "notin".
+A selector is a tuple of requirements that all must hold; the store turns the same tuple into a query,
+``matches`` answers for one object. Both must agree: a label that is absent satisfies "!=" and "notin".
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Operator(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition on one label. ``values`` is empty for EXISTS and ABSENT and one whole number for GREATER and LESS."""
+    """One condition on one label; ``values`` is one whole number for GREATER and LESS, empty for EXISTS, ABSENT."""
 
     key: str
     operator: Operator
