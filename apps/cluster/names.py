@@ -1,6 +1,6 @@
 """What names, label keys and label values may look like. No Django here.
 
-Each function answers None when the text is fine, else what it must be, in words fit to follow "Invalid value".
+Each function answers None when the text is fine, else what it must be, in words that follow "Invalid value".
 Everything that reaches a path, a command or a query has passed one of these.
 """
 

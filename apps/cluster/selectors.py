@@ -27,7 +27,7 @@ class Operator(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """One condition on one label; ``values`` is one whole number for GREATER and LESS, empty for EXISTS, ABSENT."""
+    """One condition on one label; ``values`` is one whole number for GREATER and LESS, empty for EXISTS."""
 
     key: str
     operator: Operator
