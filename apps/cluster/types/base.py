@@ -19,7 +19,7 @@ def wire_name(attribute: str) -> str:
 
 
 class Wire(
-    msgspec.Struct, kw_only=True, omit_defaults=True, forbid_unknown_fields=True, rename=wire_name
+    msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, rename=wire_name
 ):
     """One API type. A field's default is always "absent"; the API's defaults are set inside the write."""
 

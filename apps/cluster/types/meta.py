@@ -129,11 +129,11 @@ class DeleteOptions(Wire):
     dry_run: list[str] = []
 
 
-class ScaleSpec(Wire):
+class ScaleSpec(Wire, omit_defaults=False):
     replicas: int = 0
 
 
-class ScaleStatus(Wire):
+class ScaleStatus(Wire, omit_defaults=False):
     replicas: int = 0
     selector: str = ""
 

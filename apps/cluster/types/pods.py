@@ -250,7 +250,7 @@ class PodStatus(Wire):
     qos_class: str = ""
 
 
-class Pod(Resource):
+class Pod(Resource, kw_only=True):
     spec: PodSpec
     status: PodStatus = field(default_factory=PodStatus)
 
@@ -267,7 +267,9 @@ class ReplicationControllerSpec(Wire):
     min_ready_seconds: int = 0
 
 
-class ReplicationControllerStatus(Wire):
+class ReplicationControllerStatus(Wire, omit_defaults=False):
+    """Served whole: ``replicas: 0`` is an observation, not an absence."""
+
     replicas: int = 0
     fully_labeled_replicas: int = 0
     ready_replicas: int = 0
@@ -276,6 +278,6 @@ class ReplicationControllerStatus(Wire):
     conditions: list[Condition] = []
 
 
-class ReplicationController(Resource):
+class ReplicationController(Resource, kw_only=True):
     spec: ReplicationControllerSpec
     status: ReplicationControllerStatus = field(default_factory=ReplicationControllerStatus)

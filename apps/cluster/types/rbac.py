@@ -33,11 +33,11 @@ class Subject(Wire):
     api_group: str = ""
 
 
-class RoleBinding(Resource):
+class RoleBinding(Resource, kw_only=True):
     role_ref: RoleRef
     subjects: list[Subject] = []
 
 
-class ClusterRoleBinding(Resource):
+class ClusterRoleBinding(Resource, kw_only=True):
     role_ref: RoleRef
     subjects: list[Subject] = []

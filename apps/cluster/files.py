@@ -1,0 +1,51 @@
+"""Puts small files into STATE: whole or not at all, with the mode asked for, owned by whoever owns the directory."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def put(path: Path, data: bytes, mode: int = 0o600) -> bool:
+    """Make ``path`` hold ``data``. Readers see the old bytes or the new ones. Returns False when nothing had to change."""
+    try:
+        if path.read_bytes() == data and (path.stat().st_mode & 0o777) == mode:
+            return False
+    except FileNotFoundError:
+        pass
+    staged = _staged(path, data, mode)
+    staged.replace(path)
+    return True
+
+
+def put_once(path: Path, data: bytes, mode: int = 0o600) -> bytes:
+    """Return what ``path`` holds; when it is missing, ``data`` is put there. Of two callers at once, one wins for both."""
+    if not path.exists():
+        staged = _staged(path, data, mode)
+        try:
+            os.link(staged, path)
+        except FileExistsError:
+            pass
+        finally:
+            staged.unlink()
+    return path.read_bytes()
+
+
+def _staged(path: Path, data: bytes, mode: int) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    with os.fdopen(handle, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    os.chmod(name, mode)
+    adopt(Path(name))
+    return Path(name)
+
+
+def adopt(path: Path) -> None:
+    """Give ``path`` to the owner of its directory: what root prepares, the unprivileged processes must be able to read."""
+    if os.geteuid() == 0:
+        owner = path.parent.stat()
+        os.chown(path, owner.st_uid, owner.st_gid)

@@ -1,0 +1,138 @@
+"""The kinds: each declared once, with all that storing, serving and showing it needs."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from apps.cluster import types
+
+VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a list: ``cell(obj, now)`` gives the text or number shown."""
+
+    name: str
+    cell: Callable[[Any, datetime], str | int]
+    type: str = "string"
+    wide: bool = False
+    description: str = ""
+
+
+def _nothing(_: Any) -> None:
+    return None
+
+
+def _no_problems(*_: Any) -> Iterable[types.Problem]:
+    return ()
+
+
+def _at_once(_: Any) -> int:
+    return 0
+
+
+def _nowhere(_: Any) -> str:
+    return ""
+
+
+def _finalizers(obj: Any) -> bool:
+    return bool(obj.metadata.finalizers)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What one kind of object is. Differences between kinds are data here, or code in its own controller."""
+
+    name: str
+    plural: str
+    schema: type[Any]
+    group: str = ""
+    version: str = "v1"
+    short: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    namespaced: bool = True
+    verbs: tuple[str, ...] = VERBS
+    subresources: frozenset[str] = frozenset()
+    sealed: tuple[str, ...] = ()
+    """Top-level fields that are encrypted in the row and in the change log."""
+
+    default: Callable[[Any], None] = _nothing
+    """Sets the API's defaults in place."""
+    validate: Callable[[Any], Iterable[types.Problem]] = _no_problems
+    validate_update: Callable[[Any, Any], Iterable[types.Problem]] = _no_problems
+    """Takes (old, new); names what may not change."""
+    admit: tuple[Callable[[Any, Any, Any], None], ...] = ()
+    """Each takes (transaction, old or None, new) inside the write: allocates or refuses."""
+
+    fields: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
+    """Field selectors besides metadata.name and metadata.namespace."""
+    node: Callable[[Any], str] = _nowhere
+    """The node an object belongs to: indexed, and what scopes a node agent's view."""
+    columns: tuple[Column, ...] = ()
+    grace: Callable[[Any], int] = _at_once
+    """Seconds that deletion waits for someone to finish it; 0 removes at once."""
+    held: Callable[[Any], bool] = _finalizers
+    """Whether deletion must wait for finalizers."""
+
+    @property
+    def singular(self) -> str:
+        return self.name.lower()
+
+    @property
+    def api_version(self) -> str:
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    @property
+    def key(self) -> str:
+        """``pods``, ``roles.rbac.authorization.k8s.io``: how rows and changes name the kind."""
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+    @property
+    def has_status(self) -> bool:
+        return "status" in self.subresources
+
+    def selectable(self, obj: Any) -> dict[str, str]:
+        """What field selectors can ask of this object."""
+        values = {"metadata.name": obj.metadata.name}
+        if self.namespaced:
+            values["metadata.namespace"] = obj.metadata.namespace
+        values.update((name, read(obj)) for name, read in self.fields.items())
+        return values
+
+
+class UnknownKind(KeyError):
+    """No such kind is registered."""
+
+
+_kinds: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> Kind:
+    if kind.key in _kinds:
+        raise ValueError(f"kind {kind.key} is registered twice")
+    _kinds[kind.key] = kind
+    return kind
+
+
+def all_kinds() -> tuple[Kind, ...]:
+    return tuple(_kinds.values())
+
+
+def by_key(key: str) -> Kind:
+    try:
+        return _kinds[key]
+    except KeyError:
+        raise UnknownKind(key) from None
+
+
+def kind_of(plural: str, group: str = "") -> Kind:
+    return by_key(f"{plural}.{group}" if group else plural)
+
+
+def kind_named(name: str, group: str = "") -> Kind:
+    for kind in _kinds.values():
+        if kind.name == name and kind.group == group:
+            return kind
+    raise UnknownKind(f"{name}.{group}" if group else name)

@@ -1,0 +1,142 @@
+"""What an agent and the server say to each other: version 1 of the agents' websocket protocol. No Django here.
+
+One JSON object per text frame; its field ``t`` says which struct it is. Both ends ignore fields they do not
+know, so that a newer one can speak to an older one. After ``Hello`` the server sends the whole state of every
+kind the node needs (``Objects``), then ``Synced``; from then on single ``Changed``, each batch closed by another
+``Synced``. What the agent sends with a ``seq`` is answered by ``Accepted`` once committed, or by ``Refused``.
+"""
+
+from typing import Any
+
+import msgspec
+
+from apps.cluster.types.base import encode, wire_name
+from apps.cluster.types.core import NodeStatus
+from apps.cluster.types.pods import PodStatus
+
+SUBPROTOCOL = "agent.drover.dev.v1"
+PATH = "/nodes/agent"
+PING_SECONDS = 2.0
+NODE_LABEL_PREFIXES = ("kubernetes.io/", "node.drover.dev/")
+
+
+class Message(msgspec.Struct, kw_only=True, rename=wire_name, tag_field="t"):
+    """One frame."""
+
+
+class PodReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
+    """The newest observed state of one pod; ``gone`` once nothing of it is left on the node."""
+
+    namespace: str
+    name: str
+    uid: str
+    status: PodStatus = msgspec.field(default_factory=PodStatus)
+    gone: bool = False
+
+
+class EventReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
+    """Something worth telling about a pod (or, with an empty uid, about the node). Equal ones are counted by the
+    server."""
+
+    namespace: str
+    name: str
+    uid: str
+    reason: str
+    message: str
+    type: str = "Normal"
+    container: str = ""
+
+
+class Hello(Message, tag="hello"):
+    """The agent's first frame. ``number`` is the last one it was synced to, 0 for a new agent."""
+
+    node: str
+    version: str
+    boot_id: str = ""
+    number: int = 0
+
+
+class Ping(Message, tag="ping"):
+    seq: int
+
+
+class StatusBatch(Message, tag="status"):
+    seq: int
+    items: list[PodReport]
+
+
+class NodeReport(Message, tag="node"):
+    seq: int
+    status: NodeStatus
+    labels: dict[str, str] = {}
+    door_port: int = 0
+
+
+class EventBatch(Message, tag="events"):
+    seq: int
+    items: list[EventReport]
+
+
+class Objects(Message, tag="objects"):
+    """The whole state of one kind (``replace``), or more of it. ``kind`` is the plural, as in paths."""
+
+    kind: str
+    items: list[msgspec.Raw]
+    replace: bool = True
+
+
+class Changed(Message, tag="changed"):
+    """One change; ``type`` is ADDED, MODIFIED or DELETED, and ``object`` the object as served."""
+
+    number: int
+    type: str
+    kind: str
+    object: msgspec.Raw
+
+
+class Synced(Message, tag="synced"):
+    """All that happened up to ``number`` and concerns the node has been sent."""
+
+    number: int
+
+
+class Accepted(Message, tag="accepted"):
+    seq: int
+
+
+class Refused(Message, tag="refused"):
+    seq: int
+    message: str
+
+
+class Pong(Message, tag="pong"):
+    seq: int
+
+
+FromAgent = Hello | Ping | StatusBatch | NodeReport | EventBatch
+FromServer = Objects | Changed | Synced | Accepted | Refused | Pong
+
+_from_agent: msgspec.json.Decoder[FromAgent] = msgspec.json.Decoder(FromAgent)
+_from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
+
+
+def frame(message: Message) -> str:
+    """The text of one frame."""
+    return encode(message).decode()
+
+
+def from_agent(text: str | bytes) -> FromAgent:
+    """Read a frame an agent sent; raises ``msgspec.DecodeError`` (of which ValidationError is one)."""
+    return _from_agent.decode(text)
+
+
+def from_server(text: str | bytes) -> FromServer:
+    """Read a frame the server sent; raises ``msgspec.DecodeError``."""
+    return _from_server.decode(text)
+
+
+def raw(data: Any) -> msgspec.Raw:
+    """JSON that is at hand as text goes into a frame as it is; anything else is encoded."""
+    if isinstance(data, bytes | str):
+        return msgspec.Raw(data if isinstance(data, bytes) else data.encode())
+    return msgspec.Raw(encode(data))
