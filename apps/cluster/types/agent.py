@@ -1,9 +1,10 @@
 """What an agent and the server say to each other: version 1 of the agents' websocket protocol. No Django here.
 
-One JSON object per text frame; its field ``t`` says which struct it is. Both ends ignore fields they do not
-know, so that a newer one can speak to an older one. After ``Hello`` the server sends the whole state of every
-kind the node needs (``Objects``), then ``Synced``; from then on single ``Changed``, each batch closed by another
-``Synced``. What the agent sends with a ``seq`` is answered by ``Accepted`` once committed, or by ``Refused``.
+One JSON object per text frame; its field ``t`` says which struct it is. Frames may gain fields: both ends pass
+over those they do not know. Objects travel raw, and the agent reads them leniently; statuses are read strictly.
+After ``Hello`` the server sends the whole state of every kind the node needs (``Objects``), then ``Synced``; from
+then on single ``Changed``, each batch closed by another ``Synced``. What the agent sends with a ``seq`` is
+answered by ``Accepted`` once committed, or by ``Refused``.
 """
 
 from typing import Any
