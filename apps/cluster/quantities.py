@@ -1,7 +1,7 @@
 """Amounts of cpu, memory and the like, as the API writes them: "250m", "64Mi", "1.5", "2e3". No Django here.
 
 All arithmetic is on whole numbers (thousand millionths, the smallest amount the API knows), so nothing is
-lost to binary fractions. Finer amounts are rounded up, and amounts beyond 2**63 - 1 are capped, as the API does.
+lost to binary fractions. Finer amounts are rounded up and those beyond 2**63 - 1 capped, as the API does.
 """
 
 from __future__ import annotations
