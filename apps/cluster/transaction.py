@@ -1,0 +1,329 @@
+"""What may be done inside one write: read, create, update, delete, bind; each write gets the next number."""
+
+import secrets
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from django.db.models import Q
+
+from apps.cluster import models, query, types
+from apps.cluster.actors import Actor
+from apps.cluster.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound, invalid
+from apps.cluster.events import merged
+from apps.cluster.registry import Kind, by_key
+from apps.cluster.rows import COLUMNS, Stored, sealed
+from apps.cluster.selectors import FieldSelector, LabelSelector
+
+_NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
+_DEAD_END = "object has been modified; please apply your changes to the latest version and try again"
+
+
+def missing(kind: Kind, name: str) -> NotFound:
+    return NotFound(f'{kind.key} "{name}" not found', name=name, kind=kind.plural, group=kind.group)
+
+
+class Transaction:
+    """Open while its closure runs. Holds the Clock's lock, so what it reads cannot change under it."""
+
+    def __init__(self, actor: Actor, number: int, now: datetime) -> None:
+        self.actor = actor
+        self.number = number
+        self.now = now
+        self._changes: list[models.Change] = []
+
+    # Reading
+
+    def row(self, kind: Kind, namespace: str, name: str) -> Stored | None:
+        found = models.Object.objects.filter(kind=kind.key, namespace=namespace, name=name)
+        values = found.values_list(*COLUMNS).first()
+        return Stored(kind, *values) if values else None
+
+    def find(self, kind: Kind, namespace: str, name: str) -> Any | None:
+        row = self.row(kind, namespace, name)
+        return row.object if row else None
+
+    def get(self, kind: Kind, namespace: str, name: str) -> Any:
+        obj = self.find(kind, namespace, name)
+        if obj is None:
+            raise missing(kind, name)
+        return obj
+
+    def list(
+        self,
+        kind: Kind,
+        namespace: str | None = None,
+        labels: LabelSelector | None = None,
+        fields: FieldSelector | None = None,
+        where: Q | None = None,
+    ) -> list[Any]:
+        """Typed objects in the order of their names."""
+        rows = models.Object.objects.filter(where or Q(), kind=kind.key)
+        if namespace is not None:
+            rows = rows.filter(namespace=namespace)
+        if labels:
+            rows = rows.filter(query.with_labels(labels))
+        if fields:
+            rows = rows.filter(query.with_fields(kind, fields))
+        ordered = rows.order_by("namespace", "name").values_list(*COLUMNS)
+        return [Stored(kind, *values).object for values in ordered]
+
+    def dependents(self, uid: str) -> "list[tuple[Kind, Any]]":
+        """Everything of any kind that names ``uid`` as an owner."""
+        rows = models.Object.objects.filter(owners__owner_uid=uid).order_by("pk").distinct()
+        found = rows.values_list("kind", *COLUMNS)
+        return [(by_key(key), Stored(by_key(key), *values).object) for key, *values in found]
+
+    # Writing
+
+    def create(self, kind: Kind, obj: Any) -> Any:
+        """Default, validate, admit and store; returns the object as stored.
+
+        Raises Invalid, AlreadyExists, Forbidden, and NotFound for a namespace that is not there.
+        """
+        meta: types.ObjectMeta = obj.metadata
+        obj.api_version, obj.kind = kind.api_version, kind.name
+        if not meta.name and meta.generate_name:
+            meta.name = meta.generate_name + "".join(secrets.choice(_NAME_LETTERS) for _ in range(5))
+        if not kind.namespaced:
+            meta.namespace = ""
+        if kind.has_status:
+            obj.status = type(obj.status)()
+        meta.uid = str(uuid.uuid4())
+        meta.creation_timestamp = self.now
+        meta.deletion_timestamp = meta.deletion_grace_period_seconds = None
+        meta.generation = 1 if hasattr(obj, "spec") else 0
+        meta.managed_fields, meta.self_link, meta.resource_version = [], "", ""
+        kind.default(obj)
+        self._check(kind, None, obj)
+        if kind.namespaced:
+            self._require_namespace(kind, obj)
+        if self.row(kind, meta.namespace, meta.name) is not None:
+            raise AlreadyExists(
+                f'{kind.key} "{meta.name}" already exists', name=meta.name, kind=kind.plural, group=kind.group
+            )
+        for admit in kind.admit:
+            admit(self, None, obj)
+        self._put(kind, None, obj, "ADDED")
+        return obj
+
+    def update(self, kind: Kind, obj: Any, part: str = "all") -> Any:
+        """Store a new state: ``part`` "status" takes only the status, anything else all but the status.
+
+        Raises Conflict when ``obj`` carries an older resourceVersion or another uid. An equal state is no write.
+        """
+        meta: types.ObjectMeta = obj.metadata
+        row = self.row(kind, meta.namespace, meta.name)
+        if row is None:
+            raise missing(kind, meta.name)
+        old = row.object
+        if meta.uid and meta.uid != row.uid:
+            raise self._conflict(kind, meta.name, f"the UID in the request is {meta.uid}, the object's {row.uid}")
+        if meta.resource_version and meta.resource_version != str(row.number):
+            raise self._conflict(kind, meta.name, _DEAD_END)
+        new = self._status_of(old, obj) if part == "status" else self._all_but_status_of(kind, old, obj)
+        new.api_version, new.kind = kind.api_version, kind.name
+        kind.default(new)
+        if types.encode(new) == row.text.encode():
+            return old
+        self._check(kind, old, new)
+        for admit in kind.admit:
+            admit(self, old, new)
+        if hasattr(new, "spec") and types.encode(new.spec) != types.encode(old.spec):
+            new.metadata.generation = old.metadata.generation + 1
+        return self._put_or_finish(kind, row, new)
+
+    def delete(self, kind: Kind, namespace: str, name: str, options: types.DeleteOptions | None = None) -> Any | None:
+        """Delete, or begin to: returns the object that is still there, waiting; None when it is gone."""
+        options = options or types.DeleteOptions()
+        row = self.row(kind, namespace, name)
+        if row is None:
+            raise missing(kind, name)
+        self._check_preconditions(kind, row, options)
+        obj = types.decode(kind.schema, row.text)
+        meta: types.ObjectMeta = obj.metadata
+        _add_propagation_finalizer(meta, options)
+        full = kind.grace(obj)
+        grace = full if options.grace_period_seconds is None else min(options.grace_period_seconds, 2**31)
+        if grace < 0:
+            raise BadRequest("gracePeriodSeconds: must be 0 or more")
+        if full == 0:
+            grace = 0
+        if meta.deletion_timestamp is None:
+            meta.deletion_timestamp = self.now + timedelta(seconds=grace)
+            meta.deletion_grace_period_seconds = grace
+        elif grace < (meta.deletion_grace_period_seconds or 0):
+            meta.deletion_timestamp = self.now + timedelta(seconds=grace)
+            meta.deletion_grace_period_seconds = grace
+        kind.default(obj)
+        if types.encode(obj) == row.text.encode():
+            return row.object
+        return self._put_or_finish(kind, row, obj)
+
+    def bind(self, namespace: str, name: str, node: str, uid: str = "") -> Any:
+        """Give a pod its node, once. Raises Conflict when it has one or is another pod by now."""
+        pods = by_key("pods")
+        row = self.row(pods, namespace, name)
+        if row is None:
+            raise missing(pods, name)
+        pod = types.decode(types.Pod, row.text)
+        if uid and uid != row.uid:
+            raise self._conflict(pods, name, f"the UID in the request is {uid}, the object's {row.uid}")
+        if pod.spec.node_name:
+            raise self._conflict(pods, name, f"pod {name} is already assigned to node {pod.spec.node_name}")
+        if pod.metadata.deletion_timestamp:
+            raise self._conflict(pods, name, f"pod {name} is being deleted")
+        pod.spec.node_name = node
+        others = [condition for condition in pod.status.conditions if condition.type != "PodScheduled"]
+        scheduled = types.Condition(type="PodScheduled", status="True", last_transition_time=self.now)
+        pod.status.conditions = [*others, scheduled]
+        self._put(pods, row, pod, "MODIFIED")
+        return pod
+
+    def record(
+        self, about: Any, reason: str, message: str, *, type: str = "Normal", component: str = "", host: str = "",
+        field_path: str = "",
+    ) -> None:  # fmt: skip
+        """An Event about an object; equal ones become one with a count. A vanishing namespace takes none."""
+        kind = by_key("events")
+        event = merged(
+            about, reason, message, type=type, component=component or self.actor.name, host=host,
+            field_path=field_path, now=self.now, find=lambda namespace, name: self.find(kind, namespace, name),
+        )  # fmt: skip
+        if event.metadata.uid:
+            self.update(kind, event)
+            return
+        try:
+            self.create(kind, event)
+        except (NotFound, Forbidden):
+            return
+
+    # Inside
+
+    @property
+    def changes(self) -> "list[models.Change]":
+        return self._changes
+
+    def _check(self, kind: Kind, old: Any | None, new: Any) -> None:
+        problems = [*kind.validate(new)]
+        if old is not None:
+            problems += kind.validate_update(old, new)
+        if problems:
+            raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
+
+    def _require_namespace(self, kind: Kind, obj: Any) -> None:
+        name = obj.metadata.namespace
+        found = models.Object.objects.filter(kind="namespaces", namespace="", name=name)
+        deleting = found.values_list("deleting", flat=True).first()
+        if deleting is None:
+            raise NotFound(f'namespaces "{name}" not found', name=name, kind="namespaces")
+        if deleting:
+            raise Forbidden(
+                f'{kind.key} "{obj.metadata.name}" is forbidden: unable to create new content in namespace '
+                f"{name} because it is being terminated",
+                name=obj.metadata.name, kind=kind.plural, group=kind.group,
+            )  # fmt: skip
+
+    def _conflict(self, kind: Kind, name: str, why: str) -> Conflict:
+        return Conflict(
+            f'Operation cannot be fulfilled on {kind.key} "{name}": {why}',
+            name=name, kind=kind.plural, group=kind.group,
+        )  # fmt: skip
+
+    def _check_preconditions(self, kind: Kind, row: Stored, options: types.DeleteOptions) -> None:
+        wanted = options.preconditions
+        if wanted and wanted.uid and wanted.uid != row.uid:
+            raise self._conflict(kind, row.name, f"the UID in the precondition is {wanted.uid}, the object's {row.uid}")
+        if wanted and wanted.resource_version and wanted.resource_version != str(row.number):
+            raise self._conflict(kind, row.name, _DEAD_END)
+
+    def _status_of(self, old: Any, given: Any) -> Any:
+        new = types.decode(type(old), types.encode(old))
+        new.status = given.status
+        return new
+
+    def _all_but_status_of(self, kind: Kind, old: Any, given: Any) -> Any:
+        new = types.decode(type(old), types.encode(given))
+        if kind.has_status:
+            new.status = old.status
+        meta, kept = new.metadata, old.metadata
+        for field in (
+            "uid", "resource_version", "generation", "creation_timestamp", "generate_name",
+            "deletion_timestamp", "deletion_grace_period_seconds",
+        ):  # fmt: skip
+            setattr(meta, field, getattr(kept, field))
+        meta.managed_fields, meta.self_link = [], ""
+        return new
+
+    def _put_or_finish(self, kind: Kind, row: Stored, obj: Any) -> Any | None:
+        """Store ``obj``, or remove it when it is being deleted and nothing holds it any more."""
+        waiting = obj.metadata.deletion_grace_period_seconds or kind.held(obj)
+        if obj.metadata.deletion_timestamp is None or waiting:
+            self._put(kind, row, obj, "MODIFIED")
+            return obj
+        self._put(kind, row, obj, "DELETED")
+        return None
+
+    def _put(self, kind: Kind, row: Stored | None, obj: Any, type_: str) -> None:
+        self.number += 1
+        meta: types.ObjectMeta = obj.metadata
+        meta.resource_version = str(self.number)
+        text = sealed(kind, meta.uid, types.encode(obj).decode())
+        node = kind.node(obj)
+        columns = {"node": node, "number": self.number, "deleting": bool(meta.deletion_timestamp), "text": text}
+        if row is None:
+            stored = models.Object.objects.create(
+                kind=kind.key, namespace=meta.namespace, name=meta.name, uid=meta.uid,
+                created_at=meta.creation_timestamp, **columns,
+            )  # fmt: skip
+            self._index(kind, stored.pk, None, obj)
+        elif type_ == "DELETED":
+            models.Index.objects.filter(object=row.id).delete()
+            models.Owner.objects.filter(object=row.id).delete()
+            models.Object.objects.filter(pk=row.id)._raw_delete(models.Object.objects.db)
+        else:
+            models.Object.objects.filter(pk=row.id).update(**columns)
+            self._index(kind, row.id, row.object, obj)
+        self._changes.append(
+            models.Change(
+                number=self.number, type=type_, kind=kind.key, namespace=meta.namespace, name=meta.name,
+                uid=meta.uid, node=node, actor=self.actor.name, at=self.now, text=text,
+                before=_before(kind, row) if row else "",
+            )
+        )  # fmt: skip
+
+    def _index(self, kind: Kind, pk: int, old: Any | None, new: Any) -> None:
+        had = query.entries(kind, old) if old else set()
+        has = query.entries(kind, new)
+        for key, value in had - has:
+            models.Index.objects.filter(object=pk, key=key, value=value).delete()
+        models.Index.objects.bulk_create(
+            models.Index(object_id=pk, key=key, value=value) for key, value in sorted(has - had)
+        )
+        owned = {owner.uid for owner in old.metadata.owner_references} if old else set()
+        owns = {owner.uid for owner in new.metadata.owner_references}
+        if gone := owned - owns:
+            models.Owner.objects.filter(object=pk, owner_uid__in=gone).delete()
+        models.Owner.objects.bulk_create(
+            models.Owner(object_id=pk, owner_uid=uid) for uid in sorted(owns - owned)
+        )
+
+
+def _before(kind: Kind, row: Stored) -> str:
+    old = row.object
+    seen = {"labels": old.metadata.labels, "fields": kind.selectable(old), "node": row.node}
+    return msgspec.json.encode(seen).decode()
+
+
+def _add_propagation_finalizer(meta: types.ObjectMeta, options: types.DeleteOptions) -> None:
+    policy = options.propagation_policy
+    if options.orphan_dependents is not None:
+        policy = "Orphan" if options.orphan_dependents else "Background"
+    if policy not in {None, "", "Background", "Foreground", "Orphan"}:
+        raise BadRequest(
+            f'propagationPolicy: Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan"'
+        )
+    finalizer = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(policy or "")
+    if finalizer and finalizer not in meta.finalizers:
+        meta.finalizers = [*meta.finalizers, finalizer]

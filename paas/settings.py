@@ -1,0 +1,130 @@
+"""Django's settings. Every choice an operator has is an environment variable; README.md lists them."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import dj_database_url
+
+from apps.cluster import seal
+
+BASE = Path(__file__).resolve().parent.parent
+STATE = Path(os.environ.get("STATE") or BASE / "var").absolute()
+
+PORT = int(os.environ.get("PORT") or 8000)
+TLS_PORT = PORT + 443
+REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{STATE}/run/redis.sock"
+DEBUG = False
+
+# How long a node may be unheard before it counts as lost, and how long its pods then wait for it. Seconds.
+NODE_GRACE = float(os.environ.get("DROVER_NODE_GRACE") or 8)
+NODE_EVICTION = float(os.environ.get("DROVER_NODE_EVICTION") or 2)
+
+# Follows from the outer key, so that every web machine that knows DROVER_KEY agrees on it.
+SECRET_KEY = seal.derived("django", seal.outer_key(STATE, os.environ.get("DROVER_KEY", ""))).hex()
+# The dashboard answers under any of the machine's names; the Host header is used for nothing but links to itself.
+ALLOWED_HOSTS = [host for host in os.environ.get("DROVER_HOSTS", "*").split(",") if host]
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "channels",
+    "django_htmx",
+    "apps.cluster",
+    "apps.accounts",
+    "apps.nodes",
+    "apps.controllers",
+    "apps.scheduler",
+    "apps.api",
+    "apps.watch",
+    "apps.dashboard",
+    "paas",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+ROOT_URLCONF = "paas.urls"
+ASGI_APPLICATION = "paas.asgi.application"
+TEMPLATES: list[dict[str, Any]] = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+DATABASES = {"default": dj_database_url.parse(os.environ.get("DATABASE_URL") or f"sqlite:///{STATE}/db.sqlite3")}
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA temp_store=MEMORY;",
+    }
+else:
+    DATABASES["default"]["CONN_MAX_AGE"] = None
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Transactions belong to the store: they are short, and nothing outside the database happens inside one.
+ATOMIC_REQUESTS = False
+
+CHANNEL_LAYERS = {
+    "default": {
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "CONFIG": {"hosts": [REDIS_URL]},
+    }
+}
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
+]
+LOGIN_URL = "/login"
+LOGIN_REDIRECT_URL = "/"
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+CSRF_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+
+STATIC_URL = "/static/"
+STATICFILES_DIRS = [BASE / "static"]
+STATIC_ROOT = STATE / "static"
+# Found beside the code at start: no collecting step stands between a clone and the first page.
+WHITENOISE_USE_FINDERS = True
+
+# Default: no. Every view of the REST adapter says what it allows.
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.api.drf.DenyAll"],
+    "UNAUTHENTICATED_USER": None,
+}
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": os.environ.get("DROVER_LOG_LEVEL") or "INFO"},
+}
