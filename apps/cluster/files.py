@@ -1,4 +1,4 @@
-"""Puts small files into STATE: whole or not at all, with the mode asked for, owned by whoever owns the directory."""
+"""Puts small files into STATE: whole or not at all, with the mode asked for, for the owner of the directory."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def put(path: Path, data: bytes, mode: int = 0o600) -> bool:
-    """Make ``path`` hold ``data``. Readers see the old bytes or the new ones. Returns False when nothing had to change."""
+    """Make ``path`` hold ``data``: readers see the old bytes or the new. False when nothing had to change."""
     try:
         if path.read_bytes() == data and (path.stat().st_mode & 0o777) == mode:
             return False
@@ -20,7 +20,7 @@ def put(path: Path, data: bytes, mode: int = 0o600) -> bool:
 
 
 def put_once(path: Path, data: bytes, mode: int = 0o600) -> bytes:
-    """Return what ``path`` holds; when it is missing, ``data`` is put there. Of two callers at once, one wins for both."""
+    """What ``path`` holds; ``data`` is put there when it is missing. Of two callers at once, one wins for both."""
     if not path.exists():
         staged = _staged(path, data, mode)
         try:
@@ -44,8 +44,17 @@ def _staged(path: Path, data: bytes, mode: int) -> Path:
     return Path(name)
 
 
+def folder(path: Path, mode: int = 0o700) -> Path:
+    """Make the directory when it is missing, for the owner of the directory above it."""
+    if not path.is_dir():
+        path.mkdir(mode=mode, parents=True, exist_ok=True)
+        path.chmod(mode)
+        adopt(path)
+    return path
+
+
 def adopt(path: Path) -> None:
-    """Give ``path`` to the owner of its directory: what root prepares, the unprivileged processes must be able to read."""
+    """Give ``path`` to the owner of its directory: what root prepares, unprivileged processes must read."""
     if os.geteuid() == 0:
         owner = path.parent.stat()
         os.chown(path, owner.st_uid, owner.st_gid)

@@ -1,14 +1,13 @@
-"""Seals what must not be readable at rest: AES-256-GCM with data keys that live in the database, wrapped by one key outside it.
+"""Seals what must not be readable at rest: AES-256-GCM with data keys, wrapped by one key outside the database.
 
-The outer key is ``DROVER_KEY``, else the file ``key`` in STATE, made on the first start. Every sealed text names the data
-key that closed it, so that a new data key can be added at any time while older texts stay readable. What is sealed is bound
-to its context (say, the object's uid): moved to another place it does not open.
+The outer key is ``DROVER_KEY``, else the file ``key`` in STATE, made on the first start. Every sealed text names
+the data key that closed it, so that a new data key can be added at any time while older texts stay readable. What
+is sealed is bound to its context (say, the object's uid): moved to another place it does not open.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import os
 import threading
@@ -48,9 +47,11 @@ def unseal(sealed: str, context: str) -> bytes:
     return keyring.unseal(sealed, context)
 
 
-def derived(purpose: str) -> bytes:
-    """32 bytes that follow from the outer key alone, for what must be known before the database is (Django's secret)."""
-    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"drover:" + purpose.encode()).derive(outer_key())
+def derived(purpose: str, outer: bytes | None = None) -> bytes:
+    """32 bytes that follow from the outer key alone, for what is needed before the database is."""
+    return HKDF(hashes.SHA256(), KEY_BYTES, salt=None, info=b"drover:" + purpose.encode()).derive(
+        outer or outer_key()
+    )
 
 
 def outer_key(state: Path | None = None, given: str | None = None) -> bytes:
@@ -65,18 +66,24 @@ def _outer_key(state: Path, given: str) -> bytes:
     if not given:
         made = base64.urlsafe_b64encode(os.urandom(KEY_BYTES)) + b"\n"
         given = files.put_once(state / "key", made).decode("ascii", "replace").strip()
-    for decode in (bytes.fromhex, lambda text: base64.b64decode(text, altchars=b"-_", validate=True), base64.b64decode):
+    for decode in (bytes.fromhex, _from_base64):
         try:
             raw = decode(given)
-        except (ValueError, binascii.Error):
+        except ValueError:
             continue
         if len(raw) == KEY_BYTES:
             return raw
     if len(given) < SHORTEST_PASSPHRASE:
         raise SealBroken(
-            f"DROVER_KEY is too short: give 32 random bytes in base64 or hex, or a passphrase of {SHORTEST_PASSPHRASE} or more characters"
+            "DROVER_KEY is too short: give 32 random bytes in base64 or hex, "
+            f"or a passphrase of {SHORTEST_PASSPHRASE} or more characters"
         )
     return hashlib.scrypt(given.encode(), salt=b"drover outer key", n=2**14, r=8, p=1, dklen=KEY_BYTES)
+
+
+def _from_base64(text: str) -> bytes:
+    plain = text.replace("-", "+").replace("_", "/").rstrip("=")
+    return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
 
 
 class Keyring:
@@ -108,7 +115,7 @@ class Keyring:
             raise SealBroken("the sealed text was changed, or belongs to another place") from error
 
     def get_secret(self, name: str, make: Callable[[], bytes] = lambda: os.urandom(KEY_BYTES)) -> bytes:
-        """The named secret; made on the first call, the same for every process and machine of the cluster from then on."""
+        """The named secret: made on the first call, from then on the same for every process of the cluster."""
         return self._get_or_make("secret:" + name, make)
 
     def rotate(self) -> str:
@@ -123,8 +130,8 @@ class Keyring:
         with transaction.atomic():
             rows = list(_rows().select_for_update().order_by("name"))
             for row in rows:
-                row.wrapped = _wrap(new_outer_key, row.name, _unwrap(outer_key(), row.name, bytes(row.wrapped)))
-                row.save(update_fields=["wrapped"])
+                plain = _unwrap(outer_key(), row.name, bytes(row.wrapped))
+                _rows().filter(pk=row.pk).update(wrapped=_wrap(new_outer_key, row.name, plain))
         self.forget()
         return len(rows)
 
@@ -147,7 +154,7 @@ class Keyring:
                 return self._keys[name]
         row = _rows().filter(name=name).first()
         if row is None:
-            raise SealBroken(f"sealed with data key {name.removeprefix(DATA_KEY)}, which this cluster does not have")
+            raise SealBroken(f"sealed with data key {_number(name)}, which this cluster does not have")
         return self._remember(name, _unwrap(outer_key(), name, bytes(row.wrapped)))
 
     def _get_or_make(self, name: str, make: Callable[[], bytes]) -> bytes:
@@ -191,10 +198,11 @@ def _wrap(outer: bytes, name: str, plain: bytes) -> bytes:
 
 
 def _unwrap(outer: bytes, name: str, wrapped: bytes) -> bytes:
+    nonce, closed = wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:]
     try:
-        return AESGCM(outer).decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], b"drover key " + name.encode())
+        return AESGCM(outer).decrypt(nonce, closed, b"drover key " + name.encode())
     except (InvalidTag, ValueError) as error:
         raise SealBroken(
-            "the keys in this database were wrapped by another key: set DROVER_KEY, or restore the file `key` in STATE, "
-            "to what it was when the database was made"
+            "the keys in this database were wrapped by another key: set DROVER_KEY, or restore the file `key` "
+            "in STATE, to what it was when the database was made"
         ) from error
