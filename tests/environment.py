@@ -1,0 +1,20 @@
+"""Loaded before Django: gives the test run a STATE of its own, and PostgreSQL instead of SQLite when asked.
+
+``DROVER_TEST_DATABASE=postgres`` runs the same tests on a private PostgreSQL that this session starts and ends.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+
+from tests.services import private_postgres
+
+STATE = tempfile.mkdtemp(prefix="drover-test-")
+os.chmod(STATE, 0o755)
+atexit.register(shutil.rmtree, STATE, ignore_errors=True)
+os.environ.update(STATE=STATE, DROVER_KEY="", DJANGO_SETTINGS_MODULE="paas.settings")
+os.environ.pop("DATABASE_URL", None)
+
+if os.environ.get("DROVER_TEST_DATABASE") == "postgres":
+    os.environ["DATABASE_URL"] = private_postgres()

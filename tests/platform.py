@@ -1,0 +1,187 @@
+"""A real platform for tests and benchmarks: `manage.py up` in a STATE of its own, driven from outside as a user would."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+T = TypeVar("T")
+
+BASE = Path(__file__).resolve().parent.parent
+EXAMPLES = BASE / "examples"
+
+
+def free_port() -> int:
+    """A port with a free neighbour 443 above it, as PORT needs."""
+    while True:
+        with socket.socket() as plain, socket.socket() as tls:
+            plain.bind(("127.0.0.1", 0))
+            port: int = plain.getsockname()[1]
+            try:
+                tls.bind(("0.0.0.0", port + 443))
+            except (OSError, OverflowError):
+                continue
+            return port
+
+
+def eventually(check: Callable[[], T], *, within: float = 30, what: str = "") -> T:
+    """The first truthy answer of ``check``; fails with its last answer or error once ``within`` seconds are over."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            last: Any = check()
+        except (AssertionError, KeyError, IndexError, OSError, subprocess.CalledProcessError) as error:
+            last = error
+        else:
+            if last:
+                return last  # type: ignore[no-any-return]
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or check.__name__}; last: {last!r}")
+        time.sleep(0.05)
+
+
+class Platform:
+    """One installation. ``start`` returns once it says that it is ready."""
+
+    def __init__(self, state: Path | None = None, port: int | None = None) -> None:
+        self.state = state or Path(tempfile.mkdtemp(prefix="drover-up-"))
+        self.state.chmod(0o755)
+        self.port = port or free_port()
+        self.output = self.state.with_suffix(".out")
+        self._up: subprocess.Popen[bytes] | None = None
+        self._starts = 0
+
+    @property
+    def environment(self) -> dict[str, str]:
+        kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "DROVER_KEY"}}
+        settings = {"STATE": str(self.state), "PORT": str(self.port), "KUBECONFIG": str(self.state / "kubeconfig")}
+        return {**kept, **settings, "HOME": str(self.state), "DJANGO_SETTINGS_MODULE": "paas.settings"}
+
+    def start(self, *, within: float = 60, **environment: str) -> float:
+        """Seconds until the platform said that it is ready."""
+        began = time.monotonic()
+        with self.output.open("wb") as output:
+            self._up = subprocess.Popen(
+                [sys.executable, "manage.py", "up"],
+                cwd=BASE, env={**self.environment, **environment}, stdout=output, stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL, start_new_session=True,
+            )  # fmt: skip
+        self._starts += 1
+        eventually(self._is_ready, within=within, what=f"`up` is ready (see {self.output})")
+        return time.monotonic() - began
+
+    def _is_ready(self) -> bool:
+        assert self._up is not None
+        text = self.output.read_text(errors="replace")
+        if self._up.poll() is not None:
+            raise RuntimeError(f"`up` ended with {self._up.returncode}: {text[-2000:]}")
+        return "kubeconfig" in text.lower()
+
+    def stop(self) -> float:
+        """Ctrl-C; returns seconds until it was gone. Workloads keep running."""
+        if self._up is None or self._up.poll() is not None:
+            return 0.0
+        began = time.monotonic()
+        self._up.send_signal(signal.SIGINT)
+        self._up.wait(timeout=30)
+        return time.monotonic() - began
+
+    def down(self) -> None:
+        """Remove everything; safe to call at any time."""
+        subprocess.run([sys.executable, "manage.py", "down"], cwd=BASE, env=self.environment, check=True, timeout=120)
+        if self._up is not None:
+            self._up.wait(timeout=30)
+        self.output.unlink(missing_ok=True)
+        shutil.rmtree(self.state, ignore_errors=True)
+
+    # Driving it
+
+    def kubectl(self, *arguments: str, check: bool = True, input: str | None = None, within: float = 60) -> str:
+        """Standard output of a kubectl command; raises CalledProcessError with what it said when it fails."""
+        done = subprocess.run(
+            ["kubectl", *arguments], env=self.environment, input=input, capture_output=True, text=True, timeout=within,
+            check=False, cwd=BASE,
+        )  # fmt: skip
+        if check and done.returncode:
+            raise AssertionError(f"kubectl {' '.join(arguments)}: exit {done.returncode}: {done.stderr or done.stdout}")
+        return done.stdout + ("" if check else done.stderr)
+
+    def objects(self, *arguments: str) -> list[dict[str, Any]]:
+        """``kubectl get`` as JSON: the items of a list."""
+        answer = json.loads(self.kubectl("get", *arguments, "-o", "json"))
+        items: list[dict[str, Any]] = answer["items"] if answer["kind"].endswith("List") else [answer]
+        return items
+
+    def pods(self, selector: str = "", *, ready: int | None = None) -> list[dict[str, Any]]:
+        """Pods that are not being deleted; with ``ready`` only when exactly so many are there and all are Ready."""
+        found = self.objects("pods", *(["-l", selector] if selector else []))
+        found = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+        if ready is not None:
+            assert len(found) == ready, [pod["metadata"]["name"] for pod in found]
+            assert all(is_ready(pod) for pod in found), [pod["status"] for pod in found]
+        return found
+
+    def ready_pods(self, selector: str, count: int, *, within: float = 60) -> list[dict[str, Any]]:
+        """The ``count`` pods of a selector once all of them are Ready."""
+        return eventually(
+            lambda: self.pods(selector, ready=count) or count == 0, within=within, what=f"{count} ready pods of {selector}"
+        )  # type: ignore[return-value]
+
+    def processes(self) -> dict[str, int]:
+        """Pids by name (web, worker, beat, redis, agent) of the running platform."""
+        return {path.stem: int(path.read_text()) for path in (self.runtime / "pids").glob("*.pid")}
+
+    @property
+    def runtime(self) -> Path:
+        from paas.state import runtime_directory
+
+        return runtime_directory(self.state)
+
+    def api(self, path: str, *, method: str = "GET", body: Any = None, timeout: float = 10) -> Any:
+        """A request to the REST API with the administrator's token."""
+        from urllib.request import Request, urlopen
+
+        cluster, token = self._access()
+        request = Request(
+            cluster["server"] + path,
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
+        )
+        with urlopen(request, timeout=timeout, context=self.tls()) as answer:
+            return json.load(answer)
+
+    def tls(self) -> ssl.SSLContext:
+        import base64
+
+        cluster, _ = self._access()
+        return ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+
+    def _access(self) -> tuple[dict[str, str], str]:
+        config = yaml.safe_load((self.state / "kubeconfig").read_text())
+        return config["clusters"][0]["cluster"], config["users"][0]["user"]["token"]
+
+
+def is_ready(pod: dict[str, Any]) -> bool:
+    conditions = pod.get("status", {}).get("conditions", [])
+    return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
+
+
+def restarts(pod: dict[str, Any]) -> list[int]:
+    return [status["restartCount"] for status in pod["status"]["containerStatuses"]]
+
+
+def containers(pods: list[dict[str, Any]]) -> set[str]:
+    """The engine's ids of all app containers: what a needless restart would change."""
+    return {status["containerID"] for pod in pods for status in pod["status"]["containerStatuses"]}
