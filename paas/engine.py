@@ -1,0 +1,156 @@
+"""The Docker Engine that nodes of this machine share: used where it runs, started where nobody else would."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+
+from paas.state import ProcessMark, Refused, StateDirectory, read_mark, wait_gone
+
+SOCKET = "/var/run/docker.sock"
+START_SECONDS = 40.0
+STOP_SECONDS = 20.0
+BRIDGE = "docker0"
+
+
+def socket_path() -> str:
+    """Docker's own variable may name another engine on this machine; one elsewhere cannot carry a node."""
+    host = os.environ.get("DOCKER_HOST", "")
+    if host and not host.startswith("unix://"):
+        raise Refused(f"DOCKER_HOST is {host}, but a node needs an engine on this machine: unset DOCKER_HOST.")
+    return host.removeprefix("unix://") or SOCKET
+
+
+def answers(path: str = "") -> bool:
+    """Whether an engine answers on the socket."""
+    return ask("GET /_ping", path).startswith(b"HTTP/1.1 200")
+
+
+def ask(request: str, path: str = "") -> bytes:
+    """One small request on Docker's socket; empty when nobody answers."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        try:
+            connection.connect(path or socket_path())
+            connection.sendall(f"{request} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n".encode())
+            return b"".join(iter(lambda: connection.recv(65536), b""))
+        except OSError:
+            return b""
+
+
+def ensure(state: StateDirectory) -> str:
+    """Have an engine that answers; returns what was done, in words, or "" when it was running already."""
+    if answers():
+        return ""
+    if _systemd():
+        subprocess.run(["systemctl", "start", "docker.service"], check=False, capture_output=True)
+        _await_answer(None, "systemctl status docker says why")
+        return "Docker's service was started"
+    if shutil.which("dockerd") is None:
+        raise Refused("Docker is missing: run `make up`, which installs it, or install docker.io and try again.")
+    if socket_path() != SOCKET:
+        raise Refused(f"no engine answers on DOCKER_HOST ({socket_path()}): start it, or unset DOCKER_HOST.")
+    _start(state)
+    return "no service manager runs here, so the Docker engine was started; it outlives Ctrl-C, not `make down`"
+
+
+def _start(state: StateDirectory) -> None:
+    log = state.log / "dockerd.log"
+    before = _rules()
+    with log.open("ab") as output:
+        engine = subprocess.Popen(
+            ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+        )
+    mark = ProcessMark.of(engine.pid)
+    record = {"pid": mark.pid, "started": mark.started, "clean": not any(_of_engine(rule) for rule in before)}
+    record["policy"] = next((rule for rule in before if rule.startswith("-P FORWARD")), "")
+    _record(state).write_text(json.dumps(record))
+    _await_answer(engine, f"its words are in {log}")
+
+
+def _await_answer(engine: subprocess.Popen[bytes] | None, hint: str) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if engine is not None and engine.poll() is not None:
+            raise Refused(f"The Docker engine ended with code {engine.returncode} while starting: {hint}.")
+        if time.monotonic() > deadline:
+            raise Refused(f"The Docker engine does not answer on {socket_path()}: {hint}.")
+        time.sleep(0.05)
+
+
+def started_by_us(state: StateDirectory) -> ProcessMark | None:
+    """The living engine that an ``up`` of this STATE started."""
+    mark = read_mark(_record(state))
+    return mark if mark is not None and mark.alive() else None
+
+
+def busy() -> int:
+    """How many containers the engine still runs, whoever started them."""
+    _, _, body = ask("GET /containers/json").partition(b"\r\n\r\n")
+    return body.count(b'"Id":')
+
+
+def stop(state: StateDirectory) -> str:
+    """Stop the engine if we started it and nothing runs in it any more; returns what was done, in words."""
+    mark = started_by_us(state)
+    if mark is None:
+        return ""
+    if left := busy():
+        return f"the engine keeps running: it still carries {left} container(s) that are not Drover's"
+    os.kill(mark.pid, 15)
+    if not wait_gone(mark, STOP_SECONDS):
+        os.kill(mark.pid, 9)
+        wait_gone(mark, 5)
+    kept = json.loads(_record(state).read_text())
+    if kept.get("clean"):
+        _remove_traces(str(kept.get("policy", "")))
+    _record(state).unlink(missing_ok=True)
+    return "the Docker engine that `up` had started was stopped"
+
+
+def _remove_traces(policy: str) -> None:
+    """Take away the bridge and the rules that dockerd leaves behind where there were none before."""
+    rules = [rule for rule in _rules() if _of_engine(rule)]
+    for table in ("filter", "nat"):
+        own = [rule.partition(" ")[2] for rule in rules if rule.startswith(f"{table} ")]
+        for rule in own:
+            if rule.startswith("-A"):
+                _iptables(table, "-D", *shlex.split(rule)[1:])
+        for rule in own:
+            if rule.startswith("-N"):
+                _iptables(table, "-X", rule.split()[1])
+    if policy:
+        _iptables("filter", *shlex.split(policy))
+    subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
+
+
+def _rules() -> list[str]:
+    """Rules as commands, each after its table's name; the forward policy bare."""
+    found = []
+    for table in ("filter", "nat"):
+        for rule in _iptables(table, "-S").splitlines():
+            found.append(rule if rule.startswith("-P FORWARD") else f"{table} {rule}")
+    return found
+
+
+def _of_engine(rule: str) -> bool:
+    return "DOCKER" in rule or BRIDGE in rule
+
+
+def _iptables(table: str, *arguments: str) -> str:
+    command = ["iptables", "-w", "-t", table, *arguments]
+    return subprocess.run(command, check=False, capture_output=True, text=True).stdout
+
+
+def _record(state: StateDirectory) -> Path:
+    return state.path / "engine.json"
+
+
+def _systemd() -> bool:
+    return Path("/run/systemd/system").is_dir()

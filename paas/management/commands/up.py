@@ -1,0 +1,148 @@
+"""``manage.py up``: the platform and this machine's node in the foreground, until Ctrl-C."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+import time
+from argparse import ArgumentParser
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand
+
+from paas import engine, platform, registry
+from paas.logs import prefix, show
+from paas.privileges import Identity, serving_identity
+from paas.state import Refused, StateDirectory
+from paas.supervisor import Supervisor
+
+
+class Command(BaseCommand):
+    help = "Start the platform and this machine's node in the foreground; Ctrl-C stops them, containers stay."
+    requires_system_checks: list[str] = []  # type: ignore[assignment]
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--nodes", type=int, default=1, help="how many nodes this machine runs")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        started = time.monotonic()
+        try:
+            refuse_early(options["nodes"])
+            state = StateDirectory(settings.STATE)
+            state.check_format()
+            with state.held(settings.PORT):
+                identity, reason = serving_identity(state.path)
+                if reason:
+                    say(reason)
+                state.prepare(identity.uid, identity.gid)
+                await_ports()
+                asyncio.run(Up(state, identity, started).run())
+        except Refused as refusal:
+            sys.exit(str(refusal))
+
+
+def refuse_early(nodes: int) -> None:
+    """What can be told before anything is touched."""
+    if nodes != 1:
+        raise Refused("This release runs one node per machine; leave NODES out until the multi-node release.")
+    if os.geteuid() != 0:
+        raise Refused("Drover starts containers and writes packet filter rules: run it as root (sudo make up).")
+
+
+def await_ports(seconds: float = 2.0) -> None:
+    """The ports must be free; those of an ``up`` that was killed a moment ago become so."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return platform.check_ports(settings.PORT, settings.TLS_PORT)
+        except Refused:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def say(text: str) -> None:
+    show("".join(f"{prefix('up')}{line}\n" for line in text.splitlines()))
+
+
+class Up:
+    """One run, from the first check to the last process."""
+
+    def __init__(self, state: StateDirectory, identity: Identity, started: float) -> None:
+        self.state = state
+        self.identity = identity
+        self.started = started
+        self.supervisor = Supervisor(state.log, state.run, say)
+
+    async def run(self) -> None:
+        loop = asyncio.get_running_loop()
+        for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            loop.add_signal_handler(signum, self.supervisor.stopping.set)
+        try:
+            starting = asyncio.create_task(self.start())
+            stopped = asyncio.create_task(self.supervisor.stopping.wait())
+            await asyncio.wait({starting, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            if not starting.done():
+                starting.cancel()
+            with suppress(asyncio.CancelledError):
+                await starting
+            await stopped
+        finally:
+            stopping = time.monotonic()
+            await self.supervisor.stop(last="redis")
+            say(f"stopped in {time.monotonic() - stopping:.1f} s; containers keep running until `make down`.")
+
+    async def start(self) -> None:
+        """Each program once what it needs is ready."""
+        queue = platform.redis(self.state, self.identity)
+        if queue is not None:
+            self.supervisor.keep(queue)
+        for done in (engine.ensure(self.state), registry.ensure()):
+            if done:
+                say(done)
+        platform.preload()
+        plan = platform.nodes(self.state)
+        try:
+            told = json.loads(
+                await self.supervisor.once("set-up", lambda: platform.bootstrap(self.state, plan), self.identity)
+            )
+        except RuntimeError as failure:
+            raise Refused(str(failure)) from None
+        if queue is not None and not await self.supervisor.ready(queue):
+            raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
+        web = platform.web(self.identity, told["certificate"], told["key"])
+        self.supervisor.keep(web)
+        for program in (platform.worker(self.identity), platform.beat(self.identity)):
+            self.supervisor.keep(program)
+        mirror = registry.mirror()
+        for node in plan:
+            platform.hand_over(self.state, node)
+            self.supervisor.keep(platform.agent(node, mirror))
+        if await self.supervisor.ready(web):
+            self.welcome(told, mirror)
+        elif not self.supervisor.stopping.is_set():
+            say(f"the dashboard does not answer yet; its words are in {self.state.log / 'web.log'}")
+
+    def welcome(self, told: dict[str, str], mirror: str) -> None:
+        """What a person needs now, and nothing else."""
+        here = f"http://127.0.0.1:{settings.PORT}"
+        lines = [
+            f"Drover is ready ({time.monotonic() - self.started:.1f} s).",
+            "",
+            f"  Dashboard    {here}/ on this machine",
+            f"               https://{platform.machine_address()}:{settings.TLS_PORT}/ from anywhere",
+        ]
+        if told["link"]:
+            lines.append(f"  Begin here   {told['link']} makes the first admin; it works once")
+        lines += [
+            f"  Certificate  SHA-256 {told['fingerprint']}",
+            f"  kubectl      export KUBECONFIG={self.state.path / 'kubeconfig'}",
+            f"  Images       {f'mirror {mirror}' if mirror else 'from the internet; `make images` makes local ones'}",
+            f"  Logs         {self.state.log}/",
+            "  Stop         Ctrl-C; containers keep running until `make down`",
+            "",
+        ]
+        say("\n".join(lines))

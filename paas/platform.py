@@ -1,0 +1,206 @@
+"""What ``up`` runs on this machine: the programs of one installation, in the order in which they must be ready."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import importlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from django.conf import settings
+from django.core.management import call_command
+
+from paas.privileges import Identity
+from paas.state import Refused, StateDirectory
+from paas.supervisor import Program
+
+WORKER_THREADS = 4
+REDIS_MEMORY = "64mb"
+# Imported once before forking: web, worker and beat then share these pages.
+PRELOAD = (
+    "paas.asgi",
+    "paas.celery",
+    "celery.bin.celery",
+    "celery.apps.worker",
+    "celery.apps.beat",
+    "celery.worker.consumer",
+    "celery.concurrency.thread",
+    "kombu.transport.redis",
+    "channels_redis.pubsub",
+    "uvicorn.lifespan.on",
+    "uvicorn.loops.asyncio",
+    "uvicorn.protocols.http.h11_impl",
+    "uvicorn.protocols.websockets.wsproto_impl",
+)
+
+
+@dataclass(frozen=True)
+class NodePlan:
+    """One node of this machine: its name, where others reach it, and where its agent keeps things."""
+
+    name: str
+    address: str
+    folder: Path
+
+
+def nodes(state: StateDirectory) -> list[NodePlan]:
+    """The nodes this ``up`` runs; one, the machine itself."""
+    name = socket.gethostname().split(".")[0].lower()
+    return [NodePlan(name, machine_address(), state.agents / name)]
+
+
+def machine_address() -> str:
+    """The address from which this machine speaks to others; loopback where it has no other."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        for target in ("192.0.2.1", "10.255.255.255", "172.31.255.255", "192.168.255.255"):
+            try:
+                probe.connect((target, 9))  # sends nothing: only asks the routing table
+            except OSError:
+                continue
+            return str(probe.getsockname()[0])
+    return "127.0.0.1"
+
+
+def preload() -> None:
+    """Import what the forked programs need, and take it out of the collector's walks."""
+    for module in PRELOAD:
+        importlib.import_module(module)
+    gc.collect()
+    gc.freeze()
+
+
+def check_ports(port: int, tls_port: int) -> None:
+    """Refuse in one sentence when one of the two ports is taken."""
+    for host, number, name in (("127.0.0.1", port, ""), ("0.0.0.0", tls_port, " (PORT+443)")):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, number))
+            except OSError as error:
+                raise Refused(
+                    f"Port {number}{name} cannot be used ({os.strerror(error.errno or 0)}): "
+                    "stop what uses it, or choose another with PORT=."
+                ) from None
+
+
+def redis(state: StateDirectory, identity: Identity) -> Program | None:
+    """Our own Redis on a unix socket; None when REDIS_URL points to another."""
+    path = state.run / "redis.sock"
+    if settings.REDIS_URL != f"unix://{path}":
+        return None
+    if shutil.which("redis-server") is None:
+        raise Refused("Redis is missing: run `make up`, which installs it, or install redis-server and try again.")
+    options = {
+        "port": "0",
+        "unixsocket": str(path),
+        "unixsocketperm": "700",
+        "save": "",
+        "appendonly": "no",
+        "maxmemory": REDIS_MEMORY,
+        "maxmemory-policy": "allkeys-lru",
+        "loglevel": "warning",
+        "dir": str(state.run),
+    }
+    start = ["redis-server", *(word for key, value in options.items() for word in (f"--{key}", value))]
+    ready = partial(_redis_answers, str(path))
+    return Program(name="redis", start=tuple(start), identity=identity, ready=ready)
+
+
+def web(identity: Identity, certificate: Path, key: Path) -> Program:
+    start = partial(call_command, "web", certificate=certificate, key=key)
+    return Program(name="web", start=start, identity=identity, ready=partial(web_answers, settings.PORT))
+
+
+def worker(identity: Identity) -> Program:
+    options = ["--pool=threads", f"--concurrency={WORKER_THREADS}", "--hostname=drover@%h", "--loglevel=INFO"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return Program(name="worker", start=_celery("worker", *options, *quiet), identity=identity)
+
+
+def beat(identity: Identity) -> Program:
+    # The schedule is in the settings and every task may run twice: nothing needs to be remembered in a file.
+    options = ["--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="]
+    return Program(name="beat", start=_celery("beat", *options), identity=identity)
+
+
+def _celery(*arguments: str) -> Callable[[], None]:
+    def start() -> None:
+        from celery.bin.celery import celery  # noqa: PLC0415  runs in the fork; preload() has imported it
+
+        celery.main(args=["--app=paas.celery", *arguments], prog_name="celery")
+
+    return start
+
+
+def agent(node: NodePlan, mirror: str) -> Program:
+    """The only program that stays root. It has children of its own, so it is asked to end, not killed."""
+    start = [sys.executable, "-m", "node_agent", "run", "--server", f"https://127.0.0.1:{settings.TLS_PORT}"]
+    start += ["--state", str(node.folder), "--node-name", node.name, "--address", node.address]
+    if mirror:
+        start += ["--mirror", mirror]
+    environment = {"PYTHONPATH": str(settings.BASE)}
+    return Program(name="agent", start=tuple(start), environment=environment, death=signal.SIGTERM)
+
+
+def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
+    """Bring the database up to date and make what a first start needs. Returns JSON: what a person must be told.
+
+    Runs in a process of its own as the serving account: the supervisor never opens the database.
+    """
+    call_command("migrate", interactive=False, verbosity=0)
+    from apps.accounts import bootstrap as accounts  # noqa: PLC0415  only this process needs it
+    from apps.accounts import certificates, setup  # noqa: PLC0415
+
+    accounts.ensure_platform()
+    for node in plan:
+        accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
+    files = certificates.server_files(state.path)
+    told = {"link": setup.link(), "fingerprint": files.fingerprint}
+    told |= {"certificate": str(files.certificate), "key": str(files.key)}
+    return json.dumps(told)
+
+
+def hand_over(state: StateDirectory, node: NodePlan) -> None:
+    """Move what bootstrap made for a node into the agent's own folder, which only root may enter."""
+    node.folder.mkdir(mode=0o700, exist_ok=True)
+    source = state.handover / node.name
+    for name in sorted(os.listdir(source)):
+        handle = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW)
+        with os.fdopen(handle, "rb") as given:
+            content = given.read()
+        staged = node.folder / f".{name}.new"
+        staged.unlink(missing_ok=True)
+        with os.fdopen(os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as kept:
+            kept.write(content)
+        staged.replace(node.folder / name)
+
+
+async def _redis_answers(path: str) -> bool:
+    return (await _ask(asyncio.open_unix_connection(path), b"PING\r\n")).startswith(b"+PONG")
+
+
+async def web_answers(port: int) -> bool:
+    request = b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    return b" 200 " in (await _ask(asyncio.open_connection("127.0.0.1", port), request))[:32]
+
+
+async def _ask(opening: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]], request: bytes) -> bytes:
+    try:
+        async with asyncio.timeout(2):
+            reader, writer = await opening
+            try:
+                writer.write(request)
+                return await reader.read(256)
+            finally:
+                writer.close()
+    except (OSError, TimeoutError):
+        return b""

@@ -1,0 +1,88 @@
+"""The loopback registry with the stand-in images: started where they were made, used as a mirror where it runs."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import time
+from pathlib import Path
+
+from paas.state import ProcessMark, read_mark, wait_gone
+
+ADDRESS = os.environ.get("DROVER_REGISTRY") or "127.0.0.1:5000"
+FOLDER = Path(os.environ.get("DROVER_IMAGES") or Path(__file__).resolve().parent.parent / "var" / "images")
+START_SECONDS = 10.0
+
+CONFIGURATION = """\
+version: 0.1
+log: {{level: warn, accesslog: {{disabled: true}}}}
+storage:
+  filesystem: {{rootdirectory: {storage}}}
+  maintenance: {{readonly: {{enabled: true}}}}
+http: {{addr: {address}}}
+"""
+
+
+def answers() -> bool:
+    """Whether a registry answers on the address."""
+    host, _, port = ADDRESS.rpartition(":")
+    connection = http.client.HTTPConnection(host, int(port), timeout=2)
+    try:
+        connection.request("GET", "/v2/")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def mirror() -> str:
+    """The registry's address when it runs, else ""."""
+    return ADDRESS if answers() else ""
+
+
+def storage() -> Path:
+    return FOLDER / "registry"
+
+
+def ensure() -> str:
+    """Start the registry where images were made and none answers; returns what was done, in words."""
+    if not storage().is_dir() or answers():
+        return ""
+    configuration = FOLDER / "registry.yml"
+    configuration.write_text(CONFIGURATION.format(storage=storage(), address=ADDRESS))
+    with (FOLDER / "registry.log").open("wb") as log:
+        process = subprocess.Popen(
+            [FOLDER / "bin" / "docker-registry", "serve", configuration],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd="/",
+        )
+    mark = ProcessMark.of(process.pid)
+    _record().write_text(json.dumps({"pid": mark.pid, "started": mark.started}))
+    deadline = time.monotonic() + START_SECONDS
+    while not answers():
+        if process.poll() is not None or time.monotonic() > deadline:
+            return f"the image registry does not answer on {ADDRESS}; its words are in {FOLDER / 'registry.log'}"
+        time.sleep(0.03)
+    return f"the image registry was started on {ADDRESS}"
+
+
+def stop() -> str:
+    """Stop the registry if this clone started it; returns what was done, in words."""
+    mark = read_mark(_record())
+    if mark is None or not mark.alive():
+        return ""
+    os.kill(mark.pid, 15)
+    if not wait_gone(mark, 5):
+        os.kill(mark.pid, 9)
+    _record().unlink(missing_ok=True)
+    return f"the image registry on {ADDRESS} was stopped"
+
+
+def _record() -> Path:
+    return FOLDER / "registry.json"
