@@ -1,5 +1,6 @@
 """A real platform for tests and benchmarks: `manage.py up` in a STATE of its own, driven from outside as a user would."""
 
+import base64
 import json
 import os
 import shutil
@@ -11,10 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import yaml
+
+from paas.state import runtime_directory
 
 T = TypeVar("T")
 
@@ -143,30 +148,27 @@ class Platform:
         return {path.stem: int(path.read_text()) for path in (self.runtime / "pids").glob("*.pid")}
 
     @property
-    def runtime(self) -> Path:
-        from paas.state import runtime_directory
+    def pid(self) -> int:
+        """The supervisor's."""
+        assert self._up is not None
+        return self._up.pid
 
+    @property
+    def runtime(self) -> Path:
         return runtime_directory(self.state)
 
-    def api(self, path: str, *, method: str = "GET", body: Any = None, timeout: float = 10) -> Any:
-        """A request to the REST API with the administrator's token."""
-        from urllib.request import Request, urlopen
-
-        cluster, token = self._access()
-        request = Request(
-            cluster["server"] + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Authorization": f"Bearer {token}", "Content-Type": "application/json"},
-        )
-        with urlopen(request, timeout=timeout, context=self.tls()) as answer:
-            return json.load(answer)
-
-    def tls(self) -> ssl.SSLContext:
-        import base64
-
+    def connection(self, *, timeout: float = 30) -> HTTPSConnection:
+        """A connection to the REST API that trusts the cluster's authority; send ``headers`` with each request."""
         cluster, _ = self._access()
-        return ssl.create_default_context(cadata=base64.b64decode(cluster["certificate-authority-data"]).decode())
+        authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
+        server = urlsplit(cluster["server"])
+        return HTTPSConnection(
+            server.hostname or "127.0.0.1", server.port, timeout=timeout,
+            context=ssl.create_default_context(cadata=authority),
+        )  # fmt: skip
+
+    def headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._access()[1]}", "Content-Type": "application/json"}
 
     def _access(self) -> tuple[dict[str, str], str]:
         config = yaml.safe_load((self.state / "kubeconfig").read_text())
