@@ -1,0 +1,46 @@
+"""Runs database work for coroutines: a few threads that keep their connections, so that a query costs no
+new one."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, ParamSpec, TypeVar
+
+from django.db import connections
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+THREADS = int(os.environ.get("DROVER_DB_THREADS") or 4)
+
+_pool = ThreadPoolExecutor(THREADS, thread_name_prefix="db")
+
+
+async def in_db(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run ``work`` in a thread that may use the database. Cancelling the caller does not stop work that has
+    begun."""
+    loop = asyncio.get_running_loop()
+    context = contextvars.copy_context()
+    return await loop.run_in_executor(_pool, context.run, partial(_with_good_connections, work, args, kwargs))
+
+
+def close_connections() -> None:
+    """Close what the threads hold, for tests and a clean end. Waits for work that has begun."""
+    global _pool
+    old, _pool = _pool, ThreadPoolExecutor(THREADS, thread_name_prefix="db")
+    for _ in range(THREADS):
+        old.submit(connections.close_all)
+    old.shutdown(wait=True)
+
+
+def _with_good_connections(work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:
+    # A connection that broke (the database was restarted) is replaced before the next piece of work, not
+    # never.
+    for connection in connections.all(initialized_only=True):
+        connection.close_if_unusable_or_obsolete()
+    return work(*args, **kwargs)
