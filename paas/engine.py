@@ -23,7 +23,7 @@ def socket_path() -> str:
     """Docker's own variable may name another engine on this machine; one elsewhere cannot carry a node."""
     host = os.environ.get("DOCKER_HOST", "")
     if host and not host.startswith("unix://"):
-        raise Refused(f"DOCKER_HOST is {host}, but a node needs an engine on this machine: unset DOCKER_HOST.")
+        raise Refused(f"DOCKER_HOST is {host}, but a node needs an engine of its own machine: unset it.")
     return host.removeprefix("unix://") or SOCKET
 
 
@@ -53,11 +53,11 @@ def ensure(state: StateDirectory) -> str:
         _await_answer(None, "systemctl status docker says why")
         return "Docker's service was started"
     if shutil.which("dockerd") is None:
-        raise Refused("Docker is missing: run `make up`, which installs it, or install docker.io and try again.")
+        raise Refused("Docker is missing: run `make up`, which installs it, or install docker.io first.")
     if socket_path() != SOCKET:
         raise Refused(f"no engine answers on DOCKER_HOST ({socket_path()}): start it, or unset DOCKER_HOST.")
     _start(state)
-    return "no service manager runs here, so the Docker engine was started; it outlives Ctrl-C, not `make down`"
+    return "the Docker engine was started (no service manager does it here); `make down` ends it"
 
 
 def _start(state: StateDirectory) -> None:
@@ -65,7 +65,12 @@ def _start(state: StateDirectory) -> None:
     before = _rules()
     with log.open("ab") as output:
         engine = subprocess.Popen(
-            ["dockerd"], stdin=subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True, cwd="/"
+            ["dockerd"],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            cwd="/",
         )
     mark = ProcessMark.of(engine.pid)
     record = {"pid": mark.pid, "started": mark.started, "clean": not any(_of_engine(rule) for rule in before)}

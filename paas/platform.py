@@ -1,4 +1,4 @@
-"""What ``up`` runs on this machine: the programs of one installation, in the order in which they must be ready."""
+"""What ``up`` runs on this machine: the programs of one installation, and what each needs to be ready."""
 
 from __future__ import annotations
 
@@ -19,9 +19,13 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management import call_command
 
+from apps.accounts import bootstrap as accounts
+from apps.accounts import certificates
 from paas.privileges import Identity
 from paas.state import Refused, StateDirectory
 from paas.supervisor import Program
+
+Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 WORKER_THREADS = 4
 REDIS_MEMORY = "64mb"
@@ -55,19 +59,7 @@ class NodePlan:
 def nodes(state: StateDirectory) -> list[NodePlan]:
     """The nodes this ``up`` runs; one, the machine itself."""
     name = socket.gethostname().split(".")[0].lower()
-    return [NodePlan(name, machine_address(), state.agents / name)]
-
-
-def machine_address() -> str:
-    """The address from which this machine speaks to others; loopback where it has no other."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        for target in ("192.0.2.1", "10.255.255.255", "172.31.255.255", "192.168.255.255"):
-            try:
-                probe.connect((target, 9))  # sends nothing: only asks the routing table
-            except OSError:
-                continue
-            return str(probe.getsockname()[0])
-    return "127.0.0.1"
+    return [NodePlan(name, accounts.address_of_this_machine(), state.agents / name)]
 
 
 def preload() -> None:
@@ -95,10 +87,10 @@ def check_ports(port: int, tls_port: int) -> None:
 def redis(state: StateDirectory, identity: Identity) -> Program | None:
     """Our own Redis on a unix socket; None when REDIS_URL points to another."""
     path = state.run / "redis.sock"
-    if settings.REDIS_URL != f"unix://{path}":
+    if f"unix://{path}" != settings.REDIS_URL:
         return None
     if shutil.which("redis-server") is None:
-        raise Refused("Redis is missing: run `make up`, which installs it, or install redis-server and try again.")
+        raise Refused("Redis is missing: run `make up`, which installs it, or install redis-server first.")
     options = {
         "port": "0",
         "unixsocket": str(path),
@@ -152,27 +144,30 @@ def agent(node: NodePlan, mirror: str) -> Program:
 
 
 def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
-    """Bring the database up to date and make what a first start needs. Returns JSON: what a person must be told.
+    """Bring the database up to date, make what a first start needs; returns what to tell a person, as JSON.
 
     Runs in a process of its own as the serving account: the supervisor never opens the database.
     """
     call_command("migrate", interactive=False, verbosity=0)
-    from apps.accounts import bootstrap as accounts  # noqa: PLC0415  only this process needs it
-    from apps.accounts import certificates, setup  # noqa: PLC0415
-
-    accounts.ensure_platform()
+    made = accounts.ensure_platform(state.path, settings.PORT, plan[0].address)
     for node in plan:
-        accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
+        accounts.ensure_node(state.handover, node.name, node.address)
     files = certificates.server_files(state.path)
-    told = {"link": setup.link(), "fingerprint": files.fingerprint}
-    told |= {"certificate": str(files.certificate), "key": str(files.key)}
-    return json.dumps(told)
+    return json.dumps(
+        {
+            "certificate": str(files.certificate),
+            "key": str(files.key),
+            "fingerprint": made.fingerprint,
+            "link": f"http://127.0.0.1:{settings.PORT}/setup/{made.setup_token}" if made.setup_token else "",
+            "remarks": "\n".join(made.remarks),
+        }
+    )
 
 
 def hand_over(state: StateDirectory, node: NodePlan) -> None:
     """Move what bootstrap made for a node into the agent's own folder, which only root may enter."""
     node.folder.mkdir(mode=0o700, exist_ok=True)
-    source = state.handover / node.name
+    source = state.handover / "agent" / node.name
     for name in sorted(os.listdir(source)):
         handle = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(handle, "rb") as given:
@@ -193,7 +188,7 @@ async def web_answers(port: int) -> bool:
     return b" 200 " in (await _ask(asyncio.open_connection("127.0.0.1", port), request))[:32]
 
 
-async def _ask(opening: Awaitable[tuple[asyncio.StreamReader, asyncio.StreamWriter]], request: bytes) -> bytes:
+async def _ask(opening: Awaitable[Streams], request: bytes) -> bytes:
     try:
         async with asyncio.timeout(2):
             reader, writer = await opening

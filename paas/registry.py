@@ -1,4 +1,4 @@
-"""The loopback registry with the stand-in images: started where they were made, used as a mirror where it runs."""
+"""The loopback registry with the stand-in images: started where they were made, a mirror where it runs."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def ensure() -> str:
     deadline = time.monotonic() + START_SECONDS
     while not answers():
         if process.poll() is not None or time.monotonic() > deadline:
-            return f"the image registry does not answer on {ADDRESS}; its words are in {FOLDER / 'registry.log'}"
+            return f"the image registry does not answer on {ADDRESS}; see {FOLDER / 'registry.log'}"
         time.sleep(0.03)
     return f"the image registry was started on {ADDRESS}"
 

@@ -7,13 +7,14 @@ from typing import Any
 import dj_database_url
 
 from apps.cluster import seal
+from paas.state import runtime_directory
 
 BASE = Path(__file__).resolve().parent.parent
 STATE = Path(os.environ.get("STATE") or BASE / "var").absolute()
 
 PORT = int(os.environ.get("PORT") or 8000)
 TLS_PORT = PORT + 443
-REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{STATE}/run/redis.sock"
+REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{runtime_directory(STATE)}/redis.sock"
 DEBUG = False
 
 # How long a node may be unheard before it counts as lost, and how long its pods then wait for it. Seconds.

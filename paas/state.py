@@ -16,7 +16,7 @@ from pathlib import Path
 FORMAT = 1
 SOCKET_PATH_LIMIT = 107  # sun_path holds 108 bytes, the last one zero
 LONGEST_SOCKET = "redis.sock"
-ROOTS = ("lock", "format", "engine.json", "run", "log", "agent")
+ROOTS = ("lock", "format", "engine.json", "run", "pids", "log", "agent")
 OURS = (*ROOTS, "key", "kubeconfig", "ca.crt", "tls", "handover", "static", "beat")
 
 
@@ -68,6 +68,7 @@ class StateDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self.run = runtime_directory(self.path)
+        self.pids = self.run / "pids"
         self.log = self.path / "log"
         self.agents = self.path / "agent"
         self.handover = self.path / "handover"
@@ -91,12 +92,13 @@ class StateDirectory:
             directory.mkdir(mode=0o700, exist_ok=True)
             os.chown(directory, -1, gid)
             directory.chmod(0o1770 if uid else 0o700)
-        for directory in (self.log, self.agents):
+        for directory in (self.log, self.agents, self.pids):
             directory.mkdir(mode=0o700, exist_ok=True)
             os.chown(directory, 0, 0)
         self.handover.mkdir(mode=0o700, exist_ok=True)
         for entry in (*self.path.iterdir(), *self.run.iterdir()):
-            if entry.parent == self.run or (_is_known(entry.name) and entry.name not in ROOTS):
+            ours = entry.parent == self.run or _is_known(entry.name)
+            if ours and entry.name not in ROOTS:
                 for path in (entry, *(entry.rglob("*") if entry.is_dir() else ())):
                     os.chown(path, uid, gid, follow_symlinks=False)
         (self.path / "format").write_text(f"{FORMAT}\n")

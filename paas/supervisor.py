@@ -102,6 +102,8 @@ def _become(program: Program, parent: int, output: int, keep: tuple[int, ...]) -
             if number > 2 and number not in keep:
                 with suppress(OSError):
                     os.close(number)
+        sys.stdout = open(1, "w", buffering=1, closefd=False)  # noqa: SIM115  the program's, for as long as it lives
+        sys.stderr = open(2, "w", buffering=1, closefd=False)  # noqa: SIM115
         os.environ.update(program.environment, PYTHONUNBUFFERED="1")
         if program.identity is not None:
             program.identity.become()
@@ -188,11 +190,8 @@ class Supervisor:
                     await asyncio.wait_for(self.stopping.wait(), pause or 0.001)
 
     def _record(self, name: str, pid: int) -> None:
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
         with suppress(OSError):
-            file = os.open(self.pid_directory / f"{name}.pid", flags, 0o644)
-            os.write(file, f"{pid}\n".encode())
-            os.close(file)
+            (self.pid_directory / f"{name}.pid").write_text(f"{pid}\n")
 
     async def stop(self, *, last: str = "") -> None:
         """End every process within three seconds: all at once, ``last`` after the others."""

@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from django.conf import settings
@@ -47,9 +48,9 @@ class Command(BaseCommand):
 def refuse_early(nodes: int) -> None:
     """What can be told before anything is touched."""
     if nodes != 1:
-        raise Refused("This release runs one node per machine; leave NODES out until the multi-node release.")
+        raise Refused("This release runs one node per machine: leave NODES out until the multi-node release.")
     if os.geteuid() != 0:
-        raise Refused("Drover starts containers and writes packet filter rules: run it as root (sudo make up).")
+        raise Refused("Drover starts containers and writes packet rules: run it as root (sudo make up).")
 
 
 def await_ports(seconds: float = 2.0) -> None:
@@ -75,7 +76,7 @@ class Up:
         self.state = state
         self.identity = identity
         self.started = started
-        self.supervisor = Supervisor(state.log, state.run, say)
+        self.supervisor = Supervisor(state.log, state.pids, say)
 
     async def run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -106,13 +107,14 @@ class Up:
         platform.preload()
         plan = platform.nodes(self.state)
         try:
-            told = json.loads(
-                await self.supervisor.once("set-up", lambda: platform.bootstrap(self.state, plan), self.identity)
-            )
+            work = partial(platform.bootstrap, self.state, plan)
+            told = json.loads(await self.supervisor.once("set-up", work, self.identity))
         except RuntimeError as failure:
             raise Refused(str(failure)) from None
         if queue is not None and not await self.supervisor.ready(queue):
             raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
+        if told["remarks"]:
+            say(told["remarks"])
         web = platform.web(self.identity, told["certificate"], told["key"])
         self.supervisor.keep(web)
         for program in (platform.worker(self.identity), platform.beat(self.identity)):
@@ -122,25 +124,25 @@ class Up:
             platform.hand_over(self.state, node)
             self.supervisor.keep(platform.agent(node, mirror))
         if await self.supervisor.ready(web):
-            self.welcome(told, mirror)
+            self.welcome(told, plan, mirror)
         elif not self.supervisor.stopping.is_set():
             say(f"the dashboard does not answer yet; its words are in {self.state.log / 'web.log'}")
 
-    def welcome(self, told: dict[str, str], mirror: str) -> None:
+    def welcome(self, told: dict[str, str], plan: list[platform.NodePlan], mirror: str) -> None:
         """What a person needs now, and nothing else."""
         here = f"http://127.0.0.1:{settings.PORT}"
         lines = [
             f"Drover is ready ({time.monotonic() - self.started:.1f} s).",
             "",
             f"  Dashboard    {here}/ on this machine",
-            f"               https://{platform.machine_address()}:{settings.TLS_PORT}/ from anywhere",
+            f"               https://{plan[0].address}:{settings.TLS_PORT}/ from anywhere",
         ]
         if told["link"]:
             lines.append(f"  Begin here   {told['link']} makes the first admin; it works once")
         lines += [
             f"  Certificate  SHA-256 {told['fingerprint']}",
             f"  kubectl      export KUBECONFIG={self.state.path / 'kubeconfig'}",
-            f"  Images       {f'mirror {mirror}' if mirror else 'from the internet; `make images` makes local ones'}",
+            f"  Images       {mirror or 'from the internet; `make images` makes local ones'}",
             f"  Logs         {self.state.log}/",
             "  Stop         Ctrl-C; containers keep running until `make down`",
             "",
