@@ -1,0 +1,31 @@
+"""Every kind, declared once: defaults, rules, admission, columns. Importing this registers them.
+
+What a kind does over time lives in its controller or in the agent, not here.
+"""
+
+from apps.cluster.kinds.configuration import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
+from apps.cluster.kinds.endpoints import ENDPOINTS
+from apps.cluster.kinds.events import EVENT
+from apps.cluster.kinds.namespaces import NAMESPACE
+from apps.cluster.kinds.nodes import NODE
+from apps.cluster.kinds.pods import POD
+from apps.cluster.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
+from apps.cluster.kinds.replication import REPLICATION_CONTROLLER
+from apps.cluster.kinds.services import SERVICE
+
+__all__ = [
+    "CLUSTER_ROLE",
+    "CLUSTER_ROLE_BINDING",
+    "CONFIG_MAP",
+    "ENDPOINTS",
+    "EVENT",
+    "NAMESPACE",
+    "NODE",
+    "POD",
+    "REPLICATION_CONTROLLER",
+    "ROLE",
+    "ROLE_BINDING",
+    "SECRET",
+    "SERVICE",
+    "SERVICE_ACCOUNT",
+]

@@ -1,0 +1,215 @@
+"""Hands out cluster IPs, node ports and the nodes' pod networks, inside the write that asks for them.
+
+The first try follows from the asker's name, so that what is deleted and made again tends to get what it had.
+Each try is one indexed query; writes wait for each other, so nothing is given twice.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from ipaddress import IPv4Address, IPv4Network
+from itertools import chain
+
+from apps.cluster import ranges, types
+from apps.cluster.errors import Invalid, invalid
+from apps.cluster.kinds import refusals
+from apps.cluster.kinds.transaction import Transaction
+from apps.cluster.registry import kind_of
+from apps.cluster.selectors import FieldSelector
+from apps.cluster.types import Problem
+
+FIRST_NODES = 16
+LOWER_BAND = 256
+TAKEN_IP = "provided IP is already allocated"
+TAKEN_PORT = "provided port is already allocated"
+
+
+def _start(asker: str, size: int) -> int:
+    return int.from_bytes(hashlib.sha256(asker.encode()).digest()[:8]) % size
+
+
+def _around(asker: str, size: int) -> Iterator[int]:
+    """Every number below ``size`` once, from one that follows from the name."""
+    start = _start(asker, size)
+    yield from range(start, size)
+    yield from range(start)
+
+
+def _refusal(obj: types.Service | types.Node, *problems: Problem) -> Invalid:
+    return invalid(obj.kind, obj.metadata.name, problems)
+
+
+def _key(service: types.Service) -> str:
+    return f"{service.metadata.namespace}/{service.metadata.name}"
+
+
+# Cluster IPs
+
+
+def allocate_cluster_ip(tx: Transaction, old: types.Service | None, new: types.Service) -> None:
+    """A service has one address for life; "None" asks for none."""
+    spec = new.spec
+    if old is not None:
+        spec.cluster_ip = spec.cluster_ip or old.spec.cluster_ip
+    elif not spec.cluster_ip:
+        spec.cluster_ip = _free_cluster_ip(tx, new)
+    elif spec.cluster_ip != "None":
+        _check_wished_ip(tx, new)
+    spec.cluster_ips = [spec.cluster_ip]
+
+
+def _cluster_ip_taken(tx: Transaction, address: IPv4Address) -> bool:
+    return bool(tx.list(kind_of("services"), fields=FieldSelector.of({"spec.clusterIP": str(address)})))
+
+
+def _free_cluster_ip(tx: Transaction, service: types.Service) -> str:
+    """From above the lower band, which is left to wishes for as long as there is room elsewhere."""
+    network = ranges.SERVICE_CIDR
+    size = network.num_addresses
+    band = min(LOWER_BAND, size // 4)
+    upper = (band + offset for offset in _around(_key(service), size - band - 1))
+    for offset in chain(upper, range(1, band)):
+        address = network.network_address + offset
+        if address not in ranges.RESERVED and not _cluster_ip_taken(tx, address):
+            return str(address)
+    raise _refusal(service, refusals.invalid("spec.clusterIP", "", f"no address of {network} is free"))
+
+
+def _check_wished_ip(tx: Transaction, service: types.Service) -> None:
+    wished = IPv4Address(service.spec.cluster_ip)
+    network = ranges.SERVICE_CIDR
+    why = ""
+    if wished not in network or wished in {network.network_address, network.broadcast_address}:
+        why = f"provided IP is not in the valid range. The range of valid IPs is {network}"
+    elif wished in ranges.RESERVED and not _may_have(service, wished):
+        why = "provided IP is reserved by the cluster"
+    elif _cluster_ip_taken(tx, wished):
+        why = TAKEN_IP
+    if why:
+        raise _refusal(service, refusals.invalid("spec.clusterIP", str(wished), why))
+
+
+def _may_have(service: types.Service, wished: IPv4Address) -> bool:
+    namespace, name = ranges.RESERVED[wished]
+    return service.metadata.namespace == namespace and name in {"", service.metadata.name}
+
+
+# Node ports
+
+
+def allocate_node_ports(tx: Transaction, old: types.Service | None, new: types.Service) -> None:
+    """Each port of a NodePort service gets one; other services have none."""
+    had = _node_ports(old)
+    if new.spec.type != "NodePort":
+        _drop_node_ports(new, had)
+        return
+    _carry_over(old, new)
+    asked = _node_ports(new)
+    if asked <= had and all(port.node_port for port in new.spec.ports):
+        return
+    others = (other for other in _node_port_services(tx) if _key(other) != _key(new))
+    taken = {port for other in others for port in _node_ports(other)}
+    _check_wished_ports(new, had, taken)
+    for port in new.spec.ports:
+        if not port.node_port:
+            port.node_port = _free_node_port(new, port, taken | _node_ports(new))
+
+
+def _node_ports(service: types.Service | None) -> set[int]:
+    return {port.node_port for port in service.spec.ports if port.node_port} if service else set()
+
+
+def _node_port_services(tx: Transaction) -> list[types.Service]:
+    """At most as many as there are ports."""
+    node_port = FieldSelector.of({"spec.type": "NodePort"})
+    found: list[types.Service] = tx.list(kind_of("services"), fields=node_port)
+    return found
+
+
+def _drop_node_ports(service: types.Service, had: set[int]) -> None:
+    """What stops being a NodePort service gives its ports back; what never was one may not name any."""
+    problems = []
+    for index, port in enumerate(service.spec.ports):
+        if port.node_port and port.node_port not in had:
+            why = "may not be used when `type` is 'ClusterIP'"
+            problems.append(refusals.forbidden(f"spec.ports[{index}].nodePort", why))
+        port.node_port = None
+    if problems:
+        raise _refusal(service, *problems)
+
+
+def _carry_over(old: types.Service | None, new: types.Service) -> None:
+    """An update that leaves a node port out keeps it."""
+    asked = _node_ports(new)
+    before = {(port.protocol, port.port): port.node_port for port in old.spec.ports} if old else {}
+    for port in new.spec.ports:
+        kept = before.get((port.protocol, port.port))
+        if not port.node_port and kept not in asked:
+            port.node_port = kept
+
+
+def _check_wished_ports(service: types.Service, had: set[int], taken: set[int]) -> None:
+    problems = []
+    for index, port in enumerate(service.spec.ports):
+        path, wished = f"spec.ports[{index}].nodePort", port.node_port
+        if not wished or wished in had:
+            continue
+        if wished not in ranges.NODE_PORTS:
+            first, last = ranges.NODE_PORTS[0], ranges.NODE_PORTS[-1]
+            why = f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
+            problems.append(refusals.invalid(path, wished, why))
+        elif wished in taken:
+            problems.append(refusals.invalid(path, wished, TAKEN_PORT))
+    if problems:
+        raise _refusal(service, *problems)
+
+
+def _free_node_port(service: types.Service, port: types.ServicePort, taken: set[int]) -> int:
+    for offset in _around(f"{_key(service)}/{port.protocol}/{port.port}", len(ranges.NODE_PORTS)):
+        if ranges.NODE_PORTS[offset] not in taken:
+            return ranges.NODE_PORTS[offset]
+    raise _refusal(service, refusals.invalid("spec.ports", "", "no node port is free"))
+
+
+# Pod networks of nodes
+
+
+def allocate_pod_cidr(tx: Transaction, old: types.Node | None, new: types.Node) -> None:
+    """A node has one network for its pods, free again when the node is gone."""
+    spec = new.spec
+    if old is not None and old.spec.pod_cidr:
+        spec.pod_cidr = spec.pod_cidr or old.spec.pod_cidr
+    elif not spec.pod_cidr:
+        spec.pod_cidr = _free_pod_cidr(tx, new)
+    else:
+        _check_wished_cidr(tx, new)
+    spec.pod_cidrs = [spec.pod_cidr]
+
+
+def _pod_cidr_taken(tx: Transaction, network: IPv4Network) -> bool:
+    return bool(tx.list(kind_of("nodes"), fields=FieldSelector.of({"spec.podCIDR": str(network)})))
+
+
+def _free_pod_cidr(tx: Transaction, node: types.Node) -> str:
+    """The first ones in order, for small clusters; further on spread, so that few tries suffice."""
+    step = 1 << (32 - ranges.NODE_POD_PREFIX)
+    size = ranges.POD_CIDR.num_addresses // step
+    for index in chain(range(min(FIRST_NODES, size)), _around(node.metadata.name, size)):
+        network = IPv4Network((ranges.POD_CIDR.network_address + index * step, ranges.NODE_POD_PREFIX))
+        if not _pod_cidr_taken(tx, network):
+            return str(network)
+    raise _refusal(node, refusals.invalid("spec.podCIDR", "", f"no network of {ranges.POD_CIDR} is free"))
+
+
+def _check_wished_cidr(tx: Transaction, node: types.Node) -> None:
+    wished = IPv4Network(node.spec.pod_cidr)
+    why = ""
+    if not wished.subnet_of(ranges.POD_CIDR):
+        why = f"must be a network within {ranges.POD_CIDR}"
+    elif wished.prefixlen != ranges.NODE_POD_PREFIX:
+        why = f"must be a network of length {ranges.NODE_POD_PREFIX}"
+    elif _pod_cidr_taken(tx, wished):
+        why = "provided network is already allocated"
+    if why:
+        raise _refusal(node, refusals.invalid("spec.podCIDR", node.spec.pod_cidr, why))

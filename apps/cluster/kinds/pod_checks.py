@@ -1,0 +1,294 @@
+"""What the spec of a pod must obey, for pods and for the templates of controllers alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from ipaddress import IPv4Address
+
+from apps.cluster import names, quantities, types
+from apps.cluster.kinds import meta, refusals
+from apps.cluster.kinds.volume_checks import (
+    absolute_path_problems,
+    amount_problems,
+    mount_problems,
+    volume_problems,
+)
+from apps.cluster.types import Problem
+
+PROTOCOLS = ("TCP", "UDP")
+PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+RESTART_POLICIES = ("Always", "OnFailure", "Never")
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default")
+MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
+RESOURCES = ("cpu", "memory")
+FIELDS = (
+    "metadata.name", "metadata.namespace", "metadata.uid", "spec.nodeName", "spec.serviceAccountName",
+    "status.hostIP", "status.hostIPs", "status.podIP", "status.podIPs",
+)  # fmt: skip
+KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
+RESOURCE_FIELDS = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
+TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", re.ASCII)
+IMAGE_LIMIT = 512
+LARGEST_ID = 2**31 - 1
+LONGEST_GRACE = 2**31 - 1
+LARGEST_PORT = 65535
+
+
+def spec_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
+    """Everything wrong with a spec whose defaults are set; ``path`` is ``spec`` or the template's."""
+    yield from volume_problems(spec.volumes, f"{path}.volumes")
+    if not spec.containers:
+        yield refusals.required(f"{path}.containers")
+    volumes = {volume.name for volume in spec.volumes}
+    seen: set[str] = set()
+    for index, container in enumerate(spec.containers):
+        at = f"{path}.containers[{index}]"
+        yield from refusals.named(f"{at}.name", container.name, names.dns_label_problem)
+        if container.name in seen:
+            yield refusals.duplicate(f"{at}.name", container.name)
+        seen.add(container.name)
+        yield from _container_problems(container, volumes, at)
+    yield from _host_port_problems(spec, f"{path}.containers")
+    yield from _choices_problems(spec, path)
+    yield from _names_problems(spec, path)
+    yield from toleration_problems(spec.tolerations, f"{path}.tolerations")
+    yield from _security_problems(spec.security_context, f"{path}.securityContext")
+
+
+def _choices_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
+    yield from refusals.one_of(f"{path}.restartPolicy", spec.restart_policy, RESTART_POLICIES)
+    yield from refusals.one_of(f"{path}.dnsPolicy", spec.dns_policy, DNS_POLICIES)
+    grace = spec.termination_grace_period_seconds
+    if grace is not None and not 0 <= grace <= LONGEST_GRACE:
+        yield refusals.invalid(
+            f"{path}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0"
+        )
+
+
+def _names_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
+    yield from meta.label_problems(spec.node_selector, f"{path}.nodeSelector")
+    for field, check in (
+        ("service_account_name", names.dns_subdomain_problem),
+        ("node_name", names.dns_subdomain_problem),
+        ("scheduler_name", names.dns_subdomain_problem),
+        ("hostname", names.dns_label_problem),
+        ("subdomain", names.dns_label_problem),
+    ):
+        if value := getattr(spec, field):
+            yield from refusals.spelled(f"{path}.{types.wire_name(field)}", value, check)
+    for index, reference in enumerate(spec.image_pull_secrets):
+        at = f"{path}.imagePullSecrets[{index}].name"
+        yield from refusals.named(at, reference.name, names.dns_subdomain_problem)
+
+
+def _container_problems(container: types.Container, volumes: set[str], path: str) -> Iterator[Problem]:
+    yield from _image_problems(container, path)
+    yield from _process_problems(container, path)
+    yield from _port_problems(container.ports, f"{path}.ports")
+    yield from _env_problems(container.env, f"{path}.env")
+    yield from _env_from_problems(container.env_from, f"{path}.envFrom")
+    yield from mount_problems(container.volume_mounts, volumes, f"{path}.volumeMounts")
+    yield from resource_problems(container.resources, f"{path}.resources")
+    yield from _container_security_problems(container.security_context, f"{path}.securityContext")
+
+
+def _image_problems(container: types.Container, path: str) -> Iterator[Problem]:
+    if not container.image:
+        yield refusals.required(f"{path}.image")
+    elif len(container.image) > IMAGE_LIMIT:
+        yield refusals.too_long(f"{path}.image", IMAGE_LIMIT)
+    elif not IMAGE.fullmatch(container.image):
+        yield refusals.invalid(
+            f"{path}.image", container.image, "must be an image name such as 'redis' or 'host/name:tag'"
+        )
+    yield from refusals.one_of(f"{path}.imagePullPolicy", container.image_pull_policy, PULL_POLICIES)
+
+
+def _process_problems(container: types.Container, path: str) -> Iterator[Problem]:
+    for field in ("command", "args"):
+        for index, word in enumerate(getattr(container, field)):
+            yield from refusals.without_nul(f"{path}.{field}[{index}]", word)
+    if container.working_dir:
+        yield from absolute_path_problems(f"{path}.workingDir", container.working_dir)
+    yield from absolute_path_problems(f"{path}.terminationMessagePath", container.termination_message_path)
+    yield from refusals.one_of(
+        f"{path}.terminationMessagePolicy", container.termination_message_policy, MESSAGE_POLICIES
+    )
+
+
+def port_problems(path: str, port: int) -> Iterator[Problem]:
+    yield from refusals.between(path, port, 1, LARGEST_PORT)
+
+
+def _port_problems(ports: Sequence[types.ContainerPort], path: str) -> Iterator[Problem]:
+    seen: set[str] = set()
+    for index, port in enumerate(ports):
+        at = f"{path}[{index}]"
+        yield from port_problems(f"{at}.containerPort", port.container_port)
+        if port.host_port:
+            yield from port_problems(f"{at}.hostPort", port.host_port)
+        if port.host_ip:
+            yield from address_problems(f"{at}.hostIP", port.host_ip)
+        yield from refusals.one_of(f"{at}.protocol", port.protocol, PROTOCOLS)
+        if port.name:
+            yield from refusals.spelled(f"{at}.name", port.name, names.port_name_problem)
+            if port.name in seen:
+                yield refusals.duplicate(f"{at}.name", port.name)
+            seen.add(port.name)
+
+
+def address_problems(path: str, text: str) -> Iterator[Problem]:
+    """An IPv4 address in its usual spelling."""
+    try:
+        IPv4Address(text)
+    except ValueError:
+        yield refusals.invalid(path, text, "must be a valid IPv4 address (such as 10.9.8.7)")
+
+
+def _host_port_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
+    seen: set[tuple[str, int, str]] = set()
+    for index, container in enumerate(spec.containers):
+        for position, port in enumerate(container.ports):
+            at = f"{path}[{index}].ports[{position}]"
+            if spec.host_network and port.host_port != port.container_port:
+                yield refusals.invalid(
+                    f"{at}.containerPort",
+                    port.container_port,
+                    "must match `hostPort` when `hostNetwork` is true",
+                )
+            if not port.host_port:
+                continue
+            taken = (port.protocol, port.host_port, port.host_ip)
+            if taken in seen:
+                yield refusals.duplicate(f"{at}.hostPort", port.host_port)
+            seen.add(taken)
+
+
+def _env_problems(env: Sequence[types.EnvVar], path: str) -> Iterator[Problem]:
+    for index, variable in enumerate(env):
+        at = f"{path}[{index}]"
+        yield from refusals.named(f"{at}.name", variable.name, names.env_name_problem)
+        yield from refusals.without_nul(f"{at}.value", variable.value)
+        if variable.value_from is not None:
+            if variable.value:
+                yield refusals.invalid(
+                    f"{at}.valueFrom", "", "may not be specified when `value` is not empty"
+                )
+            yield from _source_problems(variable.value_from, f"{at}.valueFrom")
+
+
+def _source_problems(source: types.EnvVarSource, path: str) -> Iterator[Problem]:
+    sources = (source.field_ref, source.resource_field_ref, source.config_map_key_ref, source.secret_key_ref)
+    if sum(one is not None for one in sources) != 1:
+        why = (
+            "must specify exactly one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"
+        )
+        yield refusals.invalid(path, "", why)
+    if source.field_ref is not None:
+        yield from _field_ref_problems(source.field_ref, f"{path}.fieldRef")
+    if (resource := source.resource_field_ref) is not None:
+        yield from refusals.one_of(f"{path}.resourceFieldRef.resource", resource.resource, RESOURCE_FIELDS)
+        yield from amount_problems(f"{path}.resourceFieldRef.divisor", resource.divisor)
+    for field, reference in (
+        ("configMapKeyRef", source.config_map_key_ref),
+        ("secretKeyRef", source.secret_key_ref),
+    ):
+        if reference is not None:
+            yield from refusals.named(f"{path}.{field}.name", reference.name, names.dns_subdomain_problem)
+            yield from refusals.named(f"{path}.{field}.key", reference.key, names.config_key_problem)
+
+
+def _field_ref_problems(reference: types.ObjectFieldSelector, path: str) -> Iterator[Problem]:
+    if reference.api_version != "v1":
+        yield from refusals.one_of(f"{path}.apiVersion", reference.api_version, ("v1",))
+    if not reference.field_path:
+        yield refusals.required(f"{path}.fieldPath")
+    elif keyed := KEYED_FIELD.fullmatch(reference.field_path):
+        yield from refusals.spelled(f"{path}.fieldPath", keyed[2], names.label_key_problem)
+    else:
+        known = (*FIELDS, "metadata.labels['<KEY>']", "metadata.annotations['<KEY>']")
+        if reference.field_path not in FIELDS:
+            yield refusals.unsupported(f"{path}.fieldPath", reference.field_path, known)
+
+
+def _env_from_problems(sources: Sequence[types.EnvFromSource], path: str) -> Iterator[Problem]:
+    for index, source in enumerate(sources):
+        at = f"{path}[{index}]"
+        if source.prefix:
+            yield from refusals.spelled(f"{at}.prefix", source.prefix, names.env_name_problem)
+        if (source.config_map_ref is None) is (source.secret_ref is None):
+            yield refusals.invalid(at, "", "must specify exactly one of: `configMapRef` or `secretRef`")
+        for field, reference in (("configMapRef", source.config_map_ref), ("secretRef", source.secret_ref)):
+            if reference is not None:
+                yield from refusals.named(f"{at}.{field}.name", reference.name, names.dns_subdomain_problem)
+
+
+def resource_problems(resources: types.ResourceRequirements, path: str) -> Iterator[Problem]:
+    sound: dict[str, dict[str, int]] = {"limits": {}, "requests": {}}
+    for field, amounts in (("limits", resources.limits), ("requests", resources.requests)):
+        for name, amount in amounts.items():
+            at = f"{path}.{field}[{name}]"
+            if name not in RESOURCES:
+                yield refusals.unsupported(at, name, RESOURCES)
+                continue
+            wrong = list(amount_problems(at, amount))
+            yield from wrong
+            if not wrong:
+                sound[field][name] = quantities.exact(amount)
+    for name, exact in sound["requests"].items():
+        if exact > sound["limits"].get(name, exact):
+            limit = resources.limits[name]
+            why = f"must be less than or equal to {name} limit of {limit}"
+            yield refusals.invalid(f"{path}.requests[{name}]", resources.requests[name], why)
+
+
+def toleration_problems(tolerations: Sequence[types.Toleration], path: str) -> Iterator[Problem]:
+    for index, toleration in enumerate(tolerations):
+        at = f"{path}[{index}]"
+        if toleration.key:
+            yield from refusals.spelled(f"{at}.key", toleration.key, names.label_key_problem)
+        elif toleration.operator != "Exists":
+            why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
+            yield refusals.invalid(f"{at}.operator", toleration.operator, why)
+        yield from refusals.one_of(f"{at}.operator", toleration.operator, ("Equal", "Exists"))
+        if toleration.operator == "Exists" and toleration.value:
+            yield refusals.invalid(
+                f"{at}.value", toleration.value, "must be empty when `operator` is 'Exists'"
+            )
+        yield from refusals.spelled(f"{at}.value", toleration.value, names.label_value_problem)
+        yield from refusals.one_of(f"{at}.effect", toleration.effect, ("", *TAINT_EFFECTS))
+        if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
+            yield refusals.invalid(
+                f"{at}.effect", toleration.effect, "must be 'NoExecute' when `tolerationSeconds` is set"
+            )
+
+
+def _security_problems(context: types.PodSecurityContext | None, path: str) -> Iterator[Problem]:
+    if context is None:
+        return
+    for field in ("run_as_user", "run_as_group", "fs_group"):
+        yield from refusals.between(
+            f"{path}.{types.wire_name(field)}", getattr(context, field), 0, LARGEST_ID
+        )
+    for index, group in enumerate(context.supplemental_groups):
+        yield from refusals.between(f"{path}.supplementalGroups[{index}]", group, 0, LARGEST_ID)
+
+
+def _container_security_problems(context: types.SecurityContext | None, path: str) -> Iterator[Problem]:
+    if context is None:
+        return
+    for field in ("run_as_user", "run_as_group"):
+        yield from refusals.between(
+            f"{path}.{types.wire_name(field)}", getattr(context, field), 0, LARGEST_ID
+        )
+    if context.privileged and context.allow_privilege_escalation is False:
+        why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true"
+        yield refusals.invalid(f"{path}.allowPrivilegeEscalation", False, why)
+    if context.capabilities is not None:
+        for field in ("add", "drop"):
+            for index, name in enumerate(getattr(context.capabilities, field)):
+                at = f"{path}.capabilities.{field}[{index}]"
+                if not re.fullmatch(r"[A-Z][A-Z_]*", name):
+                    yield refusals.invalid(at, name, "must be a capability such as 'NET_ADMIN', or 'ALL'")

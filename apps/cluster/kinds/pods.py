@@ -1,0 +1,140 @@
+"""The kind Pod: what it may be, what of it may change, who lets it in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from apps.cluster import names, types
+from apps.cluster.errors import Forbidden
+from apps.cluster.kinds import meta, pod_checks, refusals
+from apps.cluster.kinds.configuration import SERVICE_ACCOUNT
+from apps.cluster.kinds.namespaces import NAMESPACE
+from apps.cluster.kinds.pod_columns import COLUMNS
+from apps.cluster.kinds.pod_defaults import default_pod
+from apps.cluster.kinds.security import admit_spec
+from apps.cluster.kinds.transaction import Transaction
+from apps.cluster.registry import Kind, register
+from apps.cluster.types import Problem
+
+PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
+LOST_NODE_SECONDS = 300
+FIXED = (
+    "pod updates may not change fields other than `spec.containers[*].image` "
+    "and `spec.tolerations` (only additions to existing tolerations)"
+)
+
+
+def _problems(pod: types.Pod) -> Iterator[Problem]:
+    yield from pod_checks.spec_problems(pod.spec, "spec")
+    yield from refusals.one_of("status.phase", pod.status.phase, PHASES)
+    for field in ("pod_ip", "host_ip"):
+        if text := getattr(pod.status, field):
+            yield from pod_checks.address_problems(f"status.{types.wire_name(field)}", text)
+
+
+def _update_problems(old: types.Pod, new: types.Pod) -> Iterator[Problem]:
+    """A pod's spec stands, but for its images and further tolerations; its node is set by binding alone."""
+    before = {container.name: container.image for container in old.spec.containers}
+    fixed = msgspec.structs.replace(
+        new.spec,
+        containers=[
+            msgspec.structs.replace(container, image=before.get(container.name, container.image))
+            for container in new.spec.containers
+        ],
+        tolerations=old.spec.tolerations,
+    )
+    if any(toleration not in new.spec.tolerations for toleration in old.spec.tolerations):
+        yield refusals.forbidden(
+            "spec.tolerations", "existing tolerations may not be changed or removed, only added to"
+        )
+    if fixed != old.spec:
+        changed = [
+            name for name in fixed.__struct_fields__ if getattr(fixed, name) != getattr(old.spec, name)
+        ]
+        for name in changed:
+            yield refusals.forbidden(f"spec.{types.wire_name(name)}", FIXED)
+
+
+def _let_in(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
+    """The namespace's security level, once: what matters to it cannot change later."""
+    if old is None:
+        namespace = tx.get(NAMESPACE, "", new.metadata.namespace)
+        admit_spec(namespace, new.spec, "spec", ("pods", new.metadata.name))
+
+
+def _account(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
+    """The service account must exist (`default` may come a moment later) and lends its pull secrets."""
+    if old is not None:
+        return
+    name = new.spec.service_account_name
+    account: types.ServiceAccount | None = tx.find(SERVICE_ACCOUNT, new.metadata.namespace, name)
+    if account is None and name != "default":
+        raise Forbidden(
+            f'pods "{new.metadata.name}" is forbidden: error looking up service account '
+            f'{new.metadata.namespace}/{name}: serviceaccount "{name}" not found',
+            causes=[refusals.missing("spec.serviceAccountName", name)],
+            kind="pods",
+            name=new.metadata.name,
+        )
+    if account is not None and not new.spec.image_pull_secrets:
+        new.spec.image_pull_secrets = list(account.image_pull_secrets)
+
+
+def _endure_lost_nodes(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
+    """A pod that says nothing about it stays five minutes on a node that is lost."""
+    if old is not None:
+        return
+    for key in LOST_NODE_TAINTS:
+        if not any(_tolerates_eviction(toleration, key) for toleration in new.spec.tolerations):
+            new.spec.tolerations.append(
+                types.Toleration(
+                    key=key, operator="Exists", effect="NoExecute", toleration_seconds=LOST_NODE_SECONDS
+                )
+            )
+
+
+def _tolerates_eviction(toleration: types.Toleration, key: str) -> bool:
+    return toleration.key in {"", key} and toleration.effect in {"", "NoExecute"}
+
+
+def _flag(value: bool | None) -> str:
+    return "true" if value else "false"
+
+
+def _grace(pod: Any) -> int:
+    """A pod on a node waits for its agent to stop it; one without a node, or ended, has nothing to stop."""
+    if not pod.spec.node_name or pod.status.phase in {"Succeeded", "Failed"}:
+        return 0
+    return pod.spec.termination_grace_period_seconds or 0
+
+
+POD = register(
+    Kind(
+        name="Pod",
+        plural="pods",
+        short=("po",),
+        categories=("all",),
+        schema=types.Pod,
+        subresources=frozenset({"status", "log", "binding"}),
+        default=default_pod,
+        validate=meta.checked(names.dns_subdomain_problem, _problems),
+        validate_update=meta.checked_update(_update_problems),
+        admit=(_let_in, _account, _endure_lost_nodes),
+        node=lambda pod: pod.spec.node_name,
+        grace=_grace,
+        fields={
+            "spec.nodeName": lambda pod: pod.spec.node_name,
+            "spec.restartPolicy": lambda pod: pod.spec.restart_policy,
+            "spec.schedulerName": lambda pod: pod.spec.scheduler_name,
+            "spec.serviceAccountName": lambda pod: pod.spec.service_account_name,
+            "spec.hostNetwork": lambda pod: _flag(pod.spec.host_network),
+            "status.phase": lambda pod: pod.status.phase,
+            "status.podIP": lambda pod: pod.status.pod_ip,
+        },
+        columns=COLUMNS,
+    )
+)
