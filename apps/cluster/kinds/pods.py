@@ -20,8 +20,6 @@ from apps.cluster.registry import Kind, register
 from apps.cluster.types import Problem
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
-LOST_NODE_TAINTS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
-LOST_NODE_SECONDS = 300
 FIXED = (
     "pod updates may not change fields other than `spec.containers[*].image` "
     "and `spec.tolerations` (only additions to existing tolerations)"
@@ -84,23 +82,6 @@ def _account(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
         new.spec.image_pull_secrets = list(account.image_pull_secrets)
 
 
-def _endure_lost_nodes(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
-    """A pod that says nothing about it stays five minutes on a node that is lost."""
-    if old is not None:
-        return
-    for key in LOST_NODE_TAINTS:
-        if not any(_tolerates_eviction(toleration, key) for toleration in new.spec.tolerations):
-            new.spec.tolerations.append(
-                types.Toleration(
-                    key=key, operator="Exists", effect="NoExecute", toleration_seconds=LOST_NODE_SECONDS
-                )
-            )
-
-
-def _tolerates_eviction(toleration: types.Toleration, key: str) -> bool:
-    return toleration.key in {"", key} and toleration.effect in {"", "NoExecute"}
-
-
 def _flag(value: bool | None) -> str:
     return "true" if value else "false"
 
@@ -123,7 +104,7 @@ POD = register(
         default=default_pod,
         validate=meta.checked(names.dns_subdomain_problem, _problems),
         validate_update=meta.checked_update(_update_problems),
-        admit=(_let_in, _account, _endure_lost_nodes),
+        admit=(_let_in, _account),
         node=lambda pod: pod.spec.node_name,
         grace=_grace,
         fields={

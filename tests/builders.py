@@ -1,0 +1,124 @@
+"""One valid object of each kind; a test says only what matters to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from apps.cluster import types
+from apps.cluster.registry import Kind
+
+IMAGE = "redis:7"
+LABELS = {"app": "sample"}
+
+
+def build(kind: Kind, **changes: Any) -> Any:
+    """A valid object of ``kind`` as a client would send it, not yet defaulted.
+
+    ``name``, ``namespace``, ``labels`` and ``annotations`` go into the metadata. Any other change is a path, its steps
+    joined by two underscores: ``build(POD, spec__containers__0__image="nginx")``.
+    """
+    obj = _SAMPLES[kind.name]()
+    meta = obj.metadata
+    meta.name = changes.pop("name", "sample")
+    meta.namespace = changes.pop("namespace", "default") if kind.namespaced else ""
+    meta.labels = changes.pop("labels", meta.labels)
+    meta.annotations = changes.pop("annotations", meta.annotations)
+    obj.api_version, obj.kind = kind.api_version, kind.name
+    if isinstance(obj, types.Event):
+        obj.involved_object.namespace = meta.namespace
+    for path, value in changes.items():
+        _put(obj, path.split("__"), value)
+    return obj
+
+
+def defaulted(kind: Kind, **changes: Any) -> Any:
+    """``build``, with the API's defaults set."""
+    obj = build(kind, **changes)
+    kind.default(obj)
+    return obj
+
+
+def containers(count: int = 1, **changes: Any) -> list[types.Container]:
+    """Containers ``app``, ``app-2``, ...; changes apply to each."""
+    names = ("app", *(f"app-{number}" for number in range(2, count + 1)))
+    return [types.Container(**{"name": name, "image": IMAGE, **changes}) for name in names[:count]]
+
+
+def _put(target: Any, steps: list[str], value: Any) -> None:
+    *way, last = steps
+    for step in way:
+        target = target[int(step)] if step.isdigit() else getattr(target, step)
+    if last.isdigit():
+        target[int(last)] = value
+    else:
+        if not hasattr(target, last):
+            raise AttributeError(f"{type(target).__name__} has no field {last}")
+        setattr(target, last, value)
+
+
+def _pod() -> types.Pod:
+    return types.Pod(metadata=_labelled(), spec=types.PodSpec(containers=containers()))
+
+
+def _replication_controller() -> types.ReplicationController:
+    template = types.PodTemplateSpec(metadata=_labelled(), spec=types.PodSpec(containers=containers()))
+    spec = types.ReplicationControllerSpec(replicas=1, selector=dict(LABELS), template=template)
+    return types.ReplicationController(metadata=_labelled(), spec=spec)
+
+
+def _service() -> types.Service:
+    spec = types.ServiceSpec(selector=dict(LABELS), ports=[types.ServicePort(port=80)])
+    return types.Service(metadata=_labelled(), spec=spec)
+
+
+def _endpoints() -> types.Endpoints:
+    subset = types.EndpointSubset(
+        addresses=[types.EndpointAddress(ip="10.64.0.7")], ports=[types.EndpointPort(port=80)]
+    )
+    return types.Endpoints(metadata=_labelled(), subsets=[subset])
+
+
+def _node() -> types.Node:
+    return types.Node(metadata=types.ObjectMeta(labels={"kubernetes.io/hostname": "sample"}))
+
+
+def _event() -> types.Event:
+    about = types.ObjectReference(api_version="v1", kind="Pod", name="sample", uid="1")
+    return types.Event(
+        involved_object=about, reason="Started", message="Started container app", type="Normal", count=1
+    )
+
+
+def _role_rules() -> list[types.PolicyRule]:
+    return [types.PolicyRule(verbs=["get", "list", "watch"], api_groups=[""], resources=["pods"])]
+
+
+def _subjects() -> list[types.Subject]:
+    return [types.Subject(kind="User", name="ann", api_group="rbac.authorization.k8s.io")]
+
+
+def _role_ref() -> types.RoleRef:
+    return types.RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="view")
+
+
+def _labelled() -> types.ObjectMeta:
+    return types.ObjectMeta(labels=dict(LABELS))
+
+
+_SAMPLES: dict[str, Callable[[], Any]] = {
+    "Namespace": types.Namespace,
+    "Node": _node,
+    "Pod": _pod,
+    "ReplicationController": _replication_controller,
+    "Service": _service,
+    "Endpoints": _endpoints,
+    "Event": _event,
+    "Secret": lambda: types.Secret(data={"password": "aHVudGVyMg=="}),
+    "ConfigMap": lambda: types.ConfigMap(data={"colour": "blue"}),
+    "ServiceAccount": types.ServiceAccount,
+    "Role": lambda: types.Role(rules=_role_rules()),
+    "ClusterRole": lambda: types.ClusterRole(rules=_role_rules()),
+    "RoleBinding": lambda: types.RoleBinding(role_ref=_role_ref(), subjects=_subjects()),
+    "ClusterRoleBinding": lambda: types.ClusterRoleBinding(role_ref=_role_ref(), subjects=_subjects()),
+}
