@@ -1,4 +1,5 @@
-"""The addresses and name of this machine, from the kernel's tables: no command is run, no name is looked up."""
+"""The addresses and name of this machine, from the kernel's tables: no command is run, no name is looked
+up."""
 
 from __future__ import annotations
 

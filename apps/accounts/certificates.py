@@ -1,7 +1,9 @@
-"""The cluster's own certificate authority and what it signs: the server, each node's agent, the server at a door.
+"""The cluster's own certificate authority and what it signs: the server, each node's agent, the server at a
+door.
 
-The authority lives in the database, its key wrapped; files in STATE are copies for the processes that serve TLS.
-They are made anew when they near their end, or when the machine has gained a name or address they do not hold.
+The authority lives in the database, its key wrapped; files in STATE are copies for the processes that serve
+TLS. They are made anew when they near their end, or when the machine has gained a name or address they do not
+hold.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ def server_files(state: Path) -> ServerFiles:
 
 
 def ensure(state: Path, names: Iterable[str] = (), now: datetime | None = None) -> ServerFiles:
-    """Put in STATE the authority's certificate, the server's pair (with the steady names and ``names``), the door's."""
+    """Put in STATE the authority's certificate, the server's pair (with the steady names and ``names``),
+    the door's."""
     now = now or datetime.now(UTC)
     authority = ensure_authority()
     where = server_files(state)
@@ -107,7 +110,8 @@ def ensure(state: Path, names: Iterable[str] = (), now: datetime | None = None) 
 
 
 def ensure_for_node(folder: Path, node: str, addresses: Iterable[str], now: datetime | None = None) -> None:
-    """Put a node's pair and the authority's certificate in the agent's folder: ``agent.crt agent.key ca.crt``."""
+    """Put a node's pair and the authority's certificate in the agent's folder: ``agent.crt agent.key
+    ca.crt``."""
     authority = ensure_authority()
     files.put(folder / "ca.crt", authority.certificate, 0o600)
     _ensure_pair(

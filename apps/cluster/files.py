@@ -1,9 +1,11 @@
-"""Puts small files into STATE: whole or not at all, with the mode asked for, for the owner of the directory."""
+"""Puts small files into STATE: whole or not at all, with the mode asked for, for the owner of the
+directory."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -20,7 +22,8 @@ def put(path: Path, data: bytes, mode: int = 0o600) -> bool:
 
 
 def put_once(path: Path, data: bytes, mode: int = 0o600) -> bytes:
-    """What ``path`` holds; ``data`` is put there when it is missing. Of two callers at once, one wins for both."""
+    """What ``path`` holds; ``data`` is put there when it is missing. Of two callers at once, one wins for
+    both."""
     if not path.exists():
         staged = _staged(path, data, mode)
         try:
@@ -57,4 +60,6 @@ def adopt(path: Path) -> None:
     """Give ``path`` to the owner of its directory: what root prepares, unprivileged processes must read."""
     if os.geteuid() == 0:
         owner = path.parent.stat()
-        os.chown(path, owner.st_uid, owner.st_gid)
+        # Root without its powers cannot give anything away, and then serves itself.
+        with suppress(PermissionError):
+            os.chown(path, owner.st_uid, -1)

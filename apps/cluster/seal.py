@@ -1,8 +1,10 @@
-"""Seals what must not be readable at rest: AES-256-GCM with data keys, wrapped by one key outside the database.
+"""Seals what must not be readable at rest: AES-256-GCM with data keys, wrapped by one key outside the
+database.
 
-The outer key is ``DROVER_KEY``, else the file ``key`` in STATE, made on the first start. Every sealed text names
-the data key that closed it, so that a new data key can be added at any time while older texts stay readable. What
-is sealed is bound to its context (say, the object's uid): moved to another place it does not open.
+The outer key is ``DROVER_KEY``, else the file ``key`` in STATE, made on the first start. Every sealed text
+names the data key that closed it, so that a new data key can be added at any time while older texts stay
+readable. What is sealed is bound to its context (say, the object's uid): moved to another place it does not
+open.
 """
 
 from __future__ import annotations
@@ -115,7 +117,8 @@ class Keyring:
             raise SealBroken("the sealed text was changed, or belongs to another place") from error
 
     def get_secret(self, name: str, make: Callable[[], bytes] = lambda: os.urandom(KEY_BYTES)) -> bytes:
-        """The named secret: made on the first call, from then on the same for every process of the cluster."""
+        """The named secret: made on the first call, from then on the same for every process of the
+        cluster."""
         return self._get_or_make("secret:" + name, make)
 
     def rotate(self) -> str:
@@ -203,6 +206,6 @@ def _unwrap(outer: bytes, name: str, wrapped: bytes) -> bytes:
         return AESGCM(outer).decrypt(nonce, closed, b"drover key " + name.encode())
     except (InvalidTag, ValueError) as error:
         raise SealBroken(
-            "the keys in this database were wrapped by another key: set DROVER_KEY, or restore the file `key` "
-            "in STATE, to what it was when the database was made"
+            "the keys in this database were wrapped by another key: set DROVER_KEY, or restore STATE/key, "
+            "to what it was when the database was made"
         ) from error

@@ -1,0 +1,124 @@
+"""Who asks: from a bearer token or a Django session to an actor. No other way in, and never a token in a
+URL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from http.cookies import CookieError, SimpleCookie
+from importlib import import_module
+from types import SimpleNamespace
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.contrib.auth.models import AnonymousUser, User
+from django.http import HttpRequest, HttpResponseBase
+from django.utils.functional import SimpleLazyObject
+
+from apps.accounts import tokens
+from apps.accounts.cookies import outer_name
+from apps.accounts.rules import MASTERS
+from apps.cluster.actors import ANONYMOUS, Actor
+from apps.cluster.errors import Forbidden, Unauthorized
+from apps.cluster.work import in_db
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+TLS_SCHEMES = frozenset({"https", "wss"})
+
+
+def authenticate(
+    headers: Mapping[str, str],
+    session_user: AbstractBaseUser | AnonymousUser | None = None,
+    peer_is_loopback: bool = False,
+) -> Actor:
+    """The actor that a request's headers or session prove. Raises Unauthorized; asks the database.
+
+    Where the connection comes from proves nothing: ``peer_is_loopback`` grants no rights.
+    """
+    if any(name.lower().startswith("impersonate-") for name in headers):
+        raise Forbidden("acting as someone else (--as, Impersonate-User) is not supported")
+    given = headers.get("authorization") or headers.get("Authorization") or ""
+    if given:
+        scheme, _, text = given.partition(" ")
+        actor = tokens.check(text.strip()) if scheme.lower() == "bearer" else None
+        if actor is None:
+            raise Unauthorized("Unauthorized: the token is not known, has ended or was revoked")
+        return actor
+    if session_user is not None and session_user.is_authenticated and session_user.is_active:
+        return actor_of(cast(User, session_user))
+    raise Unauthorized("Unauthorized: log in, or send a token")
+
+
+def actor_of(user: User | AnonymousUser) -> Actor:
+    """A person. Their own groups cannot carry the system's names."""
+    if not isinstance(user, User) or not user.is_active:
+        return ANONYMOUS
+    groups = {name for name in user.groups.values_list("name", flat=True) if not name.startswith("system:")}
+    if user.is_superuser:
+        groups.add(MASTERS)
+    return Actor(
+        name=user.get_username(), groups=frozenset(groups | {"system:authenticated"}), uid=str(user.pk)
+    )
+
+
+async def of_scope(scope: Mapping[str, Any]) -> Actor:
+    """The actor behind a raw ASGI request or websocket. Raises Unauthorized, or Forbidden for a foreign page.
+
+    A cookie is what a browser sends along for any page, so with it what changes something, and every
+    websocket, must come from a page of this host. A bearer token needs no such check.
+    """
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    if "authorization" in headers or "cookie" not in headers:
+        return await in_db(authenticate, headers)
+    unsafe = scope["type"] == "websocket" or scope.get("method", "GET") not in SAFE_METHODS
+    if unsafe and not same_origin(headers):
+        raise Forbidden("this request comes from a page of another site")
+    secure = scope.get("scheme", "http") in TLS_SCHEMES
+    return await in_db(_by_cookie, headers, secure)
+
+
+def same_origin(headers: Mapping[str, str]) -> bool:
+    """Whether a browser says that its page came from this very host and port. Header names in lower case."""
+    origin = headers.get("origin", "")
+    return bool(origin) and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+
+
+def user_of_cookie(cookie: str, *, secure: bool) -> AbstractBaseUser | AnonymousUser:
+    """The user of the session that a Cookie header names. Asks the database."""
+    try:
+        jar = SimpleCookie(cookie)
+    except CookieError:
+        return AnonymousUser()
+    morsel = jar.get(outer_name(settings.SESSION_COOKIE_NAME, secure=secure))
+    if morsel is None:
+        return AnonymousUser()
+    store = import_module(settings.SESSION_ENGINE).SessionStore
+    request = SimpleNamespace(session=store(morsel.value))
+    return get_user(cast(HttpRequest, request))
+
+
+def _by_cookie(headers: Mapping[str, str], secure: bool) -> Actor:
+    return authenticate(headers, user_of_cookie(headers["cookie"], secure=secure))
+
+
+class ActorOfRequest:
+    """Middleware, after Django's authentication: every page finds its actor in ``request.actor``."""
+
+    sync_capable = True
+    async_capable = False
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
+        self._next = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        request.actor = SimpleLazyObject(lambda: _of_page(request))  # type: ignore[attr-defined]
+        return self._next(request)
+
+
+def _of_page(request: HttpRequest) -> Actor:
+    try:
+        return authenticate(request.headers, request.user)
+    except Unauthorized:
+        return ANONYMOUS

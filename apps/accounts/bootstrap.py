@@ -1,0 +1,224 @@
+"""Makes a cluster of an empty database, and puts right at each start what every cluster needs. Safe to
+repeat."""
+
+from __future__ import annotations
+
+import base64
+import logging
+import socket
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import yaml
+from django.conf import settings
+
+from apps.accounts import addresses, certificates, roles, setup, tokens
+from apps.accounts.rules import MASTERS
+from apps.cluster import errors, files, kinds, names, store, types
+from apps.cluster.actors import node as node_actor
+from apps.cluster.actors import system
+from apps.cluster.registry import Kind
+from apps.cluster.transaction import Transaction
+
+TLS_OFFSET = 443
+ADMIN_ACTOR = "system:admin"
+CLUSTER = "drover"
+TOKEN_LIFE = timedelta(days=365)
+RENEW_BEFORE = timedelta(days=120)
+BOOTSTRAP = system("bootstrap")
+HOST_PORTS_LABEL = {"drover.dev/host-ports": "allowed"}
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Platform:
+    """Where things are that a person or another process needs."""
+
+    kubeconfig: Path
+    served: certificates.ServerFiles
+    address: str
+
+
+def ensure_platform(state: Path | None = None, port: int | None = None, address: str = "") -> Platform:
+    """Everything but the nodes: certificates, first objects, roles, kubeconfig, the operator's chosen
+    password.
+
+    ``address`` is the one under which pods reach this machine; found out when not given.
+    """
+    state = state or Path(settings.STATE)
+    tls_port = (port or settings.PORT) + TLS_OFFSET
+    address = address or address_of_this_machine()
+    served = certificates.ensure(state, (*addresses.of_this_machine(), address))
+    _ensure_objects(_first_objects(address, tls_port))
+    kubeconfig = _ensure_kubeconfig(state, tls_port)
+    remark = setup.admin_from_environment()
+    if remark:
+        logger.warning(remark)
+    return Platform(kubeconfig, served, address)
+
+
+def ensure_node(folder: Path, name: str, node_addresses: Iterable[str] = ()) -> Path:
+    """Put a node's credentials into ``folder``: ``token ca.crt agent.crt agent.key``, kept while they are
+    good.
+
+    Raises Invalid for a name that cannot be a node's.
+    """
+    problem = names.dns_subdomain_problem(name)
+    if problem:
+        raise errors.Invalid(f'Node "{name}" is invalid: metadata.name: {problem}')
+    files.folder(folder)
+    certificates.ensure_for_node(folder, name, node_addresses)
+    actor = node_actor(name)
+    held = _kept(_token_file(folder / "token"), actor.name)
+    token = held or tokens.issue(actor.name, actor.groups, TOKEN_LIFE, tokens.NODE)
+    files.put(folder / "token", token.encode() + b"\n", 0o600)
+    return folder
+
+
+def address_of_this_machine() -> str:
+    """The address that this machine uses towards others; no packet is sent to find out."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.connect(("192.0.2.1", 9))
+            found: str = probe.getsockname()[0]
+        except OSError:
+            found = ""
+    if found and not found.startswith("127."):
+        return found
+    return next((address for address in addresses.of_this_machine() if "." in address), "127.0.0.1")
+
+
+def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
+    meta = types.ObjectMeta
+    service = types.Service(
+        metadata=meta(
+            name="kubernetes",
+            namespace="default",
+            labels={"component": "apiserver", "provider": "kubernetes"},
+        ),
+        spec=types.ServiceSpec(
+            cluster_ip=certificates.KUBERNETES_ADDRESS,
+            ports=[types.ServicePort(name="https", port=443, protocol="TCP", target_port=port)],
+        ),
+    )
+    endpoints = types.Endpoints(
+        metadata=meta(name="kubernetes", namespace="default"),
+        subsets=[
+            types.EndpointSubset(
+                addresses=[types.EndpointAddress(ip=address)],
+                ports=[types.EndpointPort(name="https", port=port, protocol="TCP")],
+            )
+        ],
+    )
+    return [
+        (kinds.NAMESPACE, types.Namespace(metadata=meta(name="default", labels=dict(HOST_PORTS_LABEL)))),
+        (kinds.NAMESPACE, types.Namespace(metadata=meta(name="kube-system"))),
+        (kinds.SERVICE, service),
+        (kinds.ENDPOINTS, endpoints),
+        *((kinds.CLUSTER_ROLE, role) for role in roles.cluster_roles()),
+        *((kinds.CLUSTER_ROLE_BINDING, binding) for binding in roles.cluster_role_bindings()),
+    ]
+
+
+def _ensure_objects(wanted: Iterable[tuple[Kind, Any]]) -> None:
+    """Write what is missing or differs; nothing at all on a usual start."""
+    todo = [(kind, obj) for kind, obj in wanted if _differs(kind, obj)]
+    if todo:
+        store.write(BOOTSTRAP, lambda tx: [_put(tx, kind, obj) for kind, obj in todo])
+
+
+def _differs(kind: Kind, wanted: Any) -> bool:
+    row = store.find(kind, wanted.metadata.namespace, wanted.metadata.name)
+    return row is None or _put_right(kind, row.object, wanted)
+
+
+def _put(tx: Transaction, kind: Kind, wanted: Any) -> None:
+    fresh = types.decode(kind.schema, types.encode(wanted))
+    found = tx.find(kind, wanted.metadata.namespace, wanted.metadata.name)
+    if found is None:
+        tx.create(kind, fresh)
+    elif _put_right(kind, found, fresh):
+        tx.update(kind, found)
+
+
+def _put_right(kind: Kind, found: Any, wanted: Any) -> bool:
+    """Bring ``found`` to what the platform needs, leaving what people may change. Says whether it had to
+    change."""
+    repair = _REPAIRS.get(kind.key)
+    kept = found.metadata.annotations.get(roles.KEEP_MINE) == "false"
+    return repair is not None and not kept and repair(found, wanted)
+
+
+def _right_service(found: types.Service, wanted: types.Service) -> bool:
+    target = found.spec.ports[0].target_port if found.spec.ports else None
+    return target != wanted.spec.ports[0].target_port and _assign(found.spec, "ports", wanted.spec.ports)
+
+
+def _right_binding(found: types.ClusterRoleBinding, wanted: types.ClusterRoleBinding) -> bool:
+    missing = [subject for subject in wanted.subjects if subject not in found.subjects]
+    return _assign(found, "subjects", [*found.subjects, *missing])
+
+
+def _assign(obj: Any, attribute: str, value: Any) -> bool:
+    if types.encode(getattr(obj, attribute)) == types.encode(value):
+        return False
+    setattr(obj, attribute, value)
+    return True
+
+
+_REPAIRS: dict[str, Callable[[Any, Any], bool]] = {
+    kinds.ENDPOINTS.key: lambda found, wanted: _assign(found, "subsets", wanted.subsets),
+    kinds.SERVICE.key: _right_service,
+    kinds.CLUSTER_ROLE.key: lambda found, wanted: _assign(found, "rules", wanted.rules),
+    kinds.CLUSTER_ROLE_BINDING.key: _right_binding,
+}
+
+
+def _ensure_kubeconfig(state: Path, port: int) -> Path:
+    """A kubeconfig for the operator: kept while its token is good, so that copies of it go on working."""
+    path = state / "kubeconfig"
+    held = _kept(_token_in_kubeconfig(path), ADMIN_ACTOR)
+    token = held or tokens.issue(ADMIN_ACTOR, (MASTERS,), TOKEN_LIFE, tokens.ADMIN_KUBECONFIG)
+    authority = certificates.server_files(state).ca.read_bytes()
+    files.put(path, _kubeconfig(f"https://127.0.0.1:{port}", authority, token), 0o600)
+    return path
+
+
+def _kept(text: str, actor: str) -> str:
+    """The token, when it is still good for a while and speaks for ``actor``; else ""."""
+    known = tokens.check(text) if text else None
+    if known is None or known.name != actor:
+        return ""
+    end = tokens.expiry(text)
+    return text if end is None or end - RENEW_BEFORE > datetime.now(UTC) else ""
+
+
+def _token_file(path: Path) -> str:
+    try:
+        return path.read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _token_in_kubeconfig(path: Path) -> str:
+    try:
+        return str(yaml.safe_load(path.read_text())["users"][0]["user"]["token"])
+    except (OSError, ValueError, LookupError, TypeError, yaml.YAMLError):
+        return ""
+
+
+def _kubeconfig(server: str, authority: bytes, token: str) -> bytes:
+    cluster = {"server": server, "certificate-authority-data": base64.b64encode(authority).decode()}
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": CLUSTER, "cluster": cluster}],
+        "users": [{"name": ADMIN_ACTOR, "user": {"token": token}}],
+        "contexts": [{"name": CLUSTER, "context": {"cluster": CLUSTER, "user": ADMIN_ACTOR}}],
+        "current-context": CLUSTER,
+    }
+    return yaml.safe_dump(config, sort_keys=False).encode()

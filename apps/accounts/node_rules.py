@@ -1,0 +1,127 @@
+"""What a node's agent may do: see and report its own, and nothing of another node. No role can widen this."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from apps.accounts.rules import Ask
+from apps.accounts.scope import EVERYTHING, NOTHING, Scope
+from apps.cluster import models, types
+from apps.cluster.registry import Kind
+
+READS = frozenset({"get", "list", "watch"})
+WRITES_STATUS = frozenset({"update", "patch"})
+FOR_EVERY_NODE = frozenset({"services", "endpoints"})
+OF_ITS_PODS = frozenset({"secrets", "configmaps"})
+
+Reference = tuple[str, str, str]
+"""Kind key, namespace and name."""
+
+
+def references(pod: types.Pod) -> frozenset[Reference]:
+    """The secrets and config maps that a pod uses: what its node must be given with it."""
+    namespace = pod.metadata.namespace
+    found = {(kind, namespace, name) for kind, name in _used(pod.spec) if name}
+    return frozenset(found)
+
+
+def references_of_node(node: str) -> frozenset[Reference]:
+    """The same for all pods bound to a node, from the store."""
+    texts = models.Object.objects.filter(kind="pods", node=node).values_list("text", flat=True)
+    return frozenset(
+        reference for text in texts for reference in references(types.decode_lenient(types.Pod, text))
+    )
+
+
+def refusal(node: str, ask: Ask) -> str | None:
+    """Why a node may not do this; None when it may."""
+    judge = _JUDGES.get(ask.resource) if not ask.group else None
+    return judge(node, ask) if judge else "a node's agent has no business with these"
+
+
+def scope(node: str, kind: Kind) -> Scope:
+    """Which objects of a kind a node may see."""
+    if kind.group:
+        return NOTHING
+    if kind.plural in FOR_EVERY_NODE:
+        return EVERYTHING
+    if kind.plural == "nodes":
+        return Scope(names=frozenset({node}))
+    if kind.plural == "pods":
+        return Scope(node=node)
+    if kind.plural in OF_ITS_PODS:
+        used = references_of_node(node)
+        return Scope(pairs=frozenset((space, name) for key, space, name in used if key == kind.key))
+    return NOTHING
+
+
+def _about_services(node: str, ask: Ask) -> str | None:
+    return None if ask.verb in READS and not ask.subresource else "a node may only read these"
+
+
+def _about_events(node: str, ask: Ask) -> str | None:
+    return None if ask.verb in {"create", "patch", "update"} else "a node may only report events"
+
+
+def _about_a_node(node: str, ask: Ask) -> str | None:
+    if ask.name and ask.name != node:
+        return "a node speaks for itself only"
+    if ask.subresource == "status" or not ask.subresource:
+        return None if ask.verb in READS | WRITES_STATUS | {"create"} else "a node may not do this to itself"
+    return "a node may not use this of itself"
+
+
+def _about_a_pod(node: str, ask: Ask) -> str | None:
+    allowed = READS | WRITES_STATUS if ask.subresource == "status" else READS | {"delete"}
+    if ask.subresource not in {"", "status"} or ask.verb not in allowed:
+        return "a node may read its pods, report their status and finish their deletion"
+    if not ask.name:
+        return None if ask.verb in READS else "a node names the pod it means"
+    bound = models.Object.objects.filter(kind="pods", namespace=ask.namespace, name=ask.name)
+    return None if bound.filter(node=node).exists() else "the pod is not bound to this node"
+
+
+def _about_configuration(node: str, ask: Ask) -> str | None:
+    if ask.verb not in READS or ask.subresource:
+        return "a node may only read these"
+    if not ask.name:
+        return None
+    used = (ask.resource, ask.namespace, ask.name) in references_of_node(node)
+    return None if used else "no pod of this node uses it"
+
+
+def _used(spec: types.PodSpec) -> Iterator[tuple[str, str]]:
+    for pull in spec.image_pull_secrets:
+        yield "secrets", pull.name
+    for volume in spec.volumes:
+        if volume.secret is not None:
+            yield "secrets", volume.secret.secret_name
+        if volume.config_map is not None:
+            yield "configmaps", volume.config_map.name
+    for container in spec.containers:
+        yield from _used_by_variables(container)
+
+
+def _used_by_variables(container: types.Container) -> Iterator[tuple[str, str]]:
+    for source in container.env_from:
+        if source.secret_ref is not None:
+            yield "secrets", source.secret_ref.name
+        if source.config_map_ref is not None:
+            yield "configmaps", source.config_map_ref.name
+    for variable in container.env:
+        given = variable.value_from
+        if given is not None and given.secret_key_ref is not None:
+            yield "secrets", given.secret_key_ref.name
+        if given is not None and given.config_map_key_ref is not None:
+            yield "configmaps", given.config_map_key_ref.name
+
+
+_JUDGES: dict[str, Callable[[str, Ask], str | None]] = {
+    "services": _about_services,
+    "endpoints": _about_services,
+    "events": _about_events,
+    "nodes": _about_a_node,
+    "pods": _about_a_pod,
+    "secrets": _about_configuration,
+    "configmaps": _about_configuration,
+}
