@@ -8,8 +8,6 @@ import os
 import shutil
 import tempfile
 
-from tests.services import private_postgres
-
 STATE = tempfile.mkdtemp(prefix="drover-test-")
 os.chmod(STATE, 0o755)
 atexit.register(shutil.rmtree, STATE, ignore_errors=True)
@@ -17,4 +15,6 @@ os.environ.update(STATE=STATE, DROVER_KEY="", DJANGO_SETTINGS_MODULE="paas.setti
 os.environ.pop("DATABASE_URL", None)
 
 if os.environ.get("DROVER_TEST_DATABASE") == "postgres":
+    from tests.services import private_postgres
+
     os.environ["DATABASE_URL"] = private_postgres()

@@ -1,7 +1,6 @@
 """The app's registration; loading it loads every kind."""
 
 from importlib import import_module
-from importlib.util import find_spec
 
 from django.apps import AppConfig
 
@@ -12,5 +11,4 @@ class ClusterConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        if find_spec("apps.cluster.kinds"):
-            import_module("apps.cluster.kinds")
+        import_module("apps.cluster.kinds")
