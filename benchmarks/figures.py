@@ -16,7 +16,11 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        told = "" if self.at_most is None else f"{'ok' if self.value <= self.at_most else 'MISSED'} (<= {self.at_most:g})"
+        told = (
+            ""
+            if self.at_most is None
+            else f"{'ok' if self.value <= self.at_most else 'MISSED'} (<= {self.at_most:g})"
+        )
         return f"{told} {self.detail}".strip()
 
     def as_data(self) -> dict[str, Any]:

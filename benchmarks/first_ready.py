@@ -28,7 +28,7 @@ def first_ready(platform: Platform) -> list[Figure]:
     ours: list[float] = []
     raw: list[float] = []
     ready_once(platform, api, watcher, "warm-up")
-    pause = next(c.image for c in engine.containers.list(all=True) if c.name.startswith("k8s_POD_"))
+    pause = next(c.image for c in engine.containers.list(all=True) if (c.name or "").startswith("k8s_POD_"))
     raw_once(engine, pause)
     for turn in range(TURNS):
         raw.append(raw_once(engine, pause))
@@ -79,7 +79,10 @@ def ready_once(platform: Platform, api: HTTPSConnection, watcher: "Watcher", nam
     }
     began = time.monotonic()
     api.request(
-        "POST", "/api/v1/namespaces/default/replicationcontrollers", json.dumps(controller), platform.headers()
+        "POST",
+        "/api/v1/namespaces/default/replicationcontrollers",
+        json.dumps(controller),
+        platform.headers(),
     )
     answer = api.getresponse()
     told = answer.read()
@@ -101,9 +104,7 @@ class Watcher(threading.Thread):
         super().__init__(daemon=True)
         self._seen: Queue[tuple[str, float]] = Queue()
         self._connection = platform.connection(timeout=600)
-        self._connection.request(
-            "GET", "/api/v1/namespaces/default/pods?watch=1", headers=platform.headers()
-        )
+        self._connection.request("GET", "/api/v1/namespaces/default/pods?watch=1", headers=platform.headers())
         self._stream = self._connection.getresponse()
         self.start()
 

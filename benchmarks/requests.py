@@ -32,7 +32,10 @@ def requests(platform: Platform) -> list[Figure]:
         return median(took) * 1000
 
     def config_map(turn: int) -> dict[str, object]:
-        return {"metadata": {"name": f"bench-{turn}", "labels": {"bench": "requests"}}, "data": {"text": "x" * 1000}}
+        return {
+            "metadata": {"name": f"bench-{turn}", "labels": {"bench": "requests"}},
+            "data": {"text": "x" * 1000},
+        }
 
     figures = [
         Figure("POST configmap, p50", timed(lambda turn: send("POST", MAPS, config_map(turn))), "ms"),

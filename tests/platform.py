@@ -69,8 +69,14 @@ class Platform:
 
     @property
     def environment(self) -> dict[str, str]:
-        kept = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "DROVER_KEY"}}
-        settings = {"STATE": str(self.state), "PORT": str(self.port), "KUBECONFIG": str(self.state / "kubeconfig")}
+        kept = {
+            name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "DROVER_KEY"}
+        }
+        settings = {
+            "STATE": str(self.state),
+            "PORT": str(self.port),
+            "KUBECONFIG": str(self.state / "kubeconfig"),
+        }
         return {**kept, **settings, "HOME": str(self.state), "DJANGO_SETTINGS_MODULE": "paas.settings"}
 
     def start(self, *, within: float = 60, **environment: str) -> float:
@@ -104,7 +110,9 @@ class Platform:
 
     def down(self) -> None:
         """Remove everything; safe to call at any time."""
-        subprocess.run([sys.executable, "manage.py", "down"], cwd=BASE, env=self.environment, check=True, timeout=120)
+        subprocess.run(
+            [sys.executable, "manage.py", "down"], cwd=BASE, env=self.environment, check=True, timeout=120
+        )
         if self._up is not None:
             self._up.wait(timeout=30)
         self.output.unlink(missing_ok=True)
@@ -112,14 +120,17 @@ class Platform:
 
     # Driving it
 
-    def kubectl(self, *arguments: str, check: bool = True, input: str | None = None, within: float = 60) -> str:
+    def kubectl(
+        self, *arguments: str, check: bool = True, input: str | None = None, within: float = 60
+    ) -> str:
         """Standard output of a kubectl command; raises CalledProcessError with what it said when it fails."""
         done = subprocess.run(
             ["kubectl", *arguments], env=self.environment, input=input, capture_output=True, text=True, timeout=within,
             check=False, cwd=BASE,
         )  # fmt: skip
         if check and done.returncode:
-            raise AssertionError(f"kubectl {' '.join(arguments)}: exit {done.returncode}: {done.stderr or done.stdout}")
+            told = done.stderr or done.stdout
+            raise AssertionError(f"kubectl {' '.join(arguments)}: exit {done.returncode}: {told}")
         return done.stdout + ("" if check else done.stderr)
 
     def objects(self, *arguments: str) -> list[dict[str, Any]]:
@@ -129,7 +140,7 @@ class Platform:
         return items
 
     def pods(self, selector: str = "", *, ready: int | None = None) -> list[dict[str, Any]]:
-        """Pods that are not being deleted; with ``ready`` only when exactly so many are there and all are Ready."""
+        """Pods that are not being deleted; ``ready`` demands exactly so many, and all of them Ready."""
         found = self.objects("pods", *(["-l", selector] if selector else []))
         found = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
         if ready is not None:
@@ -139,9 +150,8 @@ class Platform:
 
     def ready_pods(self, selector: str, count: int, *, within: float = 60) -> list[dict[str, Any]]:
         """The ``count`` pods of a selector once all of them are Ready."""
-        return eventually(
-            lambda: self.pods(selector, ready=count) or count == 0, within=within, what=f"{count} ready pods of {selector}"
-        )  # type: ignore[return-value]
+        what = f"{count} ready pods of {selector}"
+        return eventually(lambda: [self.pods(selector, ready=count)], within=within, what=what)[0]
 
     def processes(self) -> dict[str, int]:
         """Pids by name (web, worker, beat, redis, agent) of the running platform."""
@@ -158,7 +168,7 @@ class Platform:
         return runtime_directory(self.state)
 
     def connection(self, *, timeout: float = 30) -> HTTPSConnection:
-        """A connection to the REST API that trusts the cluster's authority; send ``headers`` with each request."""
+        """A connection to the REST API that trusts the cluster's authority; send ``headers`` with it."""
         cluster, _ = self._access()
         authority = base64.b64decode(cluster["certificate-authority-data"]).decode()
         server = urlsplit(cluster["server"])

@@ -109,6 +109,4 @@ def invalid(kind: str, name: str, problems: Sequence[types.Problem], *, group: s
     lines = [f"{problem.path}: {problem.message}" for problem in problems]
     told = lines[0] if len(lines) == 1 else f"[{', '.join(lines)}]"
     shown = f"{kind}.{group}" if group else kind
-    return Invalid(
-        f'{shown} "{name}" is invalid: {told}', causes=problems, name=name, kind=kind, group=group
-    )
+    return Invalid(f'{shown} "{name}" is invalid: {told}', causes=problems, name=name, kind=kind, group=group)

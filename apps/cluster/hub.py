@@ -306,7 +306,9 @@ def _present(scopes: Sequence[Scope], sights: Sequence[Sight | None]) -> Batch:
         for scope, sight in zip(scopes, sights, strict=True)
     ]
     events = [
-        Event("ADDED", scope.kind, row) for scope, page in zip(scopes, pages, strict=True) for row in page.rows
+        Event("ADDED", scope.kind, row)
+        for scope, page in zip(scopes, pages, strict=True)
+        for row in page.rows
     ]
     return Batch(min(page.number for page in pages), events)
 

@@ -90,7 +90,9 @@ def trim(now: datetime) -> int:
     if needed is not None:
         edge = min(edge, needed)
     dropped = 0
-    while batch := list(changes.filter(number__lte=edge).order_by("number").values_list("number", flat=True)[:500]):
+    while batch := list(
+        changes.filter(number__lte=edge).order_by("number").values_list("number", flat=True)[:500]
+    ):
         with exclusive():
             dropped += changes.filter(number__lte=batch[-1]).delete()[0]
     return dropped

@@ -8,6 +8,9 @@ class Clock(models.Model):
 
     number = models.BigIntegerField(default=0)
 
+    def __str__(self) -> str:
+        return str(self.number)
+
 
 class Object(models.Model):
     """One object of any kind. ``text`` is the object as served (sealed fields encrypted)."""
@@ -94,9 +97,7 @@ class Wakeup(models.Model):
     attempts = models.IntegerField(default=0)
 
     class Meta:
-        constraints = (
-            models.UniqueConstraint(fields=("controller", "key"), name="one_wakeup_per_key"),
-        )
+        constraints = (models.UniqueConstraint(fields=("controller", "key"), name="one_wakeup_per_key"),)
 
     def __str__(self) -> str:
         return f"{self.controller} {self.key} at {self.due}"

@@ -2,7 +2,7 @@
 
 import base64
 import binascii
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,12 +26,12 @@ class Page:
     """A list, or a part of one. ``number`` is the write up to which the rows are complete."""
 
     number: int
-    rows: list[Stored]
+    rows: Sequence[Stored]
     continue_token: str = ""
     remaining: int = 0
 
     @property
-    def objects(self) -> list[Any]:
+    def objects(self) -> Sequence[Any]:
         return [row.object for row in self.rows]
 
 
@@ -86,7 +86,9 @@ def list(
         rows = rows.filter(query.with_fields(kind, fields))
     if continue_token:
         start = _parsed(continue_token)
-        rows = rows.filter(Q(namespace=start.namespace, name__gt=start.name) | Q(namespace__gt=start.namespace))
+        rows = rows.filter(
+            Q(namespace=start.namespace, name__gt=start.name) | Q(namespace__gt=start.namespace)
+        )
     # The clock inside the same statement: one statement is one snapshot on both databases.
     told = rows.annotate(clock=Subquery(models.Clock.objects.values("number")[:1]))
     ordered = told.order_by("namespace", "name").values_list(F("clock"), *COLUMNS)
@@ -97,7 +99,9 @@ def list(
     if limit and len(values) > limit:
         values = values[:limit]
         remaining = max(rows.count() - limit, 1)
-        token = _token(number if not continue_token else _parsed(continue_token).number, values[-1][2], values[-1][3])
+        token = _token(
+            number if not continue_token else _parsed(continue_token).number, values[-1][2], values[-1][3]
+        )
     if continue_token:
         number = _parsed(continue_token).number
     found = [Stored(kind, *rest) for _, *rest in values]
@@ -164,5 +168,6 @@ def _parsed(token: str) -> _Start:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(token.encode()), type=_Start)
     except (msgspec.DecodeError, binascii.Error, ValueError):
-        raise BadRequest("continue: not a token that a list of this server gave; list again without it") from None
-
+        raise BadRequest(
+            "continue: not a token that a list of this server gave; list again without it"
+        ) from None

@@ -2,6 +2,7 @@
 
 import secrets
 import uuid
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -69,7 +70,7 @@ class Transaction:
         ordered = rows.order_by("namespace", "name").values_list(*COLUMNS)
         return [Stored(kind, *values).object for values in ordered]
 
-    def dependents(self, uid: str) -> "list[tuple[Kind, Any]]":
+    def dependents(self, uid: str) -> Sequence[tuple[Kind, Any]]:
         """Everything of any kind that names ``uid`` as an owner."""
         rows = models.Object.objects.filter(owners__owner_uid=uid).order_by("pk").distinct()
         found = rows.values_list("kind", *COLUMNS)
@@ -119,7 +120,9 @@ class Transaction:
             raise missing(kind, meta.name)
         old = row.object
         if meta.uid and meta.uid != row.uid:
-            raise self._conflict(kind, meta.name, f"the UID in the request is {meta.uid}, the object's {row.uid}")
+            raise self._conflict(
+                kind, meta.name, f"the UID in the request is {meta.uid}, the object's {row.uid}"
+            )
         if meta.resource_version and meta.resource_version != str(row.number):
             raise self._conflict(kind, meta.name, _DEAD_END)
         new = self._status_of(old, obj) if part == "status" else self._all_but_status_of(kind, old, obj)
@@ -135,8 +138,10 @@ class Transaction:
             new.metadata.generation = old.metadata.generation + 1
         return self._put_or_finish(kind, row, new)
 
-    def delete(self, kind: Kind, namespace: str, name: str, options: types.DeleteOptions | None = None) -> Any | None:
-        """Delete, or begin to: returns the object that is still there, waiting; None when it is gone."""
+    def delete(
+        self, kind: Kind, namespace: str, name: str, options: types.DeleteOptions | None = None
+    ) -> Any | None:
+        """Delete, or begin to: returns the object that is still there and waits, None when it is gone."""
         options = options or types.DeleteOptions()
         row = self.row(kind, namespace, name)
         if row is None:
@@ -151,10 +156,7 @@ class Transaction:
             raise BadRequest("gracePeriodSeconds: must be 0 or more")
         if full == 0:
             grace = 0
-        if meta.deletion_timestamp is None:
-            meta.deletion_timestamp = self.now + timedelta(seconds=grace)
-            meta.deletion_grace_period_seconds = grace
-        elif grace < (meta.deletion_grace_period_seconds or 0):
+        if meta.deletion_timestamp is None or grace < (meta.deletion_grace_period_seconds or 0):
             meta.deletion_timestamp = self.now + timedelta(seconds=grace)
             meta.deletion_grace_period_seconds = grace
         kind.default(obj)
@@ -203,7 +205,7 @@ class Transaction:
     # Inside
 
     @property
-    def changes(self) -> "list[models.Change]":
+    def changes(self) -> Sequence[models.Change]:
         return self._changes
 
     def _check(self, kind: Kind, old: Any | None, new: Any) -> None:
@@ -235,7 +237,9 @@ class Transaction:
     def _check_preconditions(self, kind: Kind, row: Stored, options: types.DeleteOptions) -> None:
         wanted = options.preconditions
         if wanted and wanted.uid and wanted.uid != row.uid:
-            raise self._conflict(kind, row.name, f"the UID in the precondition is {wanted.uid}, the object's {row.uid}")
+            raise self._conflict(
+                kind, row.name, f"the UID in the precondition is {wanted.uid}, the object's {row.uid}"
+            )
         if wanted and wanted.resource_version and wanted.resource_version != str(row.number):
             raise self._conflict(kind, row.name, _DEAD_END)
 
@@ -272,11 +276,16 @@ class Transaction:
         meta.resource_version = str(self.number)
         text = sealed(kind, meta.uid, types.encode(obj).decode())
         node = kind.node(obj)
-        columns = {"node": node, "number": self.number, "deleting": bool(meta.deletion_timestamp), "text": text}
+        columns = {
+            "node": node,
+            "number": self.number,
+            "deleting": bool(meta.deletion_timestamp),
+            "text": text,
+        }
         if row is None:
             stored = models.Object.objects.create(
                 kind=kind.key, namespace=meta.namespace, name=meta.name, uid=meta.uid,
-                created_at=meta.creation_timestamp, **columns,
+                created_at=meta.creation_timestamp or self.now, **columns,
             )  # fmt: skip
             self._index(kind, stored.pk, None, obj)
         elif type_ == "DELETED":

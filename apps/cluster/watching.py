@@ -95,7 +95,9 @@ class Scope:
         An object that comes to match is ADDED, one that ceases to match is DELETED, whatever was written.
         """
         moved = change.change
-        if moved.kind_key != self.kind.key or (self.namespace is not None and moved.namespace != self.namespace):
+        if moved.kind_key != self.kind.key or (
+            self.namespace is not None and moved.namespace != self.namespace
+        ):
             return None
         if self.name and moved.name != self.name:
             return None

@@ -36,7 +36,9 @@ def pod(**spec: object) -> str:
     ids=["broken yaml", "broken json", "wrong type", "unknown field", "missing field", "bad name", "port out of range",
          "unknown kind", "the engine's socket"],
 )  # fmt: skip
-def test_a_mistake_is_named_and_nothing_is_made(platform: Platform, manifest: str, words: tuple[str, ...]) -> None:
+def test_a_mistake_is_named_and_nothing_is_made(
+    platform: Platform, manifest: str, words: tuple[str, ...]
+) -> None:
     told = platform.kubectl("create", "-f", "-", input=manifest, check=False)
     for word in words:
         assert word.lower() in told.lower()
@@ -44,7 +46,11 @@ def test_a_mistake_is_named_and_nothing_is_made(platform: Platform, manifest: st
 
 
 def test_a_selector_must_match_its_template(platform: Platform) -> None:
-    controller = (EXAMPLES / "nginx/nginx-rc.yaml").read_text().replace("    name: nginx\n  template", "    name: other\n  template")
+    controller = (
+        (EXAMPLES / "nginx/nginx-rc.yaml")
+        .read_text()
+        .replace("    name: nginx\n  template", "    name: other\n  template")
+    )
     told = platform.kubectl("create", "-f", "-", input=controller, check=False)
     assert "spec.template.metadata.labels" in told
     assert platform.objects("rc") == []
@@ -53,7 +59,9 @@ def test_a_selector_must_match_its_template(platform: Platform) -> None:
 def test_a_node_port_is_given_once(platform: Platform) -> None:
     service = (EXAMPLES / "guestbook/frontend-service-nodeport.yaml").read_text()
     platform.kubectl("create", "-f", "-", input=service)
-    told = platform.kubectl("create", "-f", "-", input=service.replace("name: frontend", "name: second"), check=False)
+    told = platform.kubectl(
+        "create", "-f", "-", input=service.replace("name: frontend", "name: second"), check=False
+    )
     platform.kubectl("delete", "service", "frontend")
     assert "spec.ports[0].nodePort" in told
     assert "already allocated" in told

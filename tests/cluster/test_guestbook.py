@@ -97,7 +97,9 @@ def test_a_pod_is_described_with_its_events(guestbook: Platform) -> None:
 
 def test_logs_show_what_the_container_wrote(guestbook: Platform) -> None:
     pod = guestbook.pods("name=redis-master")[0]["metadata"]["name"]
-    eventually(lambda: "Ready to accept connections" in guestbook.kubectl("logs", pod), what="redis' own words")
+    eventually(
+        lambda: "Ready to accept connections" in guestbook.kubectl("logs", pod), what="redis' own words"
+    )
 
 
 def test_a_message_is_stored_in_the_master_and_read_through_a_slave(guestbook: Platform) -> None:
@@ -130,10 +132,14 @@ def test_nginx_answers_on_its_cluster_address_and_its_node_port(guestbook: Platf
 
 
 def app_container(engine: docker.DockerClient, pod: dict[str, Any]) -> Any:
-    return engine.containers.get(pod["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://"))
+    return engine.containers.get(
+        pod["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
+    )
 
 
-def test_a_removed_container_is_back_with_restart_count_one(guestbook: Platform, engine: docker.DockerClient) -> None:
+def test_a_removed_container_is_back_with_restart_count_one(
+    guestbook: Platform, engine: docker.DockerClient
+) -> None:
     pod = guestbook.pods("name=redis-slave")[0]
     name, before = pod["metadata"]["name"], restarts(pod)[0]
     app_container(engine, pod).remove(force=True)
@@ -147,7 +153,9 @@ def test_a_removed_container_is_back_with_restart_count_one(guestbook: Platform,
     assert after["metadata"]["uid"] == pod["metadata"]["uid"]
 
 
-def test_a_killed_pause_container_rebuilds_the_whole_pod(guestbook: Platform, engine: docker.DockerClient) -> None:
+def test_a_killed_pause_container_rebuilds_the_whole_pod(
+    guestbook: Platform, engine: docker.DockerClient
+) -> None:
     pod = guestbook.pods("name=frontend")[0]
     uid, old = pod["metadata"]["uid"], containers([pod])
     pause = next(c for c in engine.containers.list() if c.name.startswith("k8s_POD_") and uid in c.name)
@@ -198,7 +206,9 @@ def test_a_killed_process_costs_nothing_that_runs(guestbook: Platform, process: 
 def test_a_second_up_adopts_every_running_container(guestbook: Platform) -> None:
     before = containers(guestbook.pods(ready=6))
     assert guestbook.stop() < 10
-    engine_ids = subprocess.run(["docker", "ps", "-q", "--no-trunc"], capture_output=True, text=True, check=True).stdout
+    engine_ids = subprocess.run(
+        ["docker", "ps", "-q", "--no-trunc"], capture_output=True, text=True, check=True
+    ).stdout
     assert all(one.removeprefix("docker://") in engine_ids for one in before), "Ctrl-C stopped a workload"
     guestbook.start(within=60)
     eventually(lambda: guestbook.pods(ready=6), what="the same pods, Ready")

@@ -50,7 +50,10 @@ def test_each_write_is_one_change_with_the_next_number_and_its_actor(kind: Kind,
     obj = created(actor, kind)
     updated(actor, kind, relabelled(obj))
     changes = log.after(start)
-    assert [(change.number, change.type) for change in changes] == [(start + 1, "ADDED"), (start + 2, "MODIFIED")]
+    assert [(change.number, change.type) for change in changes] == [
+        (start + 1, "ADDED"),
+        (start + 2, "MODIFIED"),
+    ]
     assert {change.actor for change in changes} == {actor.name}
     assert changes[0].before is None
     assert changes[1].before is not None
@@ -88,7 +91,10 @@ def test_a_name_is_given_once(kind: Kind, actor: Actor) -> None:
 def test_a_deleted_object_is_gone_and_its_last_change_has_a_new_number(kind: Kind, actor: Actor) -> None:
     obj = created(actor, kind)
     meta = obj.metadata
-    store.write(actor, lambda tx: tx.delete(kind, meta.namespace, meta.name, types.DeleteOptions(grace_period_seconds=0)))
+    store.write(
+        actor,
+        lambda tx: tx.delete(kind, meta.namespace, meta.name, types.DeleteOptions(grace_period_seconds=0)),
+    )
     row = store.find(kind, meta.namespace, meta.name)
     change = log.after(store.clock() - 1)[0]
     if kind is NAMESPACE:
@@ -166,7 +172,8 @@ def test_a_namespace_must_be_there(actor: Actor) -> None:
 
 def test_a_sealed_field_is_unreadable_in_every_table(actor: Actor) -> None:
     secret = types.Secret(
-        metadata=types.ObjectMeta(name="db", namespace="default"), data={"password": "c2VudGluZWwtcGFzc3dvcmQ="}
+        metadata=types.ObjectMeta(name="db", namespace="default"),
+        data={"password": "c2VudGluZWwtcGFzc3dvcmQ="},
     )
     store.write(actor, lambda tx: tx.create(SECRET, secret))
     assert store.get(SECRET, "default", "db").object.data == {"password": "c2VudGluZWwtcGFzc3dvcmQ="}
@@ -261,8 +268,7 @@ def test_a_list_and_its_number_come_from_one_snapshot(actor: Actor) -> None:
         try:
             for turn in range(120):
                 seen = store.get(CONFIG_MAP, "default", "turn").object
-                seen.data = {"turn": str(turn)}
-                store.write(actor, lambda tx, seen=seen: tx.update(CONFIG_MAP, seen))
+                updated(actor, CONFIG_MAP, relabelled(seen, turn=str(turn)))
         finally:
             done.set()
 

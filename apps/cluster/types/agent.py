@@ -1,10 +1,10 @@
-"""What an agent and the server say to each other: version 1 of the agents' websocket protocol. No Django here.
+"""What an agent and the server say to each other: version 1 of the agents' protocol. No Django here.
 
-One JSON object per text frame; its field ``t`` says which struct it is. Frames may gain fields: both ends pass
-over those they do not know. Objects travel raw, and the agent reads them leniently; statuses are read strictly.
-After ``Hello`` the server sends the whole state of every kind the node needs (``Objects``), then ``Synced``; from
-then on single ``Changed``, each batch closed by another ``Synced``. What the agent sends with a ``seq`` is
-answered by ``Accepted`` once committed, or by ``Refused``.
+One JSON object per text frame; its field ``t`` says which struct it is. Frames may gain fields: both ends
+pass over those they do not know. Objects travel raw, and the agent reads them leniently; statuses are read
+strictly. After ``Hello`` the server sends the whole state of every kind the node needs (``Objects``), then
+``Synced``; from then on single ``Changed``, each batch closed by another ``Synced``. What the agent sends
+with a ``seq`` is answered by ``Accepted`` once committed, or by ``Refused``.
 """
 
 from typing import Any
@@ -36,8 +36,10 @@ class PodReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_na
 
 
 class EventReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
-    """Something worth telling about a pod (or, with an empty uid, about the node). Equal ones are counted by the
-    server."""
+    """Something worth telling about a pod (or, with an empty uid, about the node).
+
+    Equal ones are counted by the server.
+    """
 
     namespace: str
     name: str

@@ -23,9 +23,7 @@ class Problem(NamedTuple):
     reason: str = "FieldValueInvalid"
 
 
-@cache
-def _type_of(cls: Any) -> inspect.Type:
-    return inspect.type_info(cls)
+_type_of = cache(inspect.type_info)
 
 
 def prune_nulls(data: Any) -> Any:
