@@ -1,4 +1,4 @@
-"""A real platform for tests and benchmarks: `manage.py up` in a STATE of its own, driven from outside as a user would."""
+"""A real platform for tests and benchmarks: `manage.py up` in a STATE of its own, driven from outside."""
 
 import base64
 import json

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import pytest
@@ -19,6 +20,10 @@ from tests.builders import build
 
 pytestmark = pytest.mark.usefixtures("cluster")
 every_kind = pytest.mark.parametrize("kind", all_kinds(), ids=lambda kind: kind.plural)
+
+
+def create(kind: Kind, obj: Any, tx: Transaction) -> Any:
+    return tx.create(kind, obj)
 
 
 def created(actor: Actor, kind: Kind) -> Any:
@@ -235,8 +240,8 @@ def test_no_event_is_lost_under_concurrent_writers(actor: Actor) -> None:
     def writer(index: int) -> Callable[[], None]:
         def write() -> None:
             for turn in range(each):
-                name = f"w{index}-{turn}"
-                store.write(actor, lambda tx: tx.create(CONFIG_MAP, config_map(name)))
+                made = config_map(f"w{index}-{turn}")
+                store.write(actor, partial(create, CONFIG_MAP, made))
 
         return write
 

@@ -23,7 +23,9 @@ class Problem(NamedTuple):
     reason: str = "FieldValueInvalid"
 
 
-_type_of = cache(inspect.type_info)
+@cache
+def _type_of(cls: Any) -> inspect.Type:
+    return inspect.type_info(cls)
 
 
 def prune_nulls(data: Any) -> Any:
@@ -35,12 +37,12 @@ def prune_nulls(data: Any) -> Any:
     return data
 
 
-def problems(cls: type[Any], data: Any) -> list[Problem]:
+def problems(cls: Any, data: Any) -> list[Problem]:
     """Every unknown field, missing field and wrong type of ``data``, in the order of the data."""
     return list(_problems(_type_of(cls), data, ""))
 
 
-def without_unknown(cls: type[Any], data: Any) -> tuple[Any, list[str]]:
+def without_unknown(cls: Any, data: Any) -> tuple[Any, list[str]]:
     """``data`` without the fields that ``cls`` does not know, and the paths of those."""
     unknown: list[str] = []
     return _pruned(_type_of(cls), data, "", unknown), unknown
