@@ -1,0 +1,200 @@
+"""Follows the log: every change becomes keys, every key is reconciled once, only then the durable cursor
+moves.
+
+The cursor never passes a key that was neither reconciled nor stored as a wake-up, so a follower killed at any
+moment loses nothing; the next one does the same again, and doing it twice is safe.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from apps.cluster import log, store
+from apps.cluster.log import Change
+from apps.cluster.registry import Kind
+from apps.controllers import cursor, wakeups
+from apps.controllers.base import Retry
+from apps.controllers.lock import Lock
+from apps.controllers.reading import Reader
+
+DEFAULT_CONTROLLERS = (
+    "apps.scheduler.scheduler.Scheduler",
+    "apps.controllers.replication.Replication",
+    "apps.controllers.endpoints.EndpointsOfServices",
+    "apps.controllers.namespace.Namespaces",
+    "apps.controllers.garbage.Garbage",
+    "apps.controllers.node_lifecycle.NodeLifecycle",
+)
+"""In the order in which they are served when several have work: what a user waits for comes first."""
+
+BATCH = 1000
+CHORES_EVERY = 1.0
+RESYNC_EVERY = 30.0
+SAVE_EVERY = 1.0
+
+logger = logging.getLogger(__name__)
+
+
+class Follows(Protocol):
+    """Anything that turns changes into keys and brings keys forward."""
+
+    name: str
+    watches: tuple[Kind, ...]
+    every: float
+
+    def keys(self, change: Change, read: Reader) -> Iterable[str]: ...
+
+    def all_keys(self, read: Reader) -> Iterable[str]: ...
+
+    def overdue(self, read: Reader, now: datetime) -> Iterable[str]: ...
+
+    def reconcile(self, key: str, now: datetime) -> datetime | None: ...
+
+
+Task = tuple[int, str]
+"""Which controller, by its place in the order, and the key."""
+
+
+def configured() -> list[Follows]:
+    """The controllers named in settings.CONTROLLERS."""
+    return [import_string(path)() for path in getattr(settings, "CONTROLLERS", DEFAULT_CONTROLLERS)]
+
+
+class Follower:
+    """One per process. Whichever holds the lock works; the others go away."""
+
+    def __init__(
+        self,
+        controllers: Sequence[Follows],
+        lock: Lock,
+        present: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self.controllers = tuple(controllers)
+        self._lock = lock
+        self._present = present
+        self._watching: dict[str, list[int]] = {}
+        for place, controller in enumerate(self.controllers):
+            for key in {kind.key for kind in controller.watches} or {""}:
+                self._watching.setdefault(key, []).append(place)
+        self._backlog: dict[Task, None] = {}
+        self._chores_at = self._resync_at = 0.0
+        self._looked_at = [0.0] * len(self.controllers)
+
+    def follow(self) -> None:
+        """Work until the log is drained. Returns at once when somebody else does."""
+        while self._lock.take():
+            try:
+                position = self.drain()
+            finally:
+                self._lock.release()
+            # Whoever wrote after the last look found the lock busy and went away.
+            if store.clock() <= position:
+                return
+
+    def resync(self) -> None:
+        """Look at every key of every controller, when there is time."""
+        self._resync_at = self._chores_at = 0.0
+        self.follow()
+
+    def drain(self) -> int:
+        """Bring everything forward up to the end of the log; returns the number it came to."""
+        position = saved = self._start()
+        save_at = time.monotonic() + SAVE_EVERY
+        while True:
+            self._lock.keep()
+            self._chores()
+            changes = log.after(position, BATCH)
+            if changes:
+                self.settle(self.tasks(changes))
+                position = changes[-1].number
+            elif self._backlog:
+                self.settle([self._backlog.popitem()[0]])
+            else:
+                break
+            if position != saved and time.monotonic() >= save_at:
+                cursor.move(position)
+                saved, save_at = position, time.monotonic() + SAVE_EVERY
+        if position != saved:
+            cursor.move(position)
+        return position
+
+    def tasks(self, changes: Iterable[Change]) -> list[Task]:
+        """What the changes ask for, each key once, in the controllers' order."""
+        read = Reader()
+        found: dict[Task, None] = {}
+        for change in changes:
+            for place in (*self._watching.get(change.kind_key, ()), *self._watching.get("", ())):
+                for key in self._keys(place, change, read):
+                    found[place, key] = None
+        return sorted(found, key=lambda task: task[0])
+
+    def settle(self, tasks: Iterable[Task]) -> None:
+        """Reconcile each key; one that cannot be is stored to be looked at again."""
+        for place, key in tasks:
+            self._lock.keep()
+            self._reconcile(place, key)
+
+    def _reconcile(self, place: int, key: str) -> bool:
+        """False when the key could not be brought forward."""
+        controller, now = self.controllers[place], self._present()
+        try:
+            again = controller.reconcile(key, now)
+        except Retry as retry:
+            logger.info("again later: %s", retry)
+            wakeups.failed(controller.name, key, now, retry.after)
+            return False
+        except Exception:
+            logger.exception("%s failed on %s", controller.name, key)
+            wakeups.failed(controller.name, key, now)
+            return False
+        if again is not None:
+            wakeups.at(controller.name, key, again)
+        return True
+
+    def _keys(self, place: int, change: Change, read: Reader) -> Iterable[str]:
+        try:
+            return list(self.controllers[place].keys(change, read))
+        except Exception:
+            # One change that cannot be read must not stop all others; the resync finds what it meant.
+            logger.exception("%s cannot read change %d", self.controllers[place].name, change.number)
+            return ()
+
+    def _start(self) -> int:
+        """Where to go on. A cursor the log no longer reaches, or never reached, means: look at everything."""
+        position = cursor.position()
+        latest = store.clock()
+        if log.floor() <= position <= latest:
+            return position
+        logger.warning("the log does not reach back to %d: looking at everything", position)
+        self._resync_at = self._chores_at = 0.0
+        cursor.move(latest)
+        return latest
+
+    def _chores(self) -> None:
+        """What no change asks for: wake-ups that are due, silence, and now and then everything."""
+        clock = time.monotonic()
+        if clock < self._chores_at:
+            return
+        self._chores_at = clock + CHORES_EVERY
+        now = self._present()
+        for wakeup in wakeups.due(now):
+            self._wake(wakeup, now)
+        for place, controller in enumerate(self.controllers):
+            if controller.every and clock >= self._looked_at[place] + controller.every:
+                self._looked_at[place] = clock
+                self.settle([(place, key) for key in controller.overdue(Reader(), now)])
+        if clock >= self._resync_at:
+            self._resync_at = clock + RESYNC_EVERY
+            read = Reader()
+            for place, controller in enumerate(self.controllers):
+                self._backlog.update(dict.fromkeys((place, key) for key in controller.all_keys(read)))
+
+    def _wake(self, wakeup: Any, now: datetime) -> None:
+        place = next((at for at, one in enumerate(self.controllers) if one.name == wakeup.controller), None)
+        if place is None or self._reconcile(place, wakeup.key):
+            wakeups.done(wakeup)  # unless it was set anew just now

@@ -1,0 +1,129 @@
+"""What of a pod and of a node matters for scheduling, read once per version of the object."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from apps.cluster import types
+from apps.cluster.quantities import bytes_of, cpu_milli, whole
+
+SCHEDULER_NAME = "default-scheduler"
+FINISHED = frozenset({"Succeeded", "Failed"})
+UNSAID_CPU, UNSAID_MEMORY = 100, 200 * 2**20
+"""What a pod that asks for nothing counts for when nodes are compared: else they would all land on one."""
+PODS_UNSAID = 110
+
+HostPort = tuple[str, str, int]
+"""Protocol, address ("" is every address), port."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PodNeeds:
+    """A pod as the scheduler sees it."""
+
+    namespace: str
+    name: str
+    uid: str
+    node: str = ""
+    cpu: int = 0
+    """Thousandths of a cpu, all containers together."""
+    memory: int = 0
+    """Bytes."""
+    weight: tuple[int, int] = (UNSAID_CPU, UNSAID_MEMORY)
+    """What it counts for when nodes are compared: (cpu, memory)."""
+    ports: tuple[HostPort, ...] = ()
+    selector: tuple[tuple[str, str], ...] = ()
+    tolerations: tuple[tuple[str, str, str, str], ...] = ()
+    """Key, operator, value, effect."""
+    labels: Mapping[str, str]
+    group: str = ""
+    """Pods of one group are spread: the uid of the controller, or what the snapshot says of services."""
+    created: datetime | None = None
+    finished: bool = False
+    ours: bool = True
+    refusal: str = ""
+    """Why it was refused last, as its condition tells."""
+
+
+def needs_of(pod: types.Pod) -> PodNeeds:
+    """Sums over the pod's containers; the sandbox itself asks for nothing."""
+    asked = [(amount(c, "cpu"), amount(c, "memory")) for c in pod.spec.containers]
+    owner = next((owner.uid for owner in pod.metadata.owner_references if owner.controller), "")
+    return PodNeeds(
+        namespace=pod.metadata.namespace,
+        name=pod.metadata.name,
+        uid=pod.metadata.uid,
+        node=pod.spec.node_name,
+        cpu=sum(cpu or 0 for cpu, _ in asked),
+        memory=sum(memory or 0 for _, memory in asked),
+        weight=(
+            sum(UNSAID_CPU if cpu is None else cpu for cpu, _ in asked),
+            sum(UNSAID_MEMORY if memory is None else memory for _, memory in asked),
+        ),
+        ports=tuple(host_ports(pod.spec)),
+        selector=tuple(sorted(pod.spec.node_selector.items())),
+        tolerations=tuple((t.key, t.operator or "Equal", t.value, t.effect) for t in pod.spec.tolerations),
+        labels=pod.metadata.labels,
+        group=owner,
+        created=pod.metadata.creation_timestamp,
+        finished=pod.status.phase in FINISHED,
+        ours=pod.spec.scheduler_name in {"", SCHEDULER_NAME},
+        refusal=refusal_in(pod),
+    )
+
+
+def amount(container: types.Container, resource: str) -> int | None:
+    """The container's request (its limit when it names only that), or None when it says nothing."""
+    asked = container.resources.requests.get(resource, container.resources.limits.get(resource))
+    if asked is None:
+        return None
+    return cpu_milli(asked) if resource == "cpu" else bytes_of(asked)
+
+
+def host_ports(spec: types.PodSpec) -> Iterable[HostPort]:
+    for container in spec.containers:
+        for port in container.ports:
+            if port.host_port:
+                anywhere = port.host_ip in {"", "0.0.0.0"}
+                yield port.protocol or "TCP", "" if anywhere else port.host_ip, port.host_port
+
+
+def refusal_in(pod: types.Pod) -> str:
+    for found in pod.status.conditions:
+        if found.type == "PodScheduled" and found.status == "False":
+            return found.message
+    return ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NodeFacts:
+    """A node as the scheduler sees it."""
+
+    name: str
+    cpu: int = 0
+    memory: int = 0
+    pods: int = PODS_UNSAID
+    labels: Mapping[str, str]
+    taints: tuple[tuple[str, str, str], ...] = ()
+    """Key, value, effect of the taints that keep pods away."""
+    cordoned: bool = False
+    ready: bool = True
+
+
+def facts_of(node: types.Node) -> NodeFacts:
+    room = node.status.allocatable or node.status.capacity
+    ready = next((found.status for found in node.status.conditions if found.type == "Ready"), "")
+    return NodeFacts(
+        name=node.metadata.name,
+        cpu=cpu_milli(room.get("cpu", 0)),
+        memory=bytes_of(room.get("memory", 0)),
+        pods=whole(room.get("pods", PODS_UNSAID)),
+        labels={"kubernetes.io/hostname": node.metadata.name, **node.metadata.labels},
+        taints=tuple(
+            (taint.key, taint.value, taint.effect)
+            for taint in node.spec.taints
+            if taint.effect in {"NoSchedule", "NoExecute"}
+        ),
+        cordoned=bool(node.spec.unschedulable),
+        ready=ready == "True" and node.metadata.deletion_timestamp is None,
+    )
