@@ -9,6 +9,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from paas.privileges import serving_identity
 from paas.state import ProcessMark, read_mark, wait_gone
 
 ADDRESS = os.environ.get("DROVER_REGISTRY") or "127.0.0.1:5000"
@@ -51,6 +52,7 @@ def ensure() -> str:
     """Start the registry where images were made and none answers; returns what was done, in words."""
     if not storage().is_dir() or answers():
         return ""
+    identity, _ = serving_identity(FOLDER)
     configuration = FOLDER / "registry.yml"
     configuration.write_text(CONFIGURATION.format(storage=storage(), address=ADDRESS))
     with (FOLDER / "registry.log").open("wb") as log:
@@ -61,6 +63,7 @@ def ensure() -> str:
             stderr=log,
             start_new_session=True,
             cwd="/",
+            preexec_fn=identity.become if os.geteuid() == 0 else None,  # noqa: PLW1509  no second thread here
         )
     mark = ProcessMark.of(process.pid)
     _record().write_text(json.dumps({"pid": mark.pid, "started": mark.started}))

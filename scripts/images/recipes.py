@@ -1,0 +1,79 @@
+"""The stand-ins: which packages, which files, and what runs."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+from scripts.images.layers import Layer
+from scripts.images.storage import Storage
+
+PACKAGES = ("busybox-static", "docker-registry", "libc-bin", "nginx", "php-cli", "redis-server", "redis-tools")
+FILES = Path(__file__).parent / "files"
+FOLDERS = ("bin", "dev", "etc", "home", "lib", "lib64", "proc", "root", "run", "sbin", "srv", "sys", "usr", "usr/bin")
+USERS = "root:x:0:0:root:/root:/bin/sh\n{}nobody:x:65534:65534:nobody:/:/bin/false\n"
+GROUPS = "root:x:0:\nadm:x:4:\ntty:x:5:\n{}nogroup:x:65534:\n"
+ACCOUNTS = {"redis": 101, "www-data": 33}
+REDIS = ["redis-server", "--protected-mode", "no", "--dir", "/data", "--repl-diskless-sync-delay", "0"]
+
+
+def build(tree: Path, storage: Storage) -> list[str]:
+    """Write every image; returns their names."""
+    base = _base(tree)
+    redis = Layer(tree).folder("data").program("usr/bin/redis-server").program("usr/bin/redis-cli").without(base)
+    replica = Layer(tree).text("usr/bin/redis-replica", _file("redis-replica"), 0o755)
+    nginx = _nginx(tree).without(base)
+    php = Layer(tree).program(_php(tree), "usr/bin/php").without(base)
+    page = Layer(tree).folder("srv/guestbook").text("usr/bin/guestbook", _file("guestbook"), 0o755)
+    page.text("srv/guestbook/index.php", _file("index.php")).text("srv/guestbook/redis.php", _file("redis.php"))
+
+    port: dict[str, object] = {"ExposedPorts": {"6379/tcp": {}}, "WorkingDir": "/data"}
+    web: dict[str, object] = {"ExposedPorts": {"80/tcp": {}}}
+    images: list[tuple[str, list[Layer], dict[str, object]]] = [
+        ("busybox:latest", [base], {"Cmd": ["sh"]}),
+        ("redis:latest", [base, redis], {**port, "Cmd": REDIS}),
+        ("dockerfile/redis:latest", [base, redis], {**port, "Cmd": REDIS}),
+        ("kubernetes/redis-slave:v2", [base, redis, replica], {**port, "Cmd": ["redis-replica"]}),
+        ("nginx:latest", [base, nginx], {**web, "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"}),
+        ("kubernetes/example-guestbook-php-redis:v2", [base, php, page], {**web, "Cmd": ["guestbook"]}),
+    ]
+    for name, layers, settings in images:
+        # Docker's own name for an image without a folder is library/<name>; mirrors are asked for either.
+        names = (name,) if "/" in name else (name, f"library/{name}")
+        storage.add(names, layers, settings)
+    return [name for name, _, _ in images]
+
+
+def _base(tree: Path) -> Layer:
+    """A shell with the usual small tools, the C library, and the files that programs expect."""
+    layer = Layer(tree).folder(*FOLDERS).folder("tmp", "var", "var/tmp", "var/log", "var/run", mode=0o1777)
+    layer.package_file("bin/busybox").program("usr/bin/getent")
+    applets = subprocess.run([tree / "bin/busybox", "--list"], check=True, capture_output=True, text=True).stdout
+    for name in applets.split():
+        if f"bin/{name}" not in layer.entries and name != "getent":
+            layer.link(f"bin/{name}", "busybox")
+    users = "".join(f"{name}:x:{number}:{number}::/:/bin/false\n" for name, number in ACCOUNTS.items())
+    groups = "".join(f"{name}:x:{number}:\n" for name, number in ACCOUNTS.items())
+    layer.text("etc/passwd", USERS.format(users)).text("etc/group", GROUPS.format(groups))
+    layer.text("etc/nsswitch.conf", "passwd: files\ngroup: files\nhosts: files dns\n")
+    layer.text("etc/hosts", "127.0.0.1 localhost\n").text("etc/resolv.conf", "")
+    return layer
+
+
+def _nginx(tree: Path) -> Layer:
+    layer = Layer(tree).folder("etc/nginx", "etc/nginx/conf.d", "usr/share/nginx/html", "var/cache/nginx")
+    layer.program("usr/sbin/nginx").package_file("etc/nginx/mime.types")
+    layer.package_file("usr/share/nginx/html/index.html")
+    layer.text("etc/nginx/nginx.conf", _file("nginx.conf"))
+    layer.text("etc/nginx/conf.d/default.conf", _file("nginx-default.conf"))
+    layer.folder("var/log/nginx", "var/lib/nginx").link("var/log/nginx/error.log", "/dev/stderr")
+    return layer.link("var/log/nginx/access.log", "/dev/stdout")
+
+
+def _php(tree: Path) -> str:
+    found = sorted((tree / "usr/bin").glob("php[0-9]*"))
+    return str(found[-1].relative_to(tree))
+
+
+def _file(name: str) -> bytes:
+    return (FILES / name).read_bytes()
