@@ -1,0 +1,34 @@
+"""The pods' network on one machine: addresses, cables, routes and the few packet filter rules they need.
+
+Services are not known here; they belong to ``node_agent.proxy``.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+
+class NetworkError(Exception):
+    """The network could not be set up; the message is for users."""
+
+
+class PodNetwork(Protocol):
+    """What the agent asks of a network. Every method may be called again and from any thread."""
+
+    def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "") -> None:
+        """Make the machine ready for pods. ``cluster_cidr`` holds the pods of all nodes."""
+
+    def attach(self, uid: str, pid: int) -> str:
+        """Give the network namespace of ``pid`` an address of its own and return it."""
+
+    def adopt(self, uid: str, address: str) -> None:
+        """Remember that a running pod already has this address."""
+
+    def detach(self, uid: str) -> None:
+        """Take the pod's cable and address back; nothing happens when it has none."""
+
+    def verify(self) -> list[str]:
+        """Restore what somebody removed, and name it."""
+
+    def remove(self) -> None:
+        """Take away everything this network made, and nothing else."""

@@ -1,0 +1,229 @@
+"""Bridge, cables, addresses and routes: the only file of the network that speaks to the kernel by netlink.
+
+Each call opens its own socket, in the network namespace of the calling thread; that costs about a millisecond
+and spares any sharing between the threads of the pods.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from contextlib import closing
+from dataclasses import dataclass
+from threading import Thread
+from typing import Any
+
+from pyroute2 import IPRoute, netns
+from pyroute2.netlink.exceptions import NetlinkError
+
+from node_agent.network import NetworkError
+
+ETHERNET_MTU = 1500
+
+
+@dataclass(frozen=True)
+class Cable:
+    """One pod's pair of links: ``name`` on the bridge, eth0 with ``address`` in the pod."""
+
+    name: str
+    bridge: str
+    address: str
+    prefix: int
+    gateway: str
+    mtu: int
+
+
+def mac_of(address: str) -> str:
+    """The hardware address that goes with an address: caches elsewhere stay right whoever has it next."""
+    return "02:d0:" + ":".join(f"{byte:02x}" for byte in socket.inet_aton(address))
+
+
+def uplink() -> tuple[str, int]:
+    """Name and MTU of the link that carries the default route ("" and Ethernet's where there is none)."""
+    with closing(IPRoute()) as ipr:
+        for route in ipr.get_default_routes(family=socket.AF_INET, table=254):
+            index = route.get_attr("RTA_OIF")
+            if index is not None:
+                link = ipr.get_links(index)[0]
+                return link.get_attr("IFLA_IFNAME"), link.get_attr("IFLA_MTU")
+    return "", ETHERNET_MTU
+
+
+def ensure_bridge(name: str, address: str, prefix: int, mtu: int) -> list[str]:
+    """Makes bridge and address where they are missing; says what it made."""
+    made = []
+    with closing(IPRoute()) as ipr:
+        link = _find(ipr, name)
+        if link is None:
+            # A fixed hardware address: a bridge without one changes it with its ports, and pods cache it.
+            ipr.link("add", ifname=name, kind="bridge", address=mac_of(address), mtu=mtu)
+            link = _find(ipr, name)
+            made.append(f"bridge {name}")
+        if link is None:
+            raise NetworkError(f"bridge {name} vanished while it was made")
+        index = link["index"]
+        present = {
+            (one.get_attr("IFA_ADDRESS"), one["prefixlen"])
+            for one in ipr.get_addr(family=socket.AF_INET, index=index)
+        }
+        if (address, prefix) not in present:
+            ipr.addr("add", index=index, address=address, prefixlen=prefix)
+            made.append(f"address {address}/{prefix}")
+        if not link["flags"] & 1:
+            ipr.link("set", index=index, state="up")
+            made.append(f"bridge {name} up")
+    return made
+
+
+def ensure_route(bridge: str, cidr: str) -> list[str]:
+    """Sends what goes to a service into the bridge, so that it is routed at all before rules rewrite it."""
+    with closing(IPRoute()) as ipr:
+        index = _index(ipr, bridge)
+        for route in ipr.get_routes(family=socket.AF_INET, table=254, oif=index):
+            if f"{route.get_attr('RTA_DST')}/{route['dst_len']}" == cidr:
+                return []
+        ipr.route("replace", dst=cidr, oif=index, scope="link")
+    return [f"route {cidr}"]
+
+
+def ensure_ports(bridge: str, names: set[str]) -> list[str]:
+    """Plugs cables back into the bridge, with hairpin, where that was undone."""
+    mended = []
+    with closing(IPRoute()) as ipr:
+        index = _index(ipr, bridge)
+        for link in ipr.get_links():
+            name = link.get_attr("IFLA_IFNAME")
+            if name not in names:
+                continue
+            if link.get_attr("IFLA_MASTER") != index or not _hairpin(link):
+                _plug(ipr, link["index"], index)
+                mended.append(f"cable {name}")
+    return mended
+
+
+def lay(cable: Cable, pid: int) -> None:
+    """Connects the network namespace of ``pid``; a whole cable stays, a half one is laid anew."""
+    try:
+        space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    except OSError:
+        raise NetworkError(f"process {pid} of the pod is gone") from None
+    try:
+        with closing(IPRoute()) as ipr:
+            bridge = _index(ipr, cable.bridge)
+            if _find(ipr, cable.name) is not None:
+                if _inside(space, _Ready(cable)):
+                    return
+                _cut(ipr, cable.name)
+            _add_pair(ipr, cable, bridge, space)
+            _plug(ipr, _index(ipr, cable.name), bridge)
+        _inside(space, _Dress(cable))
+    except NetlinkError as error:
+        raise NetworkError(f"cannot connect the pod: {error}") from error
+    finally:
+        os.close(space)
+
+
+def cut(name: str) -> None:
+    """Removes a cable; nothing happens when there is none."""
+    with closing(IPRoute()) as ipr:
+        _cut(ipr, name)
+
+
+def names_with(prefix: str) -> list[str]:
+    with closing(IPRoute()) as ipr:
+        names = [link.get_attr("IFLA_IFNAME") for link in ipr.get_links()]
+    return [name for name in names if name.startswith(prefix)]
+
+
+def _find(ipr: Any, name: str) -> Any:
+    try:
+        return ipr.link("get", ifname=name)[0]
+    except NetlinkError as error:
+        if error.code == errno.ENODEV:
+            return None
+        raise
+
+
+def _index(ipr: Any, name: str) -> int:
+    link = _find(ipr, name)
+    if link is None:
+        raise NetworkError(f"there is no link {name}")
+    return int(link["index"])
+
+
+def _add_pair(ipr: Any, cable: Cable, bridge: int, space: int) -> None:
+    peer = {"ifname": "eth0", "net_ns_fd": space, "address": mac_of(cable.address), "mtu": cable.mtu}
+    ipr.link("add", ifname=cable.name, kind="veth", master=bridge, mtu=cable.mtu, state="up", peer=peer)
+
+
+def _plug(ipr: Any, index: int, bridge: int) -> None:
+    ipr.link("set", index=index, master=bridge, state="up")
+    # Hairpin: a pod that reaches itself through a service gets its frame back on the port it came from.
+    ipr.brport("set", index=index, mode=1)
+
+
+def _hairpin(link: Any) -> bool:
+    data = (link.get_attr("IFLA_LINKINFO") or {}).get("attrs", [])
+    for name, value in data:
+        if name == "IFLA_INFO_SLAVE_DATA":
+            return bool(value.get_attr("IFLA_BRPORT_MODE"))
+    return False
+
+
+def _cut(ipr: Any, name: str) -> None:
+    try:
+        ipr.link("del", ifname=name)
+    except NetlinkError as error:
+        if error.code != errno.ENODEV:
+            raise
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """Is eth0 there with its address?"""
+
+    cable: Cable
+
+    def __call__(self, ipr: Any) -> bool:
+        link = _find(ipr, "eth0")
+        if link is None:
+            return False
+        addresses = ipr.get_addr(family=socket.AF_INET, index=link["index"])
+        return any(one.get_attr("IFA_ADDRESS") == self.cable.address for one in addresses)
+
+
+@dataclass(frozen=True)
+class _Dress:
+    """Gives the pod's side its address and its way out."""
+
+    cable: Cable
+
+    def __call__(self, ipr: Any) -> bool:
+        ipr.link("set", index=_index(ipr, "lo"), state="up")
+        index = _index(ipr, "eth0")
+        ipr.addr("add", index=index, address=self.cable.address, prefixlen=self.cable.prefix)
+        ipr.link("set", index=index, state="up")
+        ipr.route("add", dst="default", gateway=self.cable.gateway)
+        return True
+
+
+def _inside(space: int, act: _Ready | _Dress) -> bool:
+    """Runs ``act`` in another network namespace, in a thread of its own that ends there."""
+    answer: list[bool] = []
+    failure: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            netns.setns(space)
+            with closing(IPRoute()) as ipr:
+                answer.append(act(ipr))
+        except BaseException as error:  # noqa: BLE001 - it is raised again in the calling thread
+            failure.append(error)
+
+    thread = Thread(target=run, name="inside")
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return answer[0]

@@ -1,0 +1,55 @@
+"""The kernel settings a node needs: read, and written only where they differ."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+ROOT = Path("/proc/sys/net")
+LOOSE = "2"
+
+
+def wanted(bridge: str) -> dict[str, str]:
+    """Setting -> value. Only the first three concern more than our own bridge."""
+    return {
+        "ipv4/ip_forward": "1",
+        # Frames between two pods of a bridge must meet the service rules, or answers come from a stranger.
+        "bridge/bridge-nf-call-iptables": "1",
+        # Services lead back out of the link they came in by: each packet would earn a redirect, and those use up
+        # the pods' share of ICMP, so that a refusal never arrives. Every link keeps its own setting beside this.
+        "ipv4/conf/all/send_redirects": "0",
+        f"ipv4/conf/{bridge}/send_redirects": "0",
+        # 127.0.0.1:<node port> leaves through the bridge, so that side may carry loopback addresses.
+        f"ipv4/conf/{bridge}/route_localnet": "1",
+        # An answer may come from a pod while its service is routed into the bridge.
+        f"ipv4/conf/{bridge}/rp_filter": LOOSE,
+        f"ipv6/conf/{bridge}/disable_ipv6": "1",
+    }
+
+
+def ensure(bridge: str) -> list[str]:
+    """Sets what differs and names it. What this kernel does not know is left out."""
+    changed = []
+    for name, value in wanted(bridge).items():
+        file = ROOT / name
+        if not file.exists() and name.startswith("bridge/"):
+            _load_bridge_filter()
+        try:
+            if file.read_text().strip() != value:
+                file.write_text(value)
+                changed.append(f"sysctl {name}")
+        except FileNotFoundError:
+            continue
+    return changed
+
+
+def missing(bridge: str) -> list[str]:
+    """What this kernel lacks, by name: without the bridge filter, pods of one node miss their services."""
+    return [name for name in wanted(bridge) if name.startswith("bridge/") and not (ROOT / name).exists()]
+
+
+def _load_bridge_filter() -> None:
+    try:
+        subprocess.run(["modprobe", "br_netfilter"], check=False, capture_output=True, timeout=10)
+    except (OSError, subprocess.TimeoutExpired):
+        return
