@@ -14,6 +14,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
 django.setup()
 
 from apps.nodes.consumer import AgentConsumer  # noqa: E402
+from apps.watch import socket  # noqa: E402
 
 from apps.api import asgi as api  # noqa: E402  the apps can be imported only once Django is set up
 from apps.dashboard.live import LiveConsumer  # noqa: E402
@@ -35,6 +36,8 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     """One ASGI application for all doors; the paths decide."""
     if scope["type"] == "lifespan":
         await api.lifespan(scope, receive, send)
+    elif api.serves(scope) and scope["type"] == "websocket":
+        await socket.serve(scope, receive, send, api.open_stream)
     elif api.serves(scope):
         await api.application(scope, receive, send)
     elif scope["type"] == "websocket":

@@ -61,6 +61,8 @@ class Request:
     query: Query = field(default_factory=Query)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    id: str = ""
+    """Names the request in the log and in its answer."""
 
     @property
     def content_type(self) -> str:
@@ -87,6 +89,8 @@ class Stream:
 
     content_type: str
     open: Callable[[], AsyncIterator[bytes]]
+    peek: bool = False
+    """Whether its first chunk may still be a refusal (ApiError), to be answered as one."""
 
 
 def status_body(status: types.Status) -> bytes:

@@ -1,1 +1,1 @@
-"""watch."""
+"""Live streams over websockets: what the API streams over HTTP, one message per event."""

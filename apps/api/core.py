@@ -1,0 +1,158 @@
+"""The REST API without transport: a request and who asks go in, an answer or a stream comes out.
+
+Every rule of the API lives here or below; adapters only carry. Whatever is wrong with a request is answered with a
+Status; nothing is ever half applied, since every change is one write of the store.
+"""
+
+import logging
+from collections.abc import Callable
+
+import orjson
+import yaml
+from django.db import InterfaceError, OperationalError
+
+from apps.accounts import policy
+from apps.api import discovery, openapi, reading, reviews, subresources, writing
+from apps.api.accepts import choose, discovery_version
+from apps.api.calls import NOT_ALLOWED, Call
+from apps.api.messages import JSON, Answer, Request, Stream, refusal
+from apps.api.paths import HEALTH, UNKNOWN, Document, Resource, parse
+from apps.cluster import registry, store, types
+from apps.cluster.actors import Actor
+from apps.cluster.errors import (
+    ApiError,
+    Forbidden,
+    MethodNotAllowed,
+    NotAcceptable,
+    NotFound,
+    RequestEntityTooLarge,
+    Unavailable,
+)
+
+logger = logging.getLogger(__name__)
+
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def handle(actor: Actor, request: Request) -> Answer | Stream:
+    """Answers every request; never raises. Asks the database: call it in a thread that may."""
+    try:
+        answer = _answer(actor, request)
+        if isinstance(answer, Answer) and answer.content_type == JSON and "yaml" in request.accept:
+            return _as_yaml(answer, request)
+        return answer
+    except ApiError as refused:
+        return refusal(refused)
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("request %s: the database failed: %s", request.id, error)
+        return refusal(Unavailable("the database is away or too busy: try again", retry_after=1))
+    except Exception:
+        logger.exception("request %s failed: %s %s", request.id, request.method, request.path)
+        return refusal(ApiError(f"Internal error occurred: the server's log tells more under request {request.id}"))
+
+
+def public(request: Request) -> bool:
+    """Whether anyone may ask this: is the server alive, which version is it."""
+    first = request.path.strip("/").partition("/")[0]
+    return request.method in {"GET", "HEAD"} and (first in HEALTH or first == "version")
+
+
+def _answer(actor: Actor, request: Request) -> Answer | Stream:
+    if request.method not in METHODS:
+        raise MethodNotAllowed(NOT_ALLOWED)
+    if len(request.path) > 2048:
+        raise RequestEntityTooLarge("the path is too long")
+    target = parse(request.path)
+    if isinstance(target, Document):
+        return _document(actor, request, target)
+    if target.plural in discovery.REVIEWS and (target.group, target.version) == discovery.REVIEWS[target.plural][0]:
+        if request.method != "POST" or target.name or target.namespace is not None:
+            raise MethodNotAllowed(NOT_ALLOWED)
+        return reviews.answer(actor, request, target.plural)
+    call = Call(actor, request, _kind(target), target)
+    if target.subresource:
+        return subresources.answer(call)
+    return _verb(call)(call)
+
+
+def _kind(target: Resource) -> registry.Kind:
+    try:
+        kind = registry.kind_of(target.plural, target.group)
+    except registry.UnknownKind:
+        raise NotFound(UNKNOWN) from None
+    fits = target.namespace is not None or not target.name if kind.namespaced else target.namespace is None
+    if kind.version != target.version or not fits:
+        raise NotFound(UNKNOWN)
+    return kind
+
+
+def _verb(call: Call) -> Callable[[Call], Answer | Stream]:
+    """What a method on a collection or on an object means."""
+    method = call.request.method
+    if method in {"GET", "HEAD"} and call.query.flag("watch"):
+        return reading.watch
+    if call.name:
+        verbs: dict[str, Callable[[Call], Answer | Stream]] = {
+            "GET": reading.get,
+            "HEAD": reading.get,
+            "PUT": writing.update,
+            "PATCH": writing.patch,
+            "DELETE": writing.delete,
+        }
+    else:
+        verbs = {
+            "GET": reading.list_,
+            "HEAD": reading.list_,
+            "POST": writing.create,
+            "DELETE": writing.delete_collection,
+        }
+    if method not in verbs:
+        raise MethodNotAllowed(NOT_ALLOWED)
+    return verbs[method]
+
+
+def _document(actor: Actor, request: Request, document: Document) -> Answer:
+    if request.method not in {"GET", "HEAD"}:
+        raise MethodNotAllowed(NOT_ALLOWED)
+    if document.name in HEALTH:
+        if document.name == "readyz":
+            store.clock()
+        return Answer(200, b"ok", "text/plain; charset=utf-8")
+    if document.name == "version":
+        return Answer(200, types.encode(discovery.VERSION))
+    if not policy.non_resource(actor, "get", request.path.rstrip("/")).allowed:
+        raise Forbidden(f'forbidden: User "{actor.name}" cannot get path "{request.path}"')
+    if document.name == "openapi":
+        return _openapi(request, document.parts)
+    version = discovery_version(request.accept) if len(document.parts) == 1 else ""
+    body = types.encode(discovery.answer(document.parts, version))
+    if version:
+        return Answer(200, body, f"{JSON};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
+    choose(request.accept)
+    return Answer(200, body)
+
+
+def _openapi(request: Request, parts: tuple[str, ...]) -> Answer:
+    match parts:
+        case ("v3",):
+            body = openapi.index()
+        case ("v3", *rest) if rest:
+            body = openapi.document("/".join(rest))
+        case ("v2",):
+            raise NotAcceptable("only /openapi/v3 is served")
+        case _:
+            raise NotFound(UNKNOWN)
+    tag = f'"{openapi.digest(body)}"'
+    headers = [("etag", tag), ("vary", "Accept")]
+    if "hash" in request.query:
+        headers.append(("cache-control", "public, immutable, max-age=31536000"))
+    if tag in request.headers.get("if-none-match", ""):
+        return Answer(304, b"", headers=headers)
+    return Answer(200, body, headers=headers)
+
+
+def _as_yaml(answer: Answer, request: Request) -> Answer:
+    if choose(request.accept).yaml:
+        answer.body = yaml.dump(orjson.loads(answer.body), Dumper=yaml.CSafeDumper, sort_keys=True).encode()
+        answer.content_type = "application/yaml"
+    return answer
