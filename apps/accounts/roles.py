@@ -75,6 +75,7 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
             ("delete", "update", "patch"), ("",), ("namespaces", "namespaces/finalize", "namespaces/status")
         ),
         _rule(("get", "list", "delete", "deletecollection", "update"), ALL, ALL),
+        _rule(("create",), ("",), ("serviceaccounts",)),
         _EVENTS,
     ),
     "controller:gc": (
