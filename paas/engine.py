@@ -119,6 +119,14 @@ def stop(state: StateDirectory) -> str:
     return "the Docker engine that `up` had started was stopped"
 
 
+def halt_service() -> str:
+    """Put Docker's service back to rest after it was started only to remove what had been left in it."""
+    if not _systemd() or busy():
+        return ""
+    subprocess.run(["systemctl", "stop", "docker.service", "docker.socket"], check=False, capture_output=True)
+    return "Docker's service was stopped again"
+
+
 def _remove_traces(policy: str) -> None:
     """Take away the bridge and the rules that dockerd leaves behind where there were none before."""
     rules = [rule for rule in _rules() if _of_engine(rule)]

@@ -48,8 +48,11 @@ def storage() -> Path:
     return FOLDER / "registry"
 
 
-def ensure() -> str:
-    """Start the registry where images were made and none answers; returns what was done, in words."""
+def ensure(state: Path) -> str:
+    """Start the registry where images were made and none answers; returns what was done, in words.
+
+    ``state`` is the installation whose `down` ends it.
+    """
     if not storage().is_dir() or answers():
         return ""
     identity, _ = serving_identity(FOLDER)
@@ -66,7 +69,7 @@ def ensure() -> str:
             preexec_fn=identity.become if os.geteuid() == 0 else None,  # noqa: PLW1509  no second thread here
         )
     mark = ProcessMark.of(process.pid)
-    _record().write_text(json.dumps({"pid": mark.pid, "started": mark.started}))
+    _record().write_text(json.dumps({"pid": mark.pid, "started": mark.started, "state": str(state)}))
     deadline = time.monotonic() + START_SECONDS
     while not answers():
         if process.poll() is not None or time.monotonic() > deadline:
@@ -75,10 +78,10 @@ def ensure() -> str:
     return f"the image registry was started on {ADDRESS}"
 
 
-def stop() -> str:
-    """Stop the registry if this clone started it; returns what was done, in words."""
+def stop(state: Path) -> str:
+    """Stop the registry if it was started for this STATE; returns what was done, in words."""
     mark = read_mark(_record())
-    if mark is None or not mark.alive():
+    if mark is None or not mark.alive() or json.loads(_record().read_text()).get("state") != str(state):
         return ""
     os.kill(mark.pid, 15)
     if not wait_gone(mark, 5):

@@ -24,6 +24,11 @@ class Refused(Exception):
     """One sentence for the person at the terminal: what is wrong and what to do."""
 
 
+def default_path() -> Path:
+    """STATE as the environment names it, else var/ beside the code."""
+    return Path(os.environ.get("STATE") or Path(__file__).resolve().parent.parent / "var").absolute()
+
+
 def runtime_directory(state: Path) -> Path:
     """Where sockets and pid files live: STATE/run, or under /run where a socket's path would be too long."""
     here = state.absolute() / "run"
@@ -132,7 +137,8 @@ class StateDirectory:
         return mark if mark is not None and mark.alive() else None
 
     def is_ours(self) -> bool:
-        return (self.path / "format").is_file()
+        """Whether an ``up`` has been here, or nothing but what merely asking leaves behind."""
+        return (self.path / "format").is_file() or {entry.name for entry in self.path.iterdir()} <= {"key", "lock"}
 
     def remove(self) -> list[str]:
         """Remove what Drover keeps here; returns the names it left in place because they are not ours."""

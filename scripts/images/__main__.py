@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 from paas import registry
+from paas.state import default_path
 from scripts.images import packages, recipes
 from scripts.images.storage import Storage
 
@@ -26,7 +27,7 @@ def main() -> None:
     stamp = _stamp(files)
     if not _is_made(folder, stamp):
         _make(folder, files, stamp)
-    done = registry.ensure()
+    done = registry.ensure(default_path())
     if registry.mirror() == "":
         sys.exit(f"images: {done or 'the registry could not be started'}")
     names = (folder / "names").read_text().split()

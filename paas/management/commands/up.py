@@ -101,20 +101,15 @@ class Up:
         queue = platform.redis(self.state, self.identity)
         if queue is not None:
             self.supervisor.keep(queue)
-        for done in (engine.ensure(self.state), registry.ensure()):
+        for done in (engine.ensure(self.state), registry.ensure(self.state.path)):
             if done:
                 say(done)
         platform.preload()
         plan = platform.nodes(self.state)
-        try:
-            work = partial(platform.bootstrap, self.state, plan)
-            told = json.loads(await self.supervisor.once("set-up", work, self.identity))
-        except RuntimeError as failure:
-            raise Refused(str(failure)) from None
+        told = await self.bootstrap(plan)
         if queue is not None and not await self.supervisor.ready(queue):
             raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
-        if told["remarks"]:
-            say(told["remarks"])
+        say(told["remarks"])
         web = platform.web(self.identity, told["certificate"], told["key"])
         self.supervisor.keep(web)
         for program in (platform.worker(self.identity), platform.beat(self.identity)):
@@ -127,6 +122,14 @@ class Up:
             self.welcome(told, plan, mirror)
         elif not self.supervisor.stopping.is_set():
             say(f"the dashboard does not answer yet; its words are in {self.state.log / 'web.log'}")
+
+    async def bootstrap(self, plan: list[platform.NodePlan]) -> dict[str, str]:
+        work = partial(platform.bootstrap, self.state, plan)
+        try:
+            told: dict[str, str] = json.loads(await self.supervisor.once("set-up", work, self.identity))
+        except RuntimeError as failure:
+            raise Refused(str(failure)) from None
+        return told
 
     def welcome(self, told: dict[str, str], plan: list[platform.NodePlan], mirror: str) -> None:
         """What a person needs now, and nothing else."""
