@@ -1,0 +1,241 @@
+"""The cluster at a glance: counts, problems first, controllers, what is reachable from outside, what happened last."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from apps.cluster import types
+from apps.cluster.actors import Actor
+from apps.cluster.kinds import NODE, POD, REPLICATION_CONTROLLER, SERVICE
+from apps.cluster.kinds.pod_columns import status as pod_word
+from apps.dashboard import look, paths, reading, sentences, why
+
+SHOWN = 8
+PATIENCE = timedelta(seconds=60)
+"""How long something may be on its way before it counts as a problem."""
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """One problem, or several equal ones as one."""
+
+    look: look.Look
+    title: str
+    text: str
+    href: str
+    count: int = 1
+    since: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Pip:
+    name: str
+    word: str
+    tone: str
+    href: str
+
+
+@dataclass(frozen=True)
+class Work:
+    """A controller and its pods."""
+
+    name: str
+    namespace: str
+    href: str
+    ready: int
+    wanted: int
+    sentence: sentences.Sentence | None
+    pips: list[Pip]
+    images: str
+
+
+@dataclass(frozen=True)
+class Exposed:
+    name: str
+    namespace: str
+    href: str
+    port: int
+    target: str
+
+
+@dataclass(frozen=True)
+class Overview:
+    nodes: int
+    nodes_ready: int
+    cordoned: int
+    pods: Counter[str]
+    services: int
+    namespaces: int
+    troubles: list[Trouble]
+    more: int
+    works: list[Work]
+    exposed: list[Exposed]
+    events: list[types.Event]
+
+    @property
+    def pods_total(self) -> int:
+        return self.pods.total()
+
+    @property
+    def empty(self) -> bool:
+        return not self.works and not self.pods.total()
+
+
+def of_cluster(who: Actor, now: datetime) -> Overview:
+    """Everything the first page shows; the number of queries does not grow with the cluster."""
+    nodes: list[types.Node] = reading.everything(who, "nodes")
+    pods = reading.pods_of(who)
+    controllers: list[types.ReplicationController] = reading.everything(who, "replicationcontrollers")
+    services: list[types.Service] = reading.everything(who, "services")
+    troubles = [*_of_nodes(nodes), *_of_pods(who, pods, now), *_of_controllers(controllers, pods, now)]
+    ready = [node for node in nodes if _is_ready(node)]
+    return Overview(
+        nodes=len(nodes),
+        nodes_ready=len(ready),
+        cordoned=sum(bool(node.spec.unschedulable) for node in nodes),
+        pods=Counter(_bucket(pod, now) for pod in pods),
+        services=len(services),
+        namespaces=len(reading.namespaces(who)),
+        troubles=troubles[:SHOWN],
+        more=max(0, len(troubles) - SHOWN),
+        works=_works(controllers, pods, now),
+        exposed=_exposed(services),
+        events=reading.latest(who, "events", 12),
+    )
+
+
+def _is_ready(node: types.Node) -> bool:
+    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
+
+
+def _bucket(pod: types.Pod, now: datetime) -> str:
+    """Where a pod counts: running, pending, failed, done."""
+    tone = look.of_word(pod_word(pod, now)).tone
+    if tone == "bad" or pod.status.phase == "Failed":
+        return "failed"
+    if pod.status.phase == "Succeeded":
+        return "done"
+    return "running" if tone == "ok" else "pending"
+
+
+def _of_nodes(nodes: Sequence[types.Node]) -> list[Trouble]:
+    found = []
+    for node in nodes:
+        if not _is_ready(node):
+            sentence = sentences.of_object("nodes", node, node.metadata.creation_timestamp or datetime.min)
+            ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
+            found.append(
+                Trouble(
+                    look.BAD if ready else look.WARN,
+                    f"Node {node.metadata.name} is not ready",
+                    sentence.text if sentence else "",
+                    paths.of_object(NODE, "", node.metadata.name),
+                    since=ready.last_transition_time if ready else node.metadata.creation_timestamp,
+                )
+            )
+    return found
+
+
+def _of_pods(who: Actor, pods: Sequence[types.Pod], now: datetime) -> list[Trouble]:
+    unwell = [pod for pod in pods if look.of_word(pod_word(pod, now)).tone not in {"ok", "idle"}]
+    told = _events_by_uid(who, unwell) if unwell else {}
+    groups: dict[tuple[str, str], list[tuple[types.Pod, why.Why]]] = defaultdict(list)
+    for pod in unwell:
+        reason = why.of_pod(pod, told.get(pod.metadata.uid, ()), now)
+        if reason is None or (reason.tone == "busy" and not _overdue(pod, now)):
+            continue
+        owner = next((ref.uid for ref in pod.metadata.owner_references if ref.controller), pod.metadata.uid)
+        groups[owner, reason.sentence].append((pod, reason))
+    found = [_trouble(group) for group in groups.values()]
+    return sorted(found, key=lambda trouble: trouble.look.tone != "bad")
+
+
+def _trouble(group: Sequence[tuple[types.Pod, why.Why]]) -> Trouble:
+    pod, reason = group[0]
+    meta = pod.metadata
+    owner = next((ref for ref in meta.owner_references if ref.controller), None)
+    if len(group) > 1 and owner:
+        title, href = f"{len(group)} pods of {owner.name}", paths.referred(owner, meta.namespace)
+    else:
+        title, href = f"Pod {meta.name}", paths.of_object(POD, meta.namespace, meta.name)
+    evidence = f" {reason.evidence[0]}" if reason.evidence else ""
+    sight = look.BAD if reason.tone == "bad" else look.WAITING
+    return Trouble(sight, title, f"{reason.sentence}{evidence}", href, len(group), meta.creation_timestamp)
+
+
+def _overdue(pod: types.Pod, now: datetime) -> bool:
+    began = pod.metadata.deletion_timestamp or pod.metadata.creation_timestamp
+    return began is not None and now - began > PATIENCE
+
+
+def _events_by_uid(who: Actor, pods: Sequence[types.Pod]) -> Mapping[str, list[types.Event]]:
+    told: dict[str, list[types.Event]] = defaultdict(list)
+    for event in reading.events_of(who, [pod.metadata.uid for pod in pods[:200]], count=400):
+        told[event.involved_object.uid].append(event)
+    return told
+
+
+def _of_controllers(
+    controllers: Sequence[types.ReplicationController], pods: Sequence[types.Pod], now: datetime
+) -> list[Trouble]:
+    """Controllers that cannot make their pods; those whose pods have troubles are told by the pods."""
+    found = []
+    for controller in controllers:
+        failure = next(
+            (each for each in controller.status.conditions if each.type == "ReplicaFailure" and each.status == "True"), None
+        )
+        if failure:
+            meta = controller.metadata
+            href = paths.of_object(REPLICATION_CONTROLLER, meta.namespace, meta.name)
+            text = f"Pods cannot be made: {failure.message}"
+            found.append(Trouble(look.BAD, f"Controller {meta.name}", text, href, since=failure.last_transition_time))
+    return found
+
+
+def _works(
+    controllers: Sequence[types.ReplicationController], pods: Sequence[types.Pod], now: datetime
+) -> list[Work]:
+    owned: dict[str, list[types.Pod]] = defaultdict(list)
+    for pod in pods:
+        for ref in pod.metadata.owner_references:
+            owned[ref.uid].append(pod)
+    found = []
+    for controller in controllers[:60]:
+        meta = controller.metadata
+        found.append(
+            Work(
+                name=meta.name,
+                namespace=meta.namespace,
+                href=paths.of_object(REPLICATION_CONTROLLER, meta.namespace, meta.name),
+                ready=controller.status.ready_replicas,
+                wanted=controller.spec.replicas or 0,
+                sentence=sentences.of_object("replicationcontrollers", controller, now),
+                pips=[_pip(pod, now) for pod in owned[meta.uid][:40]],
+                images=", ".join(container.image for container in controller.spec.template.spec.containers),
+            )
+        )
+    return found
+
+
+def _pip(pod: types.Pod, now: datetime) -> Pip:
+    word = pod_word(pod, now)
+    href = paths.of_object(POD, pod.metadata.namespace, pod.metadata.name)
+    return Pip(pod.metadata.name, word, look.of_word(word).tone, href)
+
+
+def _exposed(services: Sequence[types.Service]) -> list[Exposed]:
+    return [
+        Exposed(
+            name=service.metadata.name,
+            namespace=service.metadata.namespace,
+            href=paths.of_object(SERVICE, service.metadata.namespace, service.metadata.name),
+            port=port.node_port,
+            target=f"{service.spec.cluster_ip}:{port.port}",
+        )
+        for service in services
+        for port in service.spec.ports
+        if port.node_port
+    ]

@@ -1,0 +1,98 @@
+"""What every view of the dashboard shares: signing in, refusals in style, whole page or fragment."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from functools import wraps
+from typing import Any
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.shortcuts import render
+from django.utils.cache import patch_cache_control, patch_vary_headers
+from django.utils.html import strip_tags
+
+from apps.cluster.actors import Actor
+from apps.cluster.errors import ApiError, NotFound
+from apps.dashboard import access, paths
+
+View = Callable[..., HttpResponse]
+
+
+def page(*methods: str) -> Callable[[View], View]:
+    """A view for people who are signed in: called with ``(request, who, ...)``; a refusal becomes its own page."""
+
+    def around(view: View) -> View:
+        @wraps(view)
+        def inner(request: HttpRequest, **where: str) -> HttpResponse:
+            if request.method not in {*methods, "HEAD" if "GET" in methods else ""}:
+                return HttpResponseNotAllowed(methods)
+            if not request.user.is_authenticated:
+                return _to_login(request)
+            try:
+                answer = view(request, access.actor(request), **where)
+            except ApiError as refusal:
+                answer = refused(request, refusal)
+            patch_vary_headers(answer, ("HX-Request", "Cookie"))
+            patch_cache_control(answer, private=True, no_cache=True)
+            return answer
+
+        return inner
+
+    return around
+
+
+def show(
+    request: HttpRequest, template: str, context: Mapping[str, Any], *, status: int = 200, here: str = ""
+) -> HttpResponse:
+    """``template`` whole, or for htmx only its region: the template of the same name with an underscore before it."""
+    folder, _, name = template.rpartition("/")
+    fragment = is_fragment(request)
+    chosen = f"{folder}/_{name}" if fragment else template
+    known = {"now": now(), "fragment": fragment, **context}
+    if not fragment:
+        known |= shell(request, here)
+    return render(request, chosen, known, status=status)
+
+
+def is_fragment(request: HttpRequest) -> bool:
+    htmx = getattr(request, "htmx", None)
+    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+
+
+def shell(request: HttpRequest, here: str) -> dict[str, Any]:
+    """What the frame around every page shows."""
+    return {"navigation": paths.navigation(), "here": here, "now": now(), "user": request.user}
+
+
+def refused(request: HttpRequest, refusal: ApiError) -> HttpResponse:
+    """A refusal in words: a page for a browser, a note for htmx."""
+    signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
+    frame = shell(request, "") if signed_in else {"now": now()}
+    missing = isinstance(refusal, NotFound)
+    context = {
+        **frame,
+        "refusal": refusal,
+        "said": strip_tags(refusal.message),
+        "code": refusal.code,
+        "missing": missing,
+        "signed_in": signed_in,
+    }
+    if is_fragment(request):
+        return render(request, "dashboard/_refusal.html", context, status=refusal.code)
+    return render(request, "dashboard/refusal.html", context, status=refusal.code)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _to_login(request: HttpRequest) -> HttpResponse:
+    address = f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}"
+    if is_fragment(request):
+        answer = HttpResponse("You are signed out.", status=401)
+        answer["HX-Redirect"] = address
+        return answer
+    return HttpResponseRedirect(address)

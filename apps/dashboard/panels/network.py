@@ -1,0 +1,67 @@
+"""Panels of services and endpoints: the way from an address to the pods behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apps.cluster import store, types
+from apps.cluster.kinds import ENDPOINTS, NODE, POD
+from apps.dashboard import access, paths
+from apps.dashboard.panels.base import Subject, panel
+
+
+@dataclass(frozen=True)
+class Behind:
+    """One address behind a service."""
+
+    address: str
+    ready: bool
+    pod: str
+    href: str
+    node: str
+    node_href: str
+
+
+@panel("services", template="route.html")
+def route(subject: Subject) -> Mapping[str, Any]:
+    """Each port: where it is reached, where it leads."""
+    service: types.Service = subject.obj
+    name = f"{service.metadata.name}.{service.metadata.namespace}.svc.cluster.local"
+    return {"service": service, "dns": name, "ports": service.spec.ports}
+
+
+@panel("services", template="behind.html", topics=("endpoints/{namespace}/{name}",))
+def behind_service(subject: Subject) -> Mapping[str, Any]:
+    stored = store.find(ENDPOINTS, subject.namespace, subject.name)
+    allowed = access.may(subject.who, "get", ENDPOINTS, subject.namespace, subject.name)
+    found = behind(stored.object) if stored and allowed else []
+    return {"behind": found, "selector": subject.obj.spec.selector, "refused": "" if allowed else allowed.reason}
+
+
+@panel("endpoints", template="behind.html")
+def behind_endpoints(subject: Subject) -> Mapping[str, Any]:
+    return {"behind": behind(subject.obj), "selector": True, "refused": ""}
+
+
+def behind(endpoints: types.Endpoints) -> list[Behind]:
+    found = []
+    for subset in endpoints.subsets:
+        ports = [port.port for port in subset.ports]
+        for ready, addresses in ((True, subset.addresses), (False, subset.not_ready_addresses)):
+            found += [_behind(address, ready, ports) for address in addresses]
+    return found
+
+
+def _behind(address: types.EndpointAddress, ready: bool, ports: list[int]) -> Behind:
+    ref = address.target_ref
+    is_pod = ref is not None and ref.kind == POD.name
+    return Behind(
+        address=", ".join(f"{address.ip}:{port}" for port in ports) or address.ip,
+        ready=ready,
+        pod=ref.name if ref else "",
+        href=paths.of_object(POD, ref.namespace, ref.name) if ref and is_pod else "",
+        node=address.node_name or "",
+        node_href=paths.of_object(NODE, "", address.node_name) if address.node_name else "",
+    )

@@ -1,0 +1,115 @@
+"""Where pages are: addresses of lists and objects, and the icon and place of each kind in the navigation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote, urlencode
+
+from apps.cluster import types
+from apps.cluster.registry import Kind, UnknownKind, all_kinds, kind_named
+
+NOWHERE = "-"  # stands for the namespace of what has none; no namespace can be called so
+
+
+def of_list(kind: Kind, **question: str) -> str:
+    asked = {key: value for key, value in question.items() if value}
+    return f"/kinds/{quote(kind.key)}" + (f"?{urlencode(asked)}" if asked else "")
+
+
+def of_object(kind: Kind, namespace: str, name: str, **question: str) -> str:
+    asked = f"?{urlencode(question)}" if question else ""
+    return f"/kinds/{quote(kind.key)}/{quote(namespace or NOWHERE)}/{quote(name, safe='')}{asked}"
+
+
+def of_action(verb: str, kind: Kind, namespace: str, name: str) -> str:
+    return f"/actions/{verb}/{quote(kind.key)}/{quote(namespace or NOWHERE)}/{quote(name, safe='')}"
+
+
+def referred(ref: types.ObjectReference | types.OwnerReference, namespace: str = "") -> str:
+    """The page of a referenced object, "" when its kind is none of ours."""
+    kind = kind_of_reference(ref.api_version, ref.kind)
+    if kind is None or not ref.name:
+        return ""
+    place = ref.namespace if isinstance(ref, types.ObjectReference) else namespace
+    return of_object(kind, place if kind.namespaced else "", ref.name)
+
+
+def kind_of_reference(api_version: str, name: str) -> Kind | None:
+    group = api_version.rpartition("/")[0]
+    try:
+        return kind_named(name, group)
+    except UnknownKind:
+        return None
+
+
+ICONS = {
+    "pods": "pod",
+    "replicationcontrollers": "controller",
+    "services": "service",
+    "endpoints": "endpoints",
+    "configmaps": "config",
+    "secrets": "secret",
+    "nodes": "node",
+    "namespaces": "namespace",
+    "events": "event",
+    "serviceaccounts": "account",
+}
+
+
+def icon(kind: Kind) -> str:
+    if kind.group == "rbac.authorization.k8s.io":
+        return "binding" if kind.name.endswith("Binding") else "role"
+    return ICONS.get(kind.key, "object")
+
+
+@dataclass(frozen=True)
+class Place:
+    """One entry of the navigation; ``letter`` goes there after ``g``."""
+
+    title: str
+    href: str
+    icon: str
+    key: str
+    letter: str = ""
+
+
+_GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("Workloads", ("pods", "replicationcontrollers")),
+    ("Network", ("services", "endpoints")),
+    ("Configuration", ("configmaps", "secrets")),
+    ("Cluster", ("nodes", "namespaces", "events")),
+)
+_LETTERS = {
+    "pods": "p", "replicationcontrollers": "r", "services": "s", "endpoints": "e", "configmaps": "m",
+    "secrets": "x", "nodes": "n", "namespaces": "a", "events": "v",
+}  # fmt: skip
+_TITLES = {
+    "replicationcontrollers": "Controllers",
+    "configmaps": "Config maps",
+    "serviceaccounts": "Service accounts",
+    "rolebindings": "Role bindings",
+    "clusterroles": "Cluster roles",
+    "clusterrolebindings": "Cluster role bindings",
+}
+
+
+def title(kind: Kind) -> str:
+    """The kind's plural, as people say it."""
+    return _TITLES.get(kind.plural, kind.plural.capitalize())
+
+
+def navigation() -> list[tuple[str, list[Place]]]:
+    """Every registered kind in its group; what no group names comes under "Access" or "More"."""
+    kinds = {kind.key: kind for kind in all_kinds()}
+    groups: list[tuple[str, list[Place]]] = []
+    for name, keys in _GROUPS:
+        groups.append((name, [_place(kinds.pop(key)) for key in keys if key in kinds]))
+    access = [kind for key, kind in kinds.items() if key == "serviceaccounts" or kind.group.startswith("rbac.")]
+    more = [kind for kind in kinds.values() if kind not in access]
+    groups.append(("Access", [_place(kind) for kind in access]))
+    groups.append(("More", [_place(kind) for kind in more]))
+    return [(name, places) for name, places in groups if places]
+
+
+def _place(kind: Kind) -> Place:
+    return Place(title(kind), of_list(kind), icon(kind), kind.key, _LETTERS.get(kind.key, ""))

@@ -1,0 +1,126 @@
+"""What deleting an object takes with it and what stays: said before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from apps.cluster import types
+from apps.cluster.kinds import NAMESPACE
+from apps.dashboard import reading
+from apps.dashboard.panels.base import Subject
+from apps.dashboard.panels.configuration import users
+
+NAMED = 12
+
+
+@dataclass(frozen=True)
+class Removal:
+    """``goes`` and ``stays`` are lines; ``names`` lists what goes by name."""
+
+    goes: tuple[str, ...]
+    stays: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
+    more: int = 0
+    keeps: str = ""
+    """Words of the choice to leave what it owns; "" when it owns nothing."""
+    type_name: bool = False
+    """Ask for the name to be typed: data is lost for good."""
+
+
+def of(subject: Subject) -> Removal:
+    tell = _TOLD.get(subject.kind.key, _anything)
+    return tell(subject)
+
+
+def _anything(subject: Subject) -> Removal:
+    owned = [f"{row.kind.name.lower()} {row.name}" for row in reading.dependents(subject.who, subject.stored.uid)]
+    return Removal(
+        goes=(f"{subject.kind.name} {subject.name}",),
+        names=tuple(owned[:NAMED]),
+        more=max(0, len(owned) - NAMED),
+        keeps="Keep what it owns" if owned else "",
+    )
+
+
+def _pod(subject: Subject) -> Removal:
+    pod: types.Pod = subject.obj
+    grace = pod.spec.termination_grace_period_seconds or 0
+    goes = [f"Pod {subject.name} and its {_count(len(pod.spec.containers), 'container')}, after at most {grace} s to stop by themselves"]
+    lost = [volume.name for volume in pod.spec.volumes if volume.empty_dir]
+    if lost:
+        goes.append(f"What is in its empty directories: {', '.join(lost)}")
+    owner = next((ref for ref in reading.owners(pod) if ref.controller), None)
+    stays = (
+        (f"{owner.kind} {owner.name} stays and makes a new pod at once",)
+        if owner
+        else ("Nothing makes it again: no controller owns it",)
+    )
+    return Removal(tuple(goes), stays)
+
+
+def _controller(subject: Subject) -> Removal:
+    pods = [row.name for row in reading.dependents(subject.who, subject.stored.uid) if row.kind.key == "pods"]
+    return Removal(
+        goes=(f"Controller {subject.name}", *([f"Its {_count(len(pods), 'pod')}"] if pods else [])),
+        stays=("Services stay, and lead nowhere until other pods carry their labels",) if pods else (),
+        names=tuple(pods[:NAMED]),
+        more=max(0, len(pods) - NAMED),
+        keeps="Keep its pods running, without a controller" if pods else "",
+    )
+
+
+def _service(subject: Subject) -> Removal:
+    service: types.Service = subject.obj
+    ports = [str(port.node_port) for port in service.spec.ports if port.node_port]
+    goes = [f"Service {subject.name}, its address {service.spec.cluster_ip} and its name in DNS", "Its endpoints"]
+    if ports:
+        goes.append(f"The way in from outside on port {', '.join(ports)}")
+    return Removal(tuple(goes), ("The pods behind it stay and keep running",))
+
+
+def _namespace(subject: Subject) -> Removal:
+    counted = reading.inside(subject.who, subject.name)
+    names = tuple(f"{count} {kind.plural if count != 1 else kind.singular}" for kind, count in counted)
+    return Removal(
+        (f"Namespace {subject.name} and everything in it, for good",), names=names, type_name=bool(counted)
+    )
+
+
+def _node(subject: Subject) -> Removal:
+    pods = [pod.metadata.name for pod in reading.pods_on(subject.who, subject.name)]
+    goes = [f"The record of node {subject.name}"]
+    if pods:
+        goes.append(f"{_count(len(pods), 'pod')} on it, which their controllers make again elsewhere")
+    stays = ("The machine and its agent stay: while the agent runs, the node comes back",)
+    return Removal(tuple(goes), stays, tuple(pods[:NAMED]), max(0, len(pods) - NAMED))
+
+
+def _held(subject: Subject) -> Removal:
+    pods = users(subject)
+    stays = [f"{_count(len(pods), 'pod')} that read it now keep running; new ones cannot start without it"] if pods else []
+    keys = len(subject.obj.data)
+    return Removal(
+        (f"{subject.kind.name} {subject.name} and its {_count(keys, 'key')}, for good",),
+        tuple(stays),
+        tuple(pods[:NAMED]),
+        max(0, len(pods) - NAMED),
+        type_name=subject.kind.key == "secrets",
+    )
+
+
+_TOLD: dict[str, Callable[[Subject], Removal]] = {
+    "pods": _pod,
+    "replicationcontrollers": _controller,
+    "services": _service,
+    NAMESPACE.key: _namespace,
+    "nodes": _node,
+    "configmaps": _held,
+    "secrets": _held,
+}
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+

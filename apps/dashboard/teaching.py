@@ -1,0 +1,65 @@
+"""What a kind is for, in a sentence, and a command to begin with: shown where a list is empty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from apps.cluster.registry import Kind
+
+
+@dataclass(frozen=True)
+class Lesson:
+    about: str
+    command: str = ""
+
+
+_LESSONS = {
+    "pods": Lesson(
+        "A pod is one or more containers that run together on one node and share an address. Usually a controller "
+        "makes them for you.",
+        "kubectl create -f examples/guestbook/frontend-controller.yaml",
+    ),
+    "replicationcontrollers": Lesson(
+        "A replication controller keeps a number of equal pods running: it replaces those that end and follows you "
+        "when you change the number.",
+        "kubectl create -f examples/guestbook/redis-master-controller.yaml",
+    ),
+    "services": Lesson(
+        "A service is one steady address and name for the pods that carry its labels, wherever they run.",
+        "kubectl create -f examples/guestbook/frontend-service.yaml",
+    ),
+    "endpoints": Lesson(
+        "Endpoints list the addresses of the pods behind a service. They follow the service by themselves."
+    ),
+    "configmaps": Lesson(
+        "A config map holds settings and files that pods read as variables or as a volume.",
+        "kubectl create configmap greeting --from-literal=text=hello",
+    ),
+    "secrets": Lesson(
+        "A secret holds what must not be read by everyone. It is sealed in the database and masked on these pages.",
+        "kubectl create secret generic login --from-literal=password=...",
+    ),
+    "nodes": Lesson(
+        "A node is a machine that runs pods. This machine joins by itself when the platform starts; it may take a few "
+        "seconds.",
+        "kubectl get nodes",
+    ),
+    "namespaces": Lesson(
+        "A namespace is a room of its own: names, rights and limits count per namespace.",
+        "kubectl create namespace shop",
+    ),
+    "events": Lesson(
+        "Events say what happened to an object and why: scheduled, pulled, started, failed. They are kept for a while."
+    ),
+    "serviceaccounts": Lesson("A service account is the identity that a pod acts with."),
+    "roles.rbac.authorization.k8s.io": Lesson("A role names what may be done in one namespace."),
+    "clusterroles.rbac.authorization.k8s.io": Lesson("A cluster role names what may be done, in every namespace."),
+    "rolebindings.rbac.authorization.k8s.io": Lesson("A role binding gives a role to people or accounts, in one namespace."),
+    "clusterrolebindings.rbac.authorization.k8s.io": Lesson(
+        "A cluster role binding gives a cluster role to people or accounts, everywhere."
+    ),
+}
+
+
+def of(kind: Kind) -> Lesson:
+    return _LESSONS.get(kind.key, Lesson(f"No {kind.plural} exist yet."))

@@ -1,0 +1,22 @@
+"""The dashboard's pages; included by paas.urls at the root."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from apps.dashboard.views import actions, creating, detail, home, listed, logs
+
+OBJECT = "<str:key>/<str:namespace>/<str:name>"
+
+urlpatterns = [
+    path("", home.home, name="home"),
+    path("find", home.find, name="find"),
+    path("create", creating.create, name="create"),
+    path("styleguide", home.styleguide, name="styleguide"),
+    path("kinds/<str:key>", listed.resource_list, name="list"),
+    path(f"kinds/{OBJECT}", detail.resource_detail, name="detail"),
+    path(f"actions/delete/{OBJECT}", actions.delete, name="delete"),
+    path(f"actions/scale/{OBJECT}", actions.scale, name="scale"),
+    path(f"actions/reveal/{OBJECT}", actions.reveal, name="reveal"),
+    path(f"actions/logs/{OBJECT}", logs.stream, name="logs"),
+]

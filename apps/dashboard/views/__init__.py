@@ -1,0 +1,1 @@
+"""The pages. Each view is a page and its fragment at once."""

@@ -1,0 +1,132 @@
+"""What can be done to an object: delete, scale, reveal a secret's value. Each asks policy and writes through the store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import render
+
+from apps.cluster import store, types
+from apps.cluster.actors import Actor
+from apps.cluster.errors import ApiError, BadRequest, NotFound
+from apps.cluster.registry import Kind
+from apps.cluster.transaction import Transaction
+from apps.dashboard import access, commands, pages, paths, removal
+from apps.dashboard.panels import Subject
+from apps.dashboard.views.listed import kind_or_404
+
+logger = logging.getLogger(__name__)
+MOST_REPLICAS = 1000
+
+
+def _subject(who: Actor, key: str, namespace: str, name: str) -> Subject:
+    kind = kind_or_404(key)
+    place = "" if namespace == paths.NOWHERE else namespace
+    return Subject(who, kind, access.seen(who, kind, place, name), pages.now())
+
+
+@pages.page("GET", "POST")
+def delete(request: HttpRequest, who: Actor, key: str, namespace: str, name: str) -> HttpResponse:
+    """Says exactly what goes, then deletes."""
+    subject = _subject(who, key, namespace, name)
+    access.require(who, "delete", subject.kind, subject.namespace, name)
+    told = removal.of(subject)
+    if request.method == "GET":
+        return _dialog(request, "delete", subject, {"removal": told})
+    if told.type_name and request.POST.get("typed", "") != name:
+        problem = f"Type {name} to confirm: what it holds is lost for good."
+        return _dialog(request, "delete", subject, {"removal": told, "problem": problem}, status=422)
+    options = types.DeleteOptions(
+        propagation_policy="Orphan" if "keep" in request.POST else "Background",
+        preconditions=types.Preconditions(uid=request.POST.get("uid") or None),
+    )
+    try:
+        left = store.write(who, lambda tx: tx.delete(subject.kind, subject.namespace, name, options))
+    except ApiError as refusal:
+        return _dialog(request, "delete", subject, {"removal": told, "problem": refusal.message}, status=refusal.code)
+    word = "is being deleted" if left is not None else "is deleted"
+    return _done(request, subject, f"{subject.kind.name} {name} {word}.", leave=left is None)
+
+
+@pages.page("GET", "POST")
+def scale(request: HttpRequest, who: Actor, key: str, namespace: str, name: str) -> HttpResponse:
+    """The number of replicas, for kinds that have one."""
+    subject = _subject(who, key, namespace, name)
+    if "scale" not in subject.kind.subresources:
+        raise NotFound(f"{subject.kind.name} objects cannot be scaled.")
+    access.require(who, "update", subject.kind, subject.namespace, name, "scale")
+    if request.method == "GET":
+        return _dialog(request, "scale", subject, {"wanted": subject.obj.spec.replicas})
+    given = request.POST.get("replicas", "")
+    if not (given.isascii() and given.isdigit() and int(given[:9]) <= MOST_REPLICAS):
+        problem = f"The number of replicas must be between 0 and {MOST_REPLICAS}."
+        return _dialog(request, "scale", subject, {"wanted": given, "problem": problem}, status=422)
+    wanted = int(given)
+
+    def change(tx: Transaction) -> Any:
+        obj = types.decode(subject.kind.schema, types.encode(tx.get(subject.kind, subject.namespace, name)))
+        obj.spec.replicas = wanted
+        return tx.update(subject.kind, obj, part="spec")
+
+    try:
+        store.write(who, change)
+    except ApiError as refusal:
+        return _dialog(request, "scale", subject, {"wanted": wanted, "problem": refusal.message}, status=refusal.code)
+    return _done(request, subject, f"{name} is scaling to {wanted}.")
+
+
+@pages.page("POST")
+def reveal(request: HttpRequest, who: Actor, key: str, namespace: str, name: str) -> HttpResponse:
+    """One value of a sealed object, when asked for by someone who may read it. The asking is logged, not the value."""
+    subject = _subject(who, key, namespace, name)
+    if "data" not in subject.kind.sealed:
+        raise NotFound(f"{subject.kind.name} objects have no sealed values.")
+    entry = request.POST.get("entry", "")
+    encoded = subject.obj.data.get(entry)
+    if encoded is None:
+        raise NotFound(f"{subject.kind.name} {name} has no key {entry}.")
+    try:
+        value = base64.b64decode(encoded, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        raise BadRequest("This value is no text; fetch it with kubectl.") from None
+    logger.info("%s revealed key %s of %s %s/%s", who.name, entry, subject.kind.singular, subject.namespace, name)
+    answer = render(request, "dashboard/_value.html", {"entry": entry, "value": value})
+    answer["Cache-Control"] = "no-store"
+    return answer
+
+
+def _dialog(
+    request: HttpRequest, action: str, subject: Subject, context: Mapping[str, Any], *, status: int = 200
+) -> HttpResponse:
+    kind: Kind = subject.kind
+    told = dict(commands.of(kind, subject.namespace, subject.name))
+    known = {
+        "subject": subject,
+        "action": action,
+        "template": f"dashboard/actions/{action}.html",
+        "href": paths.of_action(action, kind, subject.namespace, subject.name),
+        "back": paths.of_object(kind, subject.namespace, subject.name),
+        "command": told.get({"delete": "Delete it", "scale": "Scale it"}[action], ""),
+        **context,
+    }
+    return pages.show(request, "dashboard/action.html", known, status=status, here=kind.key)
+
+
+def _done(request: HttpRequest, subject: Subject, text: str, *, leave: bool = False) -> HttpResponse:
+    where = paths.of_list(subject.kind) if leave else paths.of_object(subject.kind, subject.namespace, subject.name)
+    if not pages.is_fragment(request):
+        return HttpResponseRedirect(where)
+    answer = HttpResponse(status=204)
+    events: dict[str, Any] = {"toast": {"text": text, "tone": "ok"}, "drover:close": True, "drover:refresh": True}
+    answer["HX-Trigger"] = json.dumps(events)
+    if leave and "/kinds/" in request.headers.get("HX-Current-URL", "") and subject.name in request.headers["HX-Current-URL"]:
+        answer["HX-Redirect"] = where
+    return answer
+
+

@@ -1,0 +1,30 @@
+"""What is shown when a page cannot be: in style, with what happened and where to go."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+from apps.cluster.errors import Forbidden, NotFound
+from apps.dashboard import pages
+
+
+def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    return pages.refused(request, NotFound("There is no page at this address."))
+
+
+def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    return pages.refused(request, Forbidden(str(exception or "") or "You may not do this."))
+
+
+def bad_csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Set as CSRF_FAILURE_VIEW."""
+    said = "This form is too old, or it came from another site. Reload the page and try again."
+    return pages.refused(request, Forbidden(said))
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """For a mistake of ours: needs nothing that may be broken, neither database nor session."""
+    return render(request, "500.html", {"now": pages.now()}, status=500)

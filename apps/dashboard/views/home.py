@@ -1,0 +1,50 @@
+"""The first page, finding anything by name, and the guide to the design."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+
+from apps.cluster import models, store
+from apps.cluster.actors import Actor
+from apps.cluster.registry import all_kinds, by_key
+from apps.dashboard import access, look, overview, pages, paths
+
+FOUND = 20
+
+
+@pages.page("GET")
+def home(request: HttpRequest, who: Actor) -> HttpResponse:
+    number = store.clock()  # read first: what is written meanwhile is told as a change
+    context = {
+        "overview": overview.of_cluster(who, pages.now()),
+        "number": number,
+        "topics": "pods nodes replicationcontrollers services events namespaces",
+        "host": request.get_host().rpartition(":")[0] or request.get_host(),
+        "who": who,
+    }
+    return pages.show(request, "dashboard/home.html", context, here="home")
+
+
+@pages.page("GET")
+def find(request: HttpRequest, who: Actor) -> HttpResponse:
+    """Pages and objects whose name holds what was typed."""
+    text = request.GET.get("q", "").strip()[:253].lower()
+    places = [place for _, group in paths.navigation() for place in group if text in place.title.lower() or text in place.key]
+    found = []
+    if text:
+        rows = models.Object.objects.filter(access.any_of(who, all_kinds()), name__contains=text).exclude(kind="events")
+        for key, namespace, name in rows.order_by("kind", "name").values_list("kind", "namespace", "name")[:FOUND]:
+            kind = by_key(key)
+            found.append((kind, namespace, name, paths.of_object(kind, namespace, name), paths.icon(kind)))
+    return pages.show(
+        request, "dashboard/find.html", {"text": text, "places": places[:8], "found": found, "full": len(found) == FOUND}
+    )
+
+
+@pages.page("GET")
+def styleguide(request: HttpRequest, who: Actor) -> HttpResponse:
+    """Every part of the design on one page, to look at in both themes."""
+    words = ("Running", "ContainerCreating", "Pending", "CrashLoopBackOff", "Completed", "Terminating", "NotReady", "Warning")
+    tokens = ("ground", "surface", "sunken", "line", "ink", "accent", "ok", "warn", "bad", "busy")
+    context = {"words": [(word, look.of_word(word)) for word in words], "tokens": tokens}
+    return pages.show(request, "dashboard/styleguide.html", context, here="styleguide")
