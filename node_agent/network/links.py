@@ -20,6 +20,9 @@ from pyroute2.netlink.exceptions import NetlinkError
 from node_agent.network import NetworkError
 
 ETHERNET_MTU = 1500
+LOOPBACK = 1
+HAIRPIN = 1
+"""A pod that reaches itself through a service gets its frame back on the port it came from."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +114,14 @@ def lay(cable: Cable, pid: int) -> None:
     try:
         with closing(IPRoute()) as ipr:
             bridge = _index(ipr, cable.bridge)
-            if _find(ipr, cable.name) is not None:
+            if not _add_pair(ipr, cable, bridge, space):
                 if _inside(space, _Ready(cable)):
                     return
                 _cut(ipr, cable.name)
-            _add_pair(ipr, cable, bridge, space)
-            _plug(ipr, _index(ipr, cable.name), bridge)
-        _inside(space, _Dress(cable))
+                if not _add_pair(ipr, cable, bridge, space):
+                    raise NetworkError("cannot connect the pod: it has an eth0 that is not ours")
+            ipr.brport("set", index=_index(ipr, cable.name), mode=HAIRPIN)
+            _inside(space, _Dress(cable))
     except NetlinkError as error:
         raise NetworkError(f"cannot connect the pod: {error}") from error
     finally:
@@ -152,15 +156,21 @@ def _index(ipr: Any, name: str) -> int:
     return int(link["index"])
 
 
-def _add_pair(ipr: Any, cable: Cable, bridge: int, space: int) -> None:
+def _add_pair(ipr: Any, cable: Cable, bridge: int, space: int) -> bool:
+    """False when one of its ends is there already."""
     peer = {"ifname": "eth0", "net_ns_fd": space, "address": mac_of(cable.address), "mtu": cable.mtu}
-    ipr.link("add", ifname=cable.name, kind="veth", master=bridge, mtu=cable.mtu, state="up", peer=peer)
+    try:
+        ipr.link("add", ifname=cable.name, kind="veth", master=bridge, mtu=cable.mtu, state="up", peer=peer)
+    except NetlinkError as error:
+        if error.code == errno.EEXIST:
+            return False
+        raise
+    return True
 
 
 def _plug(ipr: Any, index: int, bridge: int) -> None:
     ipr.link("set", index=index, master=bridge, state="up")
-    # Hairpin: a pod that reaches itself through a service gets its frame back on the port it came from.
-    ipr.brport("set", index=index, mode=1)
+    ipr.brport("set", index=index, mode=HAIRPIN)
 
 
 def _hairpin(link: Any) -> bool:
@@ -200,7 +210,7 @@ class _Dress:
     cable: Cable
 
     def __call__(self, ipr: Any) -> bool:
-        ipr.link("set", index=_index(ipr, "lo"), state="up")
+        ipr.link("set", index=LOOPBACK, state="up")
         index = _index(ipr, "eth0")
         ipr.addr("add", index=index, address=self.cable.address, prefixlen=self.cable.prefix)
         ipr.link("set", index=index, state="up")

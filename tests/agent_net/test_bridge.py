@@ -196,7 +196,9 @@ def test_neighbours_do_not_reach_what_listens_on_loopback_only(node: Node) -> No
 def test_remove_takes_everything_of_ours_and_nothing_else(tmp_path: Path) -> None:
     with machine() as (space, outside):
         space.command("iptables", "-A", "FORWARD", "-s", "203.0.113.0/24", "-j", "ACCEPT")
-        space.command("iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "203.0.113.0/24", "-j", "MASQUERADE")
+        space.command(
+            "iptables", "-t", "nat", "-A", "POSTROUTING", "-s", "203.0.113.0/24", "-j", "MASQUERADE"
+        )
         space.command("ip", "link", "add", "foreign0", "type", "bridge")
         rules = rules_of(space)
         node = Node(space, outside, tmp_path)
@@ -217,4 +219,6 @@ def test_remove_takes_everything_of_ours_and_nothing_else(tmp_path: Path) -> Non
 
 def rules_of(space: Space) -> set[str]:
     text = space.command("iptables-save") + space.command("iptables-legacy-save")
-    return {line for line in text.splitlines() if line.startswith("-A") or (line[:1] == ":" and " - " in line)}
+    return {
+        line for line in text.splitlines() if line.startswith("-A") or (line[:1] == ":" and " - " in line)
+    }

@@ -1,0 +1,248 @@
+"""The wanted rules as iptables chains. Pure, and in the very words ``iptables-save`` prints, so that what is
+there can be compared by text.
+
+Shape: PREROUTING and OUTPUT jump to SERVICES, that to one chain per portal, that to one chain per target.
+REFUSE, in the filter table, turns away who asks a portal without targets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from base64 import b32encode
+from collections.abc import Iterable, Iterator, Mapping
+
+from msgspec import Struct
+
+from node_agent.names import Names
+from node_agent.proxy.rules import HostPort, Portal, Target, Wanted
+
+NAT, FILTER = "nat", "filter"
+MARK = "0x2000/0x2000"
+"""Packets with this bit leave with the machine's own address, so that the answer comes back through it."""
+UNMARK = "0x2000/0x0"
+_HASH = 13
+_STEPS = 1 << 31
+"""The kernel keeps a probability as a multiple of 1/2^31."""
+
+Option = tuple[str, str]
+"""Name and value of one option; "" for an option without value, a leading ! turns it round."""
+
+
+class Match(Struct, frozen=True):
+    name: str
+    options: tuple[Option, ...] = ()
+
+
+class Rule(Struct, frozen=True):
+    """One rule; empty fields match everything."""
+
+    target: str
+    options: tuple[Option, ...] = ()
+    source: str = ""
+    destination: str = ""
+    in_link: str = ""
+    protocol: str = ""
+    matches: tuple[Match, ...] = ()
+
+    def text(self) -> str:
+        """As ``iptables-save`` prints it, without the chain."""
+        words = [
+            *_flag("-s", self.source),
+            *_flag("-d", self.destination),
+            *_flag("-i", self.in_link),
+            *_flag("-p", self.protocol),
+        ]
+        for match in self.matches:
+            words += ["-m", match.name, *_options(match.options)]
+        return " ".join([*words, "-j", self.target, *_options(self.options)])
+
+
+Chains = Mapping[str, tuple[Rule, ...]]
+
+
+class Ruleset(Struct, frozen=True):
+    """Our chains by table and name, and the rules that lead into them from the kernel's own chains."""
+
+    tables: Mapping[str, Chains]
+    hooks: Mapping[tuple[str, str], Rule]
+
+
+def render(wanted: Wanted, names: Names) -> Ruleset:
+    """The chains for ``wanted``. Order and names depend on nothing else."""
+    parts = _Parts(names)
+    nat: dict[str, tuple[Rule, ...]] = {}
+    for portal in wanted.portals:
+        nat.update(parts.portal_chains(portal))
+    for host_port in wanted.host_ports:
+        nat.update(parts.host_port_chains(host_port))
+    local = Match("addrtype", (("dst-type", "LOCAL"),))
+    nat[parts.services] = (
+        *(parts.to_portal(one) for one in wanted.portals if one.targets),
+        Rule(parts.ports, matches=(local,)),
+    )
+    nat[parts.ports] = (
+        *(parts.to_host_port(one) for one in sorted(wanted.host_ports, key=_narrow_first)),
+        *(
+            rule
+            for one in wanted.portals
+            if one.node_port and one.targets
+            for rule in parts.to_node_port(one)
+        ),
+    )
+    nat[parts.mark] = (Rule("MARK", (("set-xmark", MARK),)),)
+    nat[parts.leave] = (
+        Rule("RETURN", matches=(Match("mark", (("mark", f"!{MARK}"),)),)),
+        Rule("MARK", (("set-xmark", UNMARK),)),
+        Rule("MASQUERADE", (("random-fully", ""),)),
+    )
+    refuse = tuple(rule for one in wanted.portals if not one.targets for rule in _refusals(one, local))
+    new = Match("conntrack", (("ctstate", "NEW"),))
+    hooks = {
+        (NAT, "PREROUTING"): Rule(parts.services),
+        (NAT, "OUTPUT"): Rule(parts.services),
+        (NAT, "POSTROUTING"): Rule(parts.leave),
+        **{(FILTER, chain): Rule(parts.refuse, matches=(new,)) for chain in ("INPUT", "FORWARD", "OUTPUT")},
+    }
+    return Ruleset({NAT: nat, FILTER: {parts.refuse: refuse}}, hooks)
+
+
+class _Parts:
+    """Chain names of one instance, and the chains of single portals."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self.services = names.chain("SERVICES")
+        self.ports = names.chain("PORTS")
+        self.mark = names.chain("MARK")
+        self.leave = names.chain("LEAVE")
+        self.refuse = names.chain("REFUSE")
+
+    def chain(self, letter: str, *key: object) -> str:
+        digest = hashlib.sha256("\0".join(map(str, key)).encode()).digest()
+        return self._names.chain(letter + b32encode(digest).decode()[:_HASH])
+
+    def portal(self, one: Portal) -> str:
+        return self.chain("S", one.name, one.protocol, one.port)
+
+    def host_port(self, one: HostPort) -> str:
+        return self.chain("H", one.name, one.protocol, one.address, one.port)
+
+    def to_portal(self, one: Portal) -> Rule:
+        matches = (_comment(one.name), _port(one.protocol, one.port))
+        return Rule(self.portal(one), destination=f"{one.address}/32", protocol=one.protocol, matches=matches)
+
+    def to_node_port(self, one: Portal) -> tuple[Rule, Rule]:
+        """Whoever comes through a node port is seen as this machine: the pod may be on another one."""
+        matches = (_comment(one.name), _port(one.protocol, one.node_port))
+        return (
+            Rule(self.mark, protocol=one.protocol, matches=matches),
+            Rule(self.portal(one), protocol=one.protocol, matches=matches),
+        )
+
+    def to_host_port(self, one: HostPort) -> Rule:
+        destination = f"{one.address}/32" if one.address else ""
+        matches = (*([_comment(one.name)] if one.name else []), _port(one.protocol, one.port))
+        return Rule(self.host_port(one), destination=destination, protocol=one.protocol, matches=matches)
+
+    def portal_chains(self, one: Portal) -> Iterator[tuple[str, tuple[Rule, ...]]]:
+        if not one.targets:
+            return
+        own = self.portal(one)
+        chains = {target: self.chain("T", own, target.address, target.port) for target in one.targets}
+        # Only our own pods are known to send the answer back through this machine.
+        outsider = Rule(
+            self.mark,
+            destination=f"{one.address}/32",
+            in_link=f"!{self._names.bridge}",
+            protocol=one.protocol,
+            matches=(_port(one.protocol, one.port),),
+        )
+        sticky = [
+            Rule(chain, matches=(_met(chain, one.affinity),)) for chain in chains.values() if one.affinity
+        ]
+        spread = [
+            Rule(chain, matches=_one_in(len(chains) - index)) for index, chain in enumerate(chains.values())
+        ]
+        yield own, (outsider, *sticky, *spread)
+        for target, chain in chains.items():
+            remember = (_meet(chain),) if one.affinity else ()
+            yield chain, (self._loop(target), _rewrite(one.protocol, target, remember))
+
+    def host_port_chains(self, one: HostPort) -> Iterator[tuple[str, tuple[Rule, ...]]]:
+        local = Rule(self.mark, source="127.0.0.0/8")
+        yield self.host_port(one), (self._loop(one.target), local, _rewrite(one.protocol, one.target))
+
+    def _loop(self, target: Target) -> Rule:
+        """A pod that meets itself would see its own address and answer past the rules."""
+        return Rule(self.mark, source=f"{target.address}/32")
+
+
+def _refusals(one: Portal, local: Match) -> Iterable[Rule]:
+    reject = (("reject-with", "icmp-port-unreachable"),)
+    comment = _comment(f"{one.name} has no endpoints")
+    yield Rule(
+        "REJECT",
+        reject,
+        destination=f"{one.address}/32",
+        protocol=one.protocol,
+        matches=(comment, _port(one.protocol, one.port)),
+    )
+    if one.node_port:
+        matches = (comment, local, _port(one.protocol, one.node_port))
+        yield Rule("REJECT", reject, protocol=one.protocol, matches=matches)
+
+
+def _rewrite(protocol: str, target: Target, matches: tuple[Match, ...] = ()) -> Rule:
+    destination = f"{target.address}:{target.port}"
+    return Rule("DNAT", (("to-destination", destination),), protocol=protocol, matches=matches)
+
+
+def _port(protocol: str, port: int) -> Match:
+    return Match(protocol, (("dport", str(port)),))
+
+
+def _comment(text: str) -> Match:
+    return Match("comment", (("comment", text),))
+
+
+def _one_in(count: int) -> tuple[Match, ...]:
+    """Every target has the same chance: 1/3, then 1/2 of the rest, then all of it."""
+    if count == 1:
+        return ()
+    chance = round(_STEPS / count) / _STEPS
+    return (Match("statistic", (("mode", "random"), ("probability", f"{chance:.11f}"))),)
+
+
+_BY_SOURCE = (("mask", "255.255.255.255"), ("rsource", ""))
+
+
+def _met(chain: str, seconds: int) -> Match:
+    remembered = (("rcheck", ""), ("seconds", str(seconds)), ("reap", ""), ("name", chain))
+    return Match("recent", (*remembered, *_BY_SOURCE))
+
+
+def _meet(chain: str) -> Match:
+    return Match("recent", (("set", ""), ("name", chain), *_BY_SOURCE))
+
+
+def _narrow_first(one: HostPort) -> tuple[bool, HostPort]:
+    return (not one.address, one)
+
+
+def _flag(flag: str, value: str) -> list[str]:
+    if not value:
+        return []
+    return ["!", flag, value[1:]] if value.startswith("!") else [flag, value]
+
+
+def _options(options: Iterable[Option]) -> list[str]:
+    words: list[str] = []
+    for name, value in options:
+        plain = value.removeprefix("!")
+        words += ["!"] if plain != value else []
+        words += [f"--{name}"] + ([_quoted(plain) if name == "comment" else plain] if plain else [])
+    return words
+
+
+def _quoted(text: str) -> str:
+    return text if text.replace("_", "").replace("-", "").isalnum() else f'"{text}"'

@@ -1,0 +1,171 @@
+"""The backend for kernels without legacy tables: one nftables table of our own, written by ``nft``.
+
+A batch is one transaction. Foreign tables are out of reach by construction.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import struct
+from collections.abc import Iterator
+
+from node_agent.names import Names
+from node_agent.network import NetworkError
+from node_agent.network.saved import run
+from node_agent.proxy import ProxyError
+from node_agent.proxy.objects import MAPS, SETS, Objects, render, table_name
+from node_agent.proxy.rules import Wanted
+
+_NETLINK_NETFILTER = 12
+_GET_GENERATION = 10 << 8 | 16
+_GENERATION_ID = 1
+_REQUEST = 1
+
+
+class NftablesBackend:
+    """A ``ProxyBackend`` for the network namespace it was made in."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._table = table_name(names)
+        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+        self._applied: Objects | None = None
+        self._generation = 0
+        self._listing = ""
+
+    def sync(self, wanted: Wanted) -> None:
+        objects = render(wanted, self._names)
+        if objects == self._applied:
+            return
+        before, self._applied = self._applied, None
+        try:
+            if before is None:
+                self._rewrite(objects)
+            else:
+                for batch in changes(before, objects, self._table):
+                    _nft(batch)
+                self._mark()
+        except (NetworkError, OSError) as error:
+            raise ProxyError(f"cannot write the service rules: {error}") from error
+        self._applied = objects
+
+    def verify(self) -> list[str]:
+        """Somebody's change to any table makes us compare; our own table is written anew when it differs."""
+        if self._applied is None:
+            return []
+        try:
+            generation = self._read_generation()
+            if generation == self._generation:
+                if not self._listing:
+                    self._listing = self._list()
+                return []
+            listing = self._list()
+            if listing and listing == self._listing:
+                self._generation = generation
+                return []
+            self._rewrite(self._applied)
+        except (NetworkError, OSError) as error:
+            raise ProxyError(f"cannot check the service rules: {error}") from error
+        return [f"table {self._table}"]
+
+    def remove(self) -> None:
+        self._applied = None
+        remove(self._names)
+
+    def _rewrite(self, objects: Objects) -> None:
+        _nft(whole(objects, self._table))
+        self._mark()
+
+    def _mark(self) -> None:
+        """Remembers the state of the ruleset right after our own change."""
+        self._generation = self._read_generation()
+        self._listing = ""
+
+    def _list(self) -> str:
+        """Our table as text, without the clients the kernel adds to it; "" when it is gone."""
+        parts = [f"list map ip {self._table} {name}" for name in MAPS]
+        parts += [f"list set ip {self._table} {name}" for name in SETS]
+        try:
+            frame = run(["nft", "--terse", "list", "table", "ip", self._table])
+            return frame + _nft("\n".join(parts) + "\n")
+        except NetworkError:
+            return ""
+
+    def _read_generation(self) -> int:
+        """The number the kernel raises with every change to any nftables table."""
+        body = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)
+        self._socket.send(struct.pack("=IHHII", 16 + len(body), _GET_GENERATION, _REQUEST, 1, 0) + body)
+        answer = self._socket.recv(4096)
+        offset = 20
+        while offset + 4 <= len(answer):
+            length, kind = struct.unpack_from("=HH", answer, offset)
+            if kind == _GENERATION_ID:
+                return int(struct.unpack_from(">I", answer, offset + 4)[0])
+            offset += max(4, (length + 3) & ~3)
+        raise OSError("the kernel told no nftables generation")
+
+
+def available() -> bool:
+    """Does the ``nft`` command work here?"""
+    try:
+        return shutil.which("nft") is not None and bool(run(["nft", "list", "tables"]) or True)
+    except NetworkError:
+        return False
+
+
+def remove(names: Names) -> None:
+    """Takes away the table of one instance."""
+    if shutil.which("nft") and f"table ip {table_name(names)}" in run(["nft", "list", "tables"]).splitlines():
+        run(["nft", "delete", "table", "ip", table_name(names)])
+
+
+def whole(objects: Objects, table: str) -> str:
+    """Pure: one batch that replaces the table, whatever it holds."""
+    lines = [f"add table ip {table}", f"delete table ip {table}", f"add table ip {table}"]
+    lines += [f"add map ip {table} {name} {{ {kind} }}" for name, kind in MAPS.items()]
+    lines += [f"add set ip {table} {name} {{ {kind} }}" for name, kind in SETS.items()]
+    nothing = Objects(chains={}, elements={name: {} for name in (*MAPS, *SETS)}, clients={})
+    return "\n".join([*lines, *_added(nothing, objects, table)]) + "\n"
+
+
+def changes(before: Objects, after: Objects, table: str) -> Iterator[str]:
+    """Pure: the batches that lead from one state to the next; what nobody refers to any more goes last."""
+    lines = [*_added(before, after, table)]
+    if lines:
+        yield "\n".join(lines) + "\n"
+    gone = [f"delete chain ip {table} {name}" for name in before.chains if name not in after.chains]
+    gone += [f"delete set ip {table} {name}" for name in before.clients if name not in after.clients]
+    if gone:
+        emptied = [f"flush chain ip {table} {name}" for name in before.chains if name not in after.chains]
+        yield "\n".join([*emptied, *gone]) + "\n"
+
+
+def _added(before: Objects, after: Objects, table: str) -> Iterator[str]:
+    for name in after.clients.keys() - before.clients.keys():
+        kind = f"type ipv4_addr; flags dynamic,timeout; timeout {after.clients[name]}s;"
+        yield f"add set ip {table} {name} {{ {kind} }}"
+    for name, rules in after.chains.items():
+        if name not in before.chains:
+            head = f" {{ {rules[0]} }}" if rules[0].startswith("type ") else ""
+            yield f"add chain ip {table} {name}{head}"
+    for name, rules in after.chains.items():
+        if before.chains.get(name) != rules:
+            yield f"flush chain ip {table} {name}"
+            yield from (
+                f"add rule ip {table} {name} {rule}" for rule in rules if not rule.startswith("type ")
+            )
+    for name, elements in after.elements.items():
+        old = before.elements[name]
+        gone = [key for key, value in old.items() if elements.get(key) != value]
+        new = [
+            f"{key} : {value}" if value else key for key, value in elements.items() if old.get(key) != value
+        ]
+        if gone:
+            yield f"delete element ip {table} {name} {{ {', '.join(gone)} }}"
+        if new:
+            yield f"add element ip {table} {name} {{ {', '.join(new)} }}"
+
+
+def _nft(text: str) -> str:
+    return run(["nft", "-f", "-"], text)
