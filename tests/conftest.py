@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from apps.accounts import policy, tokens
 from apps.cluster import seal, store, types
 from apps.cluster.actors import Actor, system
 from apps.cluster.kinds import NAMESPACE
@@ -17,7 +18,8 @@ def actor() -> Actor:
 @pytest.fixture
 def cluster(transactional_db: None, actor: Actor) -> Iterator[None]:
     """An empty cluster with the namespace ``default``, in a database where commits are real."""
-    seal.keyring.forget()
+    for remembered in (seal.keyring, policy, tokens):
+        remembered.forget()
     default = types.Namespace(metadata=types.ObjectMeta(name="default"))
     store.write(actor, lambda tx: tx.create(NAMESPACE, default))
     yield

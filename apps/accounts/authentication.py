@@ -3,7 +3,7 @@ URL."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from types import SimpleNamespace
@@ -14,8 +14,7 @@ from django.conf import settings
 from django.contrib.auth import get_user
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
-from django.http import HttpRequest, HttpResponseBase
-from django.utils.functional import SimpleLazyObject
+from django.http import HttpRequest
 
 from apps.accounts import tokens
 from apps.accounts.cookies import outer_name
@@ -101,24 +100,3 @@ def user_of_cookie(cookie: str, *, secure: bool) -> AbstractBaseUser | Anonymous
 
 def _by_cookie(headers: Mapping[str, str], secure: bool) -> Actor:
     return authenticate(headers, user_of_cookie(headers["cookie"], secure=secure))
-
-
-class ActorOfRequest:
-    """Middleware, after Django's authentication: every page finds its actor in ``request.actor``."""
-
-    sync_capable = True
-    async_capable = False
-
-    def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
-        self._next = get_response
-
-    def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        request.actor = SimpleLazyObject(lambda: _of_page(request))  # type: ignore[attr-defined]
-        return self._next(request)
-
-
-def _of_page(request: HttpRequest) -> Actor:
-    try:
-        return authenticate(request.headers, request.user)
-    except Unauthorized:
-        return ANONYMOUS

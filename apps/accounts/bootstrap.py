@@ -128,7 +128,12 @@ def _ensure_objects(wanted: Iterable[tuple[Kind, Any]]) -> None:
     """Write what is missing or differs; nothing at all on a usual start."""
     todo = [(kind, obj) for kind, obj in wanted if _differs(kind, obj)]
     if todo:
-        store.write(BOOTSTRAP, lambda tx: [_put(tx, kind, obj) for kind, obj in todo])
+        store.write(BOOTSTRAP, lambda tx: _put_all(tx, todo))
+
+
+def _put_all(tx: Transaction, todo: Iterable[tuple[Kind, Any]]) -> None:
+    for kind, obj in todo:
+        _put(tx, kind, obj)
 
 
 def _differs(kind: Kind, wanted: Any) -> bool:

@@ -16,7 +16,7 @@ from typing import Any
 from django.db.models import Count, Max, Q
 
 from apps.accounts import node_rules
-from apps.accounts.rules import MASTERS, Ask, Book
+from apps.accounts.rules import ANY, MASTERS, Ask, Book, Rule
 from apps.accounts.scope import EVERYTHING, Scope, granted
 from apps.cluster import models, nudge, types
 from apps.cluster.actors import Actor
@@ -37,6 +37,7 @@ __all__ = [
     "hidden",
     "non_resource",
     "require",
+    "rules_of",
     "scope",
     "visible",
 ]
@@ -137,6 +138,13 @@ def require(
     )
 
 
+def rules_of(actor: Actor, namespace: str = "") -> list[Rule]:
+    """Every rule that speaks for the actor in a namespace, those of everywhere included."""
+    if MASTERS in actor.groups:
+        return [_ALL]
+    return [rule for held in _current().of(actor) for rule in held.rules_in(namespace)]
+
+
 def forget() -> None:
     """Read the roles again at the next question."""
     _shelf.forget()
@@ -207,4 +215,5 @@ def _sentence(actor: Actor, ask: Ask) -> str:
 
 
 _MASTER = Decision(True, "system:masters may do everything")
+_ALL = Rule(frozenset({ANY}), frozenset({ANY}), frozenset({ANY}), frozenset(), (ANY,), MASTERS)
 _shelf = _Shelf()

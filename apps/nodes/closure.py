@@ -1,0 +1,191 @@
+"""What one node is told: its own object and pods, the configuration these use, and every service. Pure but
+for one read.
+
+Nothing here sends: events of the hub come in, frames come out. A pod never goes out before the secrets and config
+maps it uses, and those no pod uses any more are taken back.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+from django.db.models import Q
+
+from apps.accounts import node_rules
+from apps.accounts.node_rules import Reference
+from apps.cluster import store
+from apps.cluster.hub import Batch
+from apps.cluster.kinds import CONFIG_MAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
+from apps.cluster.registry import by_key
+from apps.cluster.rows import Stored
+from apps.cluster.types import agent
+from apps.cluster.watching import Event, Scope
+
+CONFIGURATION = (CONFIG_MAP, SECRET)
+# The order in which whole kinds are sent: what a pod needs comes before the pod.
+ORDER = (NODE, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, POD)
+
+Key = tuple[str, str, str]
+"""Kind key, namespace and name."""
+
+
+@dataclass(eq=False)
+class Used:
+    """The references of one kind that the node's pods hold now: a sight for the hub that moves with them."""
+
+    kind: str
+    pairs: set[tuple[str, str]] = field(default_factory=set)
+
+    def q(self) -> Q:
+        wanted = Q(pk__in=())
+        for namespace, name in sorted(self.pairs):
+            wanted |= Q(namespace=namespace, name=name)
+        return wanted
+
+    def holds(self, namespace: str, name: str, node: str = "") -> bool:
+        return (namespace, name) in self.pairs
+
+
+class Closure:
+    """The state of one connection's stream."""
+
+    def __init__(self, node: str) -> None:
+        self.node = node
+        self._used = {kind.key: Used(kind.key) for kind in CONFIGURATION}
+        self._of_pod: dict[Key, frozenset[Reference]] = {}
+        self._numbers: dict[Key, int] = {}
+        self._opened = False
+        self._primed = False
+
+    def scopes(self) -> tuple[Scope, ...]:
+        """What to follow. Pods come first: the first list must not be newer than any other."""
+        return (
+            Scope(kind=POD, node=self.node),
+            *(Scope(kind=kind, visible=partial(self._sight, kind.key)) for kind in CONFIGURATION),
+            Scope(kind=NODE, name=self.node),
+            Scope(kind=SERVICE),
+            Scope(kind=ENDPOINTS),
+        )
+
+    def missing(self, batch: Batch) -> frozenset[Reference]:
+        """What pods of this batch need and the node was not given yet. From here on their changes are followed."""
+        listed = {_key(event) for event in batch.events if not self._opened}
+        needed: set[Reference] = set()
+        for event in batch.events:
+            if event.kind is POD and event.type != "DELETED":
+                needed |= node_rules.references(event.object)
+        fresh = {reference for reference in needed if reference not in self._numbers} - listed
+        for kind, namespace, name in needed:
+            self._used[kind].pairs.add((namespace, name))
+        return frozenset(fresh)
+
+    def frames(self, batch: Batch, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
+        """The frames for one batch; ``fetched`` answers ``missing``. The first batch is the whole state."""
+        if not self._opened:
+            self._opened = True
+            return self._whole_state(batch, fetched)
+        frames: list[agent.Message] = []
+        for event in batch.events:
+            key = _key(event)
+            if event.number <= self._numbers.get(key, 0):
+                continue  # the node has this state, or a later one, from a list
+            if event.kind in CONFIGURATION:
+                self._numbers[key] = event.number
+            if event.kind is POD:
+                frames += self._before_pod(event, fetched)
+            frames.append(_changed(event))
+            if event.kind is POD and event.type == "DELETED":
+                frames += self._forget_pod(key, event.number)
+        self._trim(batch.number)
+        if frames:
+            frames.append(agent.Synced(number=batch.number))
+        return frames
+
+    def _whole_state(self, batch: Batch, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
+        texts: dict[str, list[str]] = {kind.key: [] for kind in ORDER}
+        for event in batch.events:
+            texts[event.kind.key].append(event.text)
+            self._numbers[_key(event)] = event.number
+            if event.kind is POD:
+                self._of_pod[_key(event)] = node_rules.references(event.object)
+        for reference, row in fetched.items():
+            self._numbers[reference] = row.number if row else batch.number
+            if row is not None:
+                texts[reference[0]].append(row.text)
+        frames: list[agent.Message] = [
+            agent.Objects(kind=kind.plural, items=[agent.raw(text) for text in texts[kind.key]])
+            for kind in ORDER
+        ]
+        return [*frames, agent.Synced(number=batch.number)]
+
+    def _before_pod(self, event: Event, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
+        if event.type == "DELETED":
+            return []
+        uses = node_rules.references(event.object)
+        self._of_pod[_key(event)] = uses
+        frames: list[agent.Message] = []
+        for reference in sorted(uses):
+            if reference not in fetched or reference in self._numbers:
+                continue
+            row = fetched[reference]
+            self._numbers[reference] = row.number if row else event.number
+            if row is not None:
+                frames.append(
+                    agent.Changed(
+                        number=row.number, type="ADDED", kind=row.kind.plural, object=agent.raw(row.text)
+                    )
+                )
+        return frames
+
+    def _forget_pod(self, pod: Key, number: int) -> list[agent.Message]:
+        """Take back what only this pod used."""
+        uses = self._of_pod.pop(pod, frozenset())
+        still = frozenset[Reference]().union(*self._of_pod.values())
+        frames: list[agent.Message] = []
+        for kind, namespace, name in sorted(uses - still):
+            self._used[kind].pairs.discard((namespace, name))
+            self._numbers.pop((kind, namespace, name), None)
+            bare = json.dumps({"metadata": {"name": name, "namespace": namespace}})
+            frames.append(agent.Changed(number=number, type="DELETED", kind=kind, object=agent.raw(bare)))
+        return frames
+
+    def _trim(self, seen: int) -> None:
+        """Once the log has passed the lists, order is enough; only configuration is ever fetched beside it."""
+        if any(key[0] not in self._used for key in self._numbers):
+            self._numbers = {
+                key: number for key, number in self._numbers.items() if key[0] in self._used or number > seen
+            }
+
+    def _sight(self, kind: str) -> Used:
+        """Called by the hub in a thread: the first time, the store says what the node's pods use."""
+        if not self._primed:
+            self._primed = True
+            for key, namespace, name in node_rules.references_of_node(self.node):
+                self._used[key].pairs.add((namespace, name))
+        return self._used[kind]
+
+
+def fetch(references: Iterable[Reference]) -> dict[Reference, Stored | None]:
+    """Read the objects; None for those that are not there (they follow once someone makes them)."""
+    return {
+        (key, namespace, name): store.find(by_key(key), namespace, name)
+        for key, namespace, name in references
+    }
+
+
+def own(events: Sequence[Event], node: str) -> Event | None:
+    """The newest event about the node itself."""
+    return next((event for event in reversed(events) if event.kind is NODE and event.name == node), None)
+
+
+def _key(event: Event) -> Key:
+    return (event.kind.key, event.namespace, event.name)
+
+
+def _changed(event: Event) -> agent.Changed:
+    return agent.Changed(
+        number=event.number, type=event.type, kind=event.kind.plural, object=agent.raw(event.text)
+    )

@@ -1,0 +1,224 @@
+"""The one websocket of a node's agent: tells it what concerns it, takes what it reports.
+
+No channel layer: the layer's server may die at any moment, and no agent shall lose its connection over that. Reports
+are worked off in order, one at a time, beside the signs of life, which are answered at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Coroutine
+from contextlib import aclosing
+from typing import Any
+
+import msgspec
+from channels.generic.websocket import AsyncWebsocketConsumer
+from django.db.utils import Error as DatabaseError
+
+from apps.accounts import authentication
+from apps.cluster import hub
+from apps.cluster.actors import Actor
+from apps.cluster.errors import ApiError, Gone
+from apps.cluster.types import Node, agent, now
+from apps.cluster.work import in_db
+from apps.nodes import closure, heartbeats, merging, reports
+
+UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
+SILENCE = 20.0
+"""Seconds without a word after which a connection counts as dead."""
+TOKEN_CHECKED_EVERY = 10.0
+MOST_WAITING = 64
+"""Reports waiting for the database; beyond that the agent's words are left unread, which slows it down."""
+LARGEST_FRAME = 8 * 1024 * 1024
+
+logger = logging.getLogger(__name__)
+Report = agent.StatusBatch | agent.NodeReport | agent.EventBatch
+
+
+class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """One connection."""
+
+    channel_layer_alias = "agents have none"
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.node = ""
+        self.connection = str(uuid.uuid4())
+        self._greeted = False
+        self._heard_at = 0.0
+        self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
+        self._described: agent.NodeReport | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def connect(self) -> None:
+        try:
+            actor: Actor = await authentication.of_scope(self.scope)
+        except ApiError as refusal:
+            await self._refuse(401, refusal.message)
+            return
+        if not actor.node:
+            await self._refuse(403, f"{actor.name} is no node: this door is for agents")
+            return
+        if agent.SUBPROTOCOL not in self.scope.get("subprotocols", ()):
+            await self._refuse(400, f"this server speaks {agent.SUBPROTOCOL}: update the agent")
+            return
+        self.node = actor.node
+        self._heard_at = asyncio.get_running_loop().time()
+        await self.accept(agent.SUBPROTOCOL)
+        self._start(self._watch_over())
+
+    async def disconnect(self, code: int) -> None:
+        heartbeats.book().leave(self.node, self.connection)
+        current = asyncio.current_task()
+        for task in self._tasks - {current}:
+            task.cancel()
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        self._heard_at = asyncio.get_running_loop().time()
+        text = text_data if text_data is not None else (bytes_data or b"")
+        if len(text) > LARGEST_FRAME:
+            await self.close(GARBLED, "a frame is too large")
+            return
+        try:
+            message = agent.from_agent(text)
+        except msgspec.DecodeError as error:
+            await self.close(GARBLED, _short(f"this frame cannot be read: {error}"))
+            return
+        if isinstance(message, agent.Hello):
+            await self._greet(message)
+        elif not self._greeted:
+            await self.close(GARBLED, "the first frame must be hello")
+        elif isinstance(message, agent.Ping):
+            heartbeats.book().beat(self.node, self.connection)
+            await self._say(agent.Pong(seq=message.seq))
+        else:
+            await self._reports.put(message)
+
+    async def _greet(self, hello: agent.Hello) -> None:
+        if hello.node != self.node:
+            await self.close(UNAUTHORIZED, _short(f"this token is node {self.node}'s, not {hello.node}'s"))
+            return
+        if self._greeted:
+            return
+        self._greeted = True
+        await heartbeats.book().enter(self.node, self.connection, self._superseded)
+        logger.info("agent of node %s connected (version %s)", self.node, hello.version)
+        self._start(self._tell())
+        self._start(self._work())
+
+    async def _tell(self) -> None:
+        """Stream the node's closure; begin again from the whole state whenever the log cannot go on."""
+        while True:
+            state = closure.Closure(self.node)
+            try:
+                async with aclosing(hub.follow(state.scopes())) as batches:
+                    async for batch in batches:
+                        missing = state.missing(batch)
+                        fetched = await in_db(closure.fetch, missing) if missing else {}
+                        for frame in state.frames(batch, fetched):
+                            await self._say(frame)
+                        await self._look_at_own(batch)
+            except Gone as gone:
+                logger.info("node %s lists again: %s", self.node, gone.message)
+
+    async def _look_at_own(self, batch: hub.Batch) -> None:
+        """A connected node that was judged lost says again what it is, and is ready again."""
+        event = closure.own(batch.events, self.node)
+        if event is None or event.type == "DELETED" or self._described is None:
+            return
+        node: Node = event.object
+        if merging.is_ready(self._described.status) and not merging.is_ready(node.status):
+            heartbeats.book().beat(self.node, self.connection)
+            await heartbeats.book().flush()
+            await self._reports.put(self._described)
+
+    async def _work(self) -> None:
+        """Bring the reports into the store in order. Accepted is said after the commit, never before."""
+        while True:
+            report = await self._reports.get()
+            try:
+                notes = await in_db(self._take, report)
+            except ApiError as refusal:
+                await self._say(agent.Refused(seq=report.seq, message=refusal.message))
+                continue
+            for note in notes[:20]:
+                logger.info("node %s: not taken: %s", self.node, note)
+            await self._say(agent.Accepted(seq=report.seq))
+
+    def _take(self, report: Report) -> list[str]:
+        if isinstance(report, agent.StatusBatch):
+            return reports.statuses(self.node, report.items)
+        if isinstance(report, agent.EventBatch):
+            return reports.events(self.node, report.items)
+        self._described = _with_ready(report)
+        reports.describe(self.node, report)
+        return []
+
+    async def _watch_over(self) -> None:
+        """Ends what is silent, and what may no longer be here."""
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
+        while True:
+            await asyncio.sleep(1)
+            now = loop.time()
+            if now - self._heard_at > SILENCE:
+                await self.close(SILENT, "nothing was heard for too long")
+                return
+            if now - checked_at > TOKEN_CHECKED_EVERY:
+                checked_at = now
+                try:
+                    await authentication.of_scope(self.scope)
+                except ApiError:
+                    await self.close(UNAUTHORIZED, "the token has ended or was revoked")
+                    return
+                except DatabaseError as error:
+                    logger.warning("the token of node %s could not be checked: %s", self.node, error)
+
+    def _superseded(self) -> None:
+        self._start(self.close(SUPERSEDED, "a newer connection speaks for this node"))
+
+    async def _refuse(self, status: int, words: str) -> None:
+        """Say no before there is a connection, in words where the server can carry them."""
+        if "websocket.http.response" not in self.scope.get("extensions", {}):
+            await self.close()
+            return
+        headers = [(b"content-type", b"text/plain; charset=utf-8")]
+        start = {"type": "websocket.http.response.start", "status": status, "headers": headers}
+        await self.base_send(start)
+        await self.base_send({"type": "websocket.http.response.body", "body": words.encode()})
+
+    async def _say(self, message: agent.Message) -> None:
+        await self.send(text_data=agent.frame(message))
+
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(self._guarded(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
+        """Whatever breaks ends the connection; the agent comes back and everything is told anew."""
+        try:
+            await work
+        except asyncio.CancelledError:
+            raise
+        except DatabaseError as error:
+            logger.warning("node %s: the database is away: %s", self.node, error)
+            await self.close(FAILED, "the database is away")
+        except Exception:
+            logger.exception("the connection of node %s failed", self.node)
+            await self.close(FAILED, "the server failed")
+
+
+def _with_ready(report: agent.NodeReport) -> agent.NodeReport:
+    """What the store will hold of this report, as far as readiness goes."""
+    if any(condition.type == "Ready" for condition in report.status.conditions):
+        return report
+    status = merging.node_status(report.status, report.status, report.door_port, now())
+    return agent.NodeReport(seq=report.seq, status=status, labels=report.labels, door_port=report.door_port)
+
+
+def _short(words: str) -> str:
+    """A close frame carries 123 bytes of reason."""
+    return words.encode()[:120].decode(errors="ignore")

@@ -1,0 +1,146 @@
+"""The server's way to a node's door: TLS both ways, only the cluster's authority is trusted on either side.
+
+The node proves its name, whatever address it is reached at. A node that is away is said so in words.
+"""
+
+from __future__ import annotations
+
+import ssl
+import weakref
+from asyncio import AbstractEventLoop, get_running_loop
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
+
+import httpx
+from django.conf import settings
+
+from apps.accounts import certificates
+from apps.cluster import store
+from apps.cluster.errors import ApiError, BadRequest, NotFound, Unavailable
+from apps.cluster.kinds import NODE
+from apps.cluster.work import in_db
+
+DEFAULT_PORT = 10250
+CONNECT_SECONDS = 5.0
+LOG_PARAMETERS = frozenset(
+    {"follow", "tailLines", "sinceSeconds", "sinceTime", "timestamps", "previous", "limitBytes"}
+)
+LONGEST_REFUSAL = 2000
+
+
+class Door(NamedTuple):
+    """Where a node is reached."""
+
+    node: str
+    address: str
+    port: int
+
+
+async def logs(
+    node: str, namespace: str, pod: str, container: str, params: Mapping[str, str]
+) -> AsyncGenerator[bytes, None]:
+    """A container's log as bytes; with ``follow`` for as long as the caller reads (close it with ``aclosing``).
+
+    Nothing is yielded before the node has agreed: what goes wrong until then is raised as NotFound, BadRequest or
+    Unavailable with the first ``anext``.
+    """
+    known = {key: value for key, value in params.items() if key in LOG_PARAMETERS}
+    path = "/".join(quote(part, safe="") for part in ("logs", namespace, pod, container))
+    following = known.get("follow", "") in {"true", "1"}
+    async with _asked(node, f"/{path}", known, patient=following) as answer:
+        try:
+            async for chunk in answer.aiter_raw():
+                yield chunk
+        except httpx.HTTPError:
+            # The answer has begun: it can only end here. A follower sees the end and asks again.
+            return
+
+
+async def door_of(node: str) -> Door:
+    """Where the node said its door is. Raises Unavailable when it never did."""
+    row = await in_db(store.find, NODE, "", node)
+    if row is None:
+        raise Unavailable(f"node {node} is not known any more")
+    status = row.object.status
+    address = next((found.address for found in status.addresses if found.type == "InternalIP"), "")
+    if not address:
+        raise Unavailable(f"node {node} has not said its address yet")
+    endpoint = status.daemon_endpoints.kubelet_endpoint if status.daemon_endpoints else None
+    return Door(node, address, endpoint.port if endpoint and endpoint.port else DEFAULT_PORT)
+
+
+@asynccontextmanager
+async def _asked(
+    node: str, path: str, params: Mapping[str, str], *, patient: bool
+) -> AsyncIterator[httpx.Response]:
+    door = await door_of(node)
+    host = f"[{door.address}]" if ":" in door.address else door.address
+    timeout = httpx.Timeout(30.0, connect=CONNECT_SECONDS, read=None if patient else 30.0)
+    name = certificates.node_server_name(node)
+    try:
+        async with _client().stream(
+            "GET",
+            f"https://{host}:{door.port}{path}",
+            params=dict(params),
+            timeout=timeout,
+            headers={"host": name},
+            extensions={"sni_hostname": name},
+        ) as answer:
+            if answer.status_code != 200:
+                raise await _refusal(node, answer)
+            yield answer
+    except httpx.TimeoutException:
+        raise Unavailable(f"node {node} does not answer at {host}:{door.port}") from None
+    except httpx.TransportError as error:
+        raise Unavailable(f"node {node} cannot be reached at {host}:{door.port}: {_words(error)}") from None
+
+
+async def _refusal(node: str, answer: httpx.Response) -> ApiError:
+    words = (await answer.aread())[:LONGEST_REFUSAL].decode("utf-8", "replace").strip()
+    if answer.status_code == 404:
+        return NotFound(words or f"node {node} does not know this container")
+    if answer.status_code == 400:
+        return BadRequest(words or f"node {node} does not understand this request")
+    return Unavailable(f"node {node} refused ({answer.status_code}): {words}")
+
+
+def _words(error: Exception) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return "its certificate is not one of this cluster's for this node"
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    return str(error) or type(error).__name__
+
+
+class _Clients:
+    """One client per event loop, made anew when the door certificate was."""
+
+    def __init__(self) -> None:
+        self._known: weakref.WeakKeyDictionary[AbstractEventLoop, tuple[float, httpx.AsyncClient]]
+        self._known = weakref.WeakKeyDictionary()
+
+    def get(self) -> httpx.AsyncClient:
+        state = Path(settings.STATE)
+        try:
+            made = certificates.server_files(state).door_certificate.stat().st_mtime
+            held = self._known.get(get_running_loop())
+            if held is None or held[0] != made:
+                # trust_env off: no proxy variable may lead what is between server and node elsewhere.
+                client = httpx.AsyncClient(verify=certificates.door_context(state), trust_env=False)
+                held = self._known[get_running_loop()] = (made, client)
+        except OSError as error:
+            raise Unavailable(f"the server has no certificate to show at a node's door: {error}") from None
+        return held[1]
+
+
+_clients = _Clients()
+
+
+def _client() -> httpx.AsyncClient:
+    return _clients.get()

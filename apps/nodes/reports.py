@@ -1,0 +1,136 @@
+"""What agents report, brought into the store: one write per batch. A node speaks for its own pods and itself only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TypeVar
+
+from apps.cluster import store, types
+from apps.cluster.actors import node as node_actor
+from apps.cluster.errors import ApiError
+from apps.cluster.kinds import NODE, POD
+from apps.cluster.transaction import Transaction
+from apps.cluster.types import agent
+from apps.nodes import merging
+
+Item = TypeVar("Item", agent.PodReport, agent.EventReport)
+
+MOST_PER_WRITE = 200
+COMPONENT = "kubelet"
+"""As events name it in every Kubernetes cluster; people and tools look for it."""
+LOST = frozenset({"node.kubernetes.io/unreachable", "node.kubernetes.io/not-ready"})
+"""Taints that say a node is away: they end when it is ready again."""
+
+
+def statuses(node: str, items: Sequence[agent.PodReport]) -> list[str]:
+    """Store the pods' states. Returns a note for each item that was not taken, in words."""
+    return [
+        note
+        for part in _parts(items)
+        for note in store.write(node_actor(node), partial(_each, part, _report, node))
+    ]
+
+
+def events(node: str, items: Sequence[agent.EventReport]) -> list[str]:
+    """Tell what happened to the node's pods, or to the node. Returns notes, as ``statuses`` does."""
+    return [
+        note
+        for part in _parts(items)
+        for note in store.write(node_actor(node), partial(_each, part, _tell, node))
+    ]
+
+
+def describe(node: str, report: agent.NodeReport) -> None:
+    """Store what the node is and can. Makes its object when there is none; writes nothing when nothing changed."""
+    store.write(node_actor(node), lambda tx: _describe(tx, node, report))
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), MOST_PER_WRITE):
+        yield items[start : start + MOST_PER_WRITE]
+
+
+def _each(
+    items: Sequence[Item], take: Callable[[Transaction, str, Item], str], node: str, tx: Transaction
+) -> list[str]:
+    notes = []
+    for item in items:
+        try:
+            note = take(tx, node, item)
+        except ApiError as refusal:
+            note = refusal.message  # one bad item must not hold back the others, nor come again for ever
+        if note:
+            notes.append(f"{item.namespace}/{item.name}: {note}")
+    return notes
+
+
+def _report(tx: Transaction, node: str, item: agent.PodReport) -> str:
+    pod, note = _own_pod(tx, node, item)
+    if pod is None:
+        return note
+    if item.gone:
+        if pod.metadata.deletion_timestamp is None:
+            return "its containers are gone, but nobody deleted it: report its state instead"
+        options = types.DeleteOptions(grace_period_seconds=0, preconditions=types.Preconditions(uid=item.uid))
+        tx.delete(POD, item.namespace, item.name, options)
+        return ""
+    status = merging.pod_status(pod.status, item.status, tx.now)
+    if status is None:
+        return f"it has ended ({pod.status.phase}) and does not come back"
+    pod.status = status
+    tx.update(POD, pod, part="status")
+    return ""
+
+
+def _tell(tx: Transaction, node: str, item: agent.EventReport) -> str:
+    about: types.Pod | types.ObjectReference | None
+    field_path, note = "", ""
+    if item.uid:
+        about, note = _own_pod(tx, node, item)
+        if item.container:
+            field_path = f"spec.containers{{{item.container}}}"
+    else:
+        found = tx.find(NODE, "", node)
+        about = types.ObjectReference(
+            kind="Node", api_version="v1", name=node, uid=found.metadata.uid if found else ""
+        )
+    if about is not None:
+        type_ = item.type if item.type in {"Normal", "Warning"} else "Normal"
+        tx.record(
+            about,
+            item.reason,
+            item.message,
+            type=type_,
+            component=COMPONENT,
+            host=node,
+            field_path=field_path,
+        )
+    return note
+
+
+def _own_pod(
+    tx: Transaction, node: str, item: agent.PodReport | agent.EventReport
+) -> tuple[types.Pod | None, str]:
+    """The pod an agent means, when it is this node's to speak of; else None and why not."""
+    pod: types.Pod | None = tx.find(POD, item.namespace, item.name)
+    if pod is None or pod.metadata.uid != item.uid:
+        return None, "it is no more"
+    if pod.spec.node_name != node:
+        return None, f"it belongs to node {pod.spec.node_name or 'nobody'}"
+    return pod, ""
+
+
+def _describe(tx: Transaction, name: str, report: agent.NodeReport) -> None:
+    labels = {key: value for key, value in report.labels.items() if key.startswith(agent.NODE_LABEL_PREFIXES)}
+    labels["kubernetes.io/hostname"] = name
+    node: types.Node | None = tx.find(NODE, "", name)
+    if node is None:
+        node = tx.create(NODE, types.Node(metadata=types.ObjectMeta(name=name, labels=labels)))
+    status = merging.node_status(node.status, report.status, report.door_port, tx.now)
+    node.metadata.labels |= labels
+    if merging.is_ready(status):
+        node.spec.taints = [taint for taint in node.spec.taints if taint.key not in LOST]
+    node = tx.update(NODE, node)
+    node.status = status
+    tx.update(NODE, node, part="status")
