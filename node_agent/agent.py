@@ -1,0 +1,218 @@
+"""The parts of the agent, put together and kept running."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+
+from apps.cluster import types
+from apps.cluster.types.agent import NodeReport
+from node_agent import VERSION, machine
+from node_agent.connection import Connection, Identity
+from node_agent.door import Door
+from node_agent.herd import Herd, host_ports
+from node_agent.images import Images
+from node_agent.names import Names
+from node_agent.network.bridge import BridgeNetwork
+from node_agent.outbox import Outbox
+from node_agent.pods import files
+from node_agent.pods.tools import Node, Tools
+from node_agent.proxy.client import ProxyProcess
+from node_agent.proxy.rules import HostPort, Target
+from node_agent.runtime import pause
+from node_agent.runtime.base import NoSuchImage, RuntimeTrouble
+from node_agent.runtime.docker import DockerRuntime
+from node_agent.settings import Settings
+from node_agent.view import Touched, View
+from node_agent.volumes import Volumes
+from node_agent.waiting import Alarms, Gate
+
+log = logging.getLogger(__name__)
+
+STARTS_AT_ONCE = 4
+UPKEEP_SECONDS = 10.0
+ENGINE_RETRY_SECONDS = 0.5
+GOODBYE_SECONDS = 0.4
+
+
+class Agent:
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._names = Names.of(settings.state)
+        self._outbox = Outbox()
+        self._view = View(settings.view)
+        self._runtime = DockerRuntime(self._names, settings.docker)
+        self._network = BridgeNetwork(self._names, settings.network)
+        self._proxy = ProxyProcess(self._names)
+        self._node = Node(
+            name=settings.node,
+            address=settings.address,
+            allocatable=machine.capacity(settings.state),
+            memory=machine.memory_bytes(),
+        )
+        self._rewire = Coalesced("rewire", self._wire)
+        self._upkeep = Coalesced("upkeep", self._keep_up, every=UPKEEP_SECONDS)
+        tools = Tools(
+            names=self._names,
+            node=self._node,
+            runtime=self._runtime,
+            network=self._network,
+            images=Images(self._runtime, settings.mirror),
+            volumes=Volumes(settings.pods),
+            view=self._view,
+            reports=self._outbox,
+            alarms=Alarms(),
+            gate=Gate(STARTS_AT_ONCE),
+            resolv_conf=files.machine_resolv_conf(),
+            moved=self._rewire.poke,
+        )
+        self._herd = Herd(tools, self._view)
+        self._status: types.NodeStatus | None = None
+
+    def run(self) -> None:
+        """Serve until SIGTERM or SIGINT. Containers, rules and routes stay as they are."""
+        self._view.load()
+        self._proxy.start()
+        Door(self._settings, self._herd, self._runtime).start()
+        self._upkeep.start()
+        self._rewire.start()
+        threading.Thread(target=self._begin, name="begin", daemon=True).start()
+        asyncio.run(self._connect())
+        goodbye = threading.Thread(target=self._proxy.stop, daemon=True)
+        goodbye.start()
+        goodbye.join(GOODBYE_SECONDS)
+        logging.shutdown()
+        os._exit(0)  # workers may be in the middle of a step: the next start goes on from there
+
+    async def _connect(self) -> None:
+        identity = Identity(
+            server=self._settings.server,
+            node=self._settings.node,
+            version=VERSION,
+            boot_id=machine.boot_id(),
+            token=self._settings.token,
+            ca=self._settings.ca,
+        )
+        connection = Connection(identity, self._view, self._outbox, self._synced)
+        task = asyncio.create_task(connection.run())
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(name, task.cancel)
+        await asyncio.wait([task])
+        if not task.cancelled():
+            task.result()
+
+    def _begin(self) -> None:
+        """What needs the engine: its first answer, the pause image, the containers that run."""
+        self._start_network()
+        wait = threading.Event()
+        while True:
+            try:
+                self._ensure_pause_image()
+                break
+            except RuntimeTrouble as error:
+                log.warning("waiting for the container engine: %s", error)
+                wait.wait(ENGINE_RETRY_SECONDS)
+        self._herd.start()
+        self._upkeep.poke()
+        self._rewire.poke()
+
+    def _ensure_pause_image(self) -> None:
+        try:
+            self._runtime.image(self._names.pause_image)
+        except NoSuchImage:
+            self._runtime.load(pause.archive(self._names.pause_image, pause.architecture()))
+
+    def _synced(self, touched: Touched) -> None:
+        if touched.kinds & {"services", "endpoints"}:
+            self._rewire.poke()
+        if "nodes" in touched.kinds and not self._node.network_up:
+            self._upkeep.poke()
+        self._herd.synced(touched)
+
+    def _start_network(self) -> None:
+        node = self._view.node(self._settings.node)
+        if self._node.network_up or node is None or not node.spec.pod_cidr:
+            return
+        self._network.start(node.spec.pod_cidr, self._settings.service_cidr, self._settings.cluster_cidr)
+        self._node.network_up = True
+        self._herd.network_is_up()
+
+    def _keep_up(self) -> None:
+        """The regular look: the node's own state and its network."""
+        self._start_network()
+        if self._node.network_up:
+            for mended in self._network.verify():
+                log.warning("somebody removed %s: restored", mended)
+        self._report_node()
+
+    def _report_node(self) -> None:
+        try:
+            version = self._runtime.version()
+        except RuntimeTrouble:
+            version = ""
+        settings = self._settings
+        found = machine.node_status(
+            node=settings.node,
+            address=settings.address,
+            disk=settings.state,
+            door_port=settings.door_port,
+            runtime_version=version,
+            before=self._status,
+        )
+        if found == self._status:
+            return
+        self._status = found
+        self._outbox.node(
+            NodeReport(
+                seq=0, status=found, labels=machine.labels(settings.node), door_port=settings.door_port
+            )
+        )
+
+    def _wire(self) -> None:
+        """Hand the proxy everything it needs; it finds out what is new."""
+        pods = [
+            (each.record.pod, each.record.address)
+            for each in self._herd.workers()
+            if each.record.pod is not None
+        ]
+        ports = [
+            HostPort(
+                protocol=port.protocol.lower() or "tcp",
+                port=port.host_port or 0,
+                target=Target(address=address, port=port.container_port),
+                address="" if port.host_ip == "0.0.0.0" else port.host_ip,
+                name=f"{pod.metadata.namespace}/{pod.metadata.name}",
+            )
+            for pod, port, address in host_ports(pods)
+        ]
+        self._proxy.update(self._view.services(), self._view.endpoints(), ports)
+
+
+class Coalesced:
+    """Does one thing in a thread of its own when poked, once for many pokes, and every so often anyway."""
+
+    def __init__(self, name: str, work: Callable[[], None], every: float | None = None) -> None:
+        self._name, self._work, self._every = name, work, every
+        self._poked = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        self.poke()
+
+    def poke(self) -> None:
+        self._poked.set()
+
+    def _run(self) -> None:
+        while True:
+            self._poked.wait(self._every)
+            self._poked.clear()
+            try:
+                self._work()
+            except Exception:
+                log.exception("%s failed and is tried again", self._name)
+                threading.Timer(1.0, self.poke).start()

@@ -1,0 +1,164 @@
+"""The one connection to the server: the websocket of ``apps.cluster.types.agent``, kept up for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import ssl
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import websockets
+from websockets.asyncio.client import ClientConnection, connect
+
+from apps.cluster.types import agent
+from node_agent.outbox import Outbox
+from node_agent.view import Touched, View
+
+log = logging.getLogger(__name__)
+
+SILENCE_SECONDS = 3.5 * agent.PING_SECONDS  # without a word the server is taken for dead
+OPEN_SECONDS = 5.0
+FIRST_RETRY, LONGEST_RETRY = 0.2, 10.0
+EVENTS_WAIT = 0.25  # events let statuses go first
+FRAME_LIMIT = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Identity:
+    """Who this agent is and whom it trusts."""
+
+    server: str  # https://host:port
+    node: str
+    version: str
+    boot_id: str
+    token: Path  # read anew for every connection: tokens are rotated
+    ca: Path
+
+    @property
+    def url(self) -> str:
+        return self.server.rstrip("/").replace("http", "ws", 1) + agent.PATH
+
+
+class Connection:
+    """Runs on one event loop. ``synced`` is called whenever the view has moved on."""
+
+    def __init__(
+        self, identity: Identity, view: View, outbox: Outbox, synced: Callable[[Touched], None]
+    ) -> None:
+        self._identity, self._view, self._outbox, self._synced = identity, view, outbox, synced
+        self._filled = asyncio.Event()
+        self._heard = 0.0
+
+    async def run(self) -> None:
+        """Connect, serve, connect again, until cancelled."""
+        loop = asyncio.get_running_loop()
+
+        def filled() -> None:
+            loop.call_soon_threadsafe(self._filled.set)
+
+        self._outbox.on_filled(filled)
+        retry = FIRST_RETRY
+        while True:
+            try:
+                async with self._open() as socket:
+                    log.info("connected to %s", self._identity.url)
+                    await self._serve(socket)
+                    retry = FIRST_RETRY
+            except (OSError, TimeoutError, websockets.WebSocketException, msgspec.DecodeError) as error:
+                log.warning("no connection to the server: %s", error or type(error).__name__)
+            finally:
+                self._outbox.disconnected()
+            if self._heard:
+                retry, self._heard = FIRST_RETRY, 0.0
+            await asyncio.sleep(retry * random.uniform(0.5, 1.5))
+            retry = min(retry * 2, LONGEST_RETRY)
+
+    def _open(self) -> connect:
+        trusted = None
+        if self._identity.url.startswith("wss:"):
+            trusted = ssl.create_default_context(cafile=str(self._identity.ca))
+        token = self._identity.token.read_text().strip()
+        return connect(
+            self._identity.url,
+            ssl=trusted,
+            additional_headers={"Authorization": f"Bearer {token}"},
+            subprotocols=[websockets.Subprotocol(agent.SUBPROTOCOL)],
+            open_timeout=OPEN_SECONDS,
+            ping_interval=None,  # the protocol has its own, which also proves that the server works
+            close_timeout=0.2,
+            compression=None,
+            max_size=FRAME_LIMIT,
+            proxy=None,
+        )
+
+    async def _serve(self, socket: ClientConnection) -> None:
+        identity = self._identity
+        hello = agent.Hello(
+            node=identity.node, version=identity.version, boot_id=identity.boot_id, number=self._view.number
+        )
+        await socket.send(agent.frame(hello))
+        self._heard = asyncio.get_running_loop().time()
+        tasks = [
+            asyncio.create_task(work) for work in (self._read(socket), self._write(socket), self._ping(socket))
+        ]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _read(self, socket: ClientConnection) -> None:
+        async for text in socket:
+            self._heard = asyncio.get_running_loop().time()
+            self._take(agent.from_server(text))
+        raise ConnectionError("the server closed the connection")
+
+    def _take(self, frame: agent.FromServer) -> None:
+        match frame:
+            case agent.Changed():
+                self._view.changed(frame)
+            case agent.Objects():
+                self._view.objects(frame)
+            case agent.Synced():
+                self._synced(self._view.synced(frame.number))
+            case agent.Accepted():
+                self._outbox.accepted(frame.seq)
+            case agent.Refused():
+                log.error("the server refuses a report: %s", frame.message)
+                self._outbox.refused(frame.seq)
+            case agent.Pong():
+                pass
+
+    async def _write(self, socket: ClientConnection) -> None:
+        loop = asyncio.get_running_loop()
+        events_at: float | None = None
+        while True:
+            self._filled.clear()
+            due = events_at is not None and loop.time() >= events_at
+            for frame in self._outbox.take(events=due):
+                await socket.send(agent.frame(frame))
+            if due or not self._outbox.has_events:
+                events_at = None
+            if self._outbox.has_events and events_at is None:
+                events_at = loop.time() + EVENTS_WAIT
+            wait = None if events_at is None else max(events_at - loop.time(), 0)
+            try:
+                await asyncio.wait_for(self._filled.wait(), wait)
+            except TimeoutError:
+                continue
+
+    async def _ping(self, socket: ClientConnection) -> None:
+        loop, seq = asyncio.get_running_loop(), 0
+        while True:
+            seq += 1
+            await socket.send(agent.frame(agent.Ping(seq=seq)))
+            await asyncio.sleep(agent.PING_SECONDS)
+            if loop.time() - self._heard > SILENCE_SECONDS:
+                raise ConnectionError(f"the server has been silent for {SILENCE_SECONDS:.0f} seconds")

@@ -1,0 +1,169 @@
+"""The node's door: what the server may ask of it over HTTPS. Only the server's certificate opens it.
+
+Today: ``GET /logs/<namespace>/<pod>/<container>``, a container's output as text.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+from urllib.parse import parse_qs
+
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from node_agent.herd import Herd
+from node_agent.logs import LogRefused, Logs, wish_of
+from node_agent.runtime.base import Runtime, RuntimeTrouble, Stream
+from node_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+CALLER = "drover-server"
+CERTIFICATES_AWAITED_SECONDS = 1.0
+CHUNKS_WAITING = 64
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+
+class OnlyTheServer(H11Protocol):
+    """Closes connections of anybody whose certificate, though the cluster's, is not the server's."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        certificate = (transport.get_extra_info("ssl_object") or _NoCertificate()).getpeercert() or {}
+        names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+        if CALLER not in names:
+            log.warning("the door stays closed for %s", names or "a caller without a name")
+            transport.abort()
+            return
+        super().connection_made(transport)
+
+
+class _NoCertificate:
+    def getpeercert(self) -> dict[str, Any]:
+        return {}
+
+
+class Door:
+    """Serves in a thread of its own, so that a slow reader of logs holds up nothing else."""
+
+    def __init__(self, settings: Settings, herd: Herd, runtime: Runtime) -> None:
+        self._settings = settings
+        self._logs = Logs(herd, runtime)
+
+    def start(self) -> None:
+        threading.Thread(target=self._serve, name="door", daemon=True).start()
+
+    def _serve(self) -> None:
+        settings = self._settings
+        while not (settings.certificate.exists() and settings.key.exists() and settings.ca.exists()):
+            time.sleep(CERTIFICATES_AWAITED_SECONDS)
+        config = uvicorn.Config(
+            self._answer,
+            http=OnlyTheServer,
+            ws="none",
+            lifespan="off",
+            interface="asgi3",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            ssl_certfile=str(settings.certificate),
+            ssl_keyfile=str(settings.key),
+            ssl_ca_certs=str(settings.ca),
+            ssl_cert_reqs=ssl.CERT_REQUIRED,
+        )
+        while True:
+            try:
+                listener = socket.create_server(
+                    (settings.address, settings.door_port), reuse_port=False, backlog=128
+                )
+            except OSError as error:
+                log.error("the door cannot listen on %s:%d: %s", settings.address, settings.door_port, error)
+                time.sleep(CERTIFICATES_AWAITED_SECONDS)
+                continue
+            uvicorn.Server(config).run(sockets=[listener])
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+        parts = [part for part in str(scope["path"]).split("/") if part]
+        if scope["method"] != "GET" or len(parts) != 4 or parts[0] != "logs":
+            await _text(send, 404, "there is no such door")
+            return
+        query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()}
+        try:
+            wish, previous, limit = wish_of(query, time.time())
+            stream = await asyncio.to_thread(
+                self._logs.open, parts[1], parts[2], parts[3], previous=previous, wish=wish
+            )
+        except LogRefused as refusal:
+            await _text(send, refusal.status, str(refusal))
+            return
+        except RuntimeTrouble as error:
+            await _text(send, 500, str(error))
+            return
+        await _stream(stream, limit, receive, send)
+
+
+async def _text(send: Send, status: int, words: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": words.encode()})
+
+
+async def _stream(stream: Stream, limit: int | None, receive: Receive, send: Send) -> None:
+    """Send chunks as they come, until the output ends, the limit is reached or the caller goes away."""
+    loop = asyncio.get_running_loop()
+    chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING)
+    stopped = threading.Event()
+
+    def put(chunk: bytes | None) -> None:
+        asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
+
+    def pump() -> None:
+        try:
+            for chunk in stream:
+                if stopped.is_set():
+                    break
+                put(chunk)
+        except Exception as error:  # the engine went away in the middle: the output ends here
+            log.info("a log ended early: %s", error)
+        finally:
+            put(None)
+
+    threading.Thread(target=pump, name="log", daemon=True).start()
+    headers = [(b"content-type", b"text/plain; charset=utf-8")]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    gone = asyncio.create_task(_gone(receive))
+    left = limit
+    try:
+        while (left is None or left > 0) and not gone.done():
+            taking = asyncio.create_task(chunks.get())
+            await asyncio.wait({taking, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if not taking.done():
+                taking.cancel()
+                break
+            chunk = taking.result()
+            if chunk is None:
+                break
+            if left is not None:
+                chunk = chunk[:left]
+                left -= len(chunk)
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        gone.cancel()
+        stopped.set()
+        stream.close()
+        while not chunks.empty():  # lets the pump's last put through, so that its thread ends
+            chunks.get_nowait()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,71 @@
+"""Taking away everything an agent made on the machine, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from node_agent import disk
+from node_agent.names import Names
+from node_agent.network.bridge import BridgeNetwork
+from node_agent.proxy import backends
+from node_agent.runtime.base import EngineAway, Runtime, RuntimeTrouble, State
+from node_agent.runtime.docker import DockerRuntime
+from node_agent.settings import Settings
+
+log = logging.getLogger(__name__)
+
+GRACE_SECONDS = 2.0
+AT_ONCE = 4
+
+
+def down(state: Path, docker: str) -> int:
+    """0 when nothing is left. Safe to call again; the agent itself must not be running."""
+    settings = Settings(server="", state=state, node="", address="", docker=docker)
+    names = Names.of(state)
+    network = BridgeNetwork(names, settings.network)
+    parts: tuple[tuple[str, Callable[[], None]], ...] = (
+        ("containers", lambda: _containers(DockerRuntime(names, docker), names)),
+        ("service rules", lambda: backends.remove_all(names)),
+        ("network", network.remove),
+        ("files", lambda: _files(settings)),
+    )
+    failed = 0
+    for what, remove in parts:
+        try:
+            remove()
+        except Exception as error:
+            log.error("the %s could not be removed: %s", what, error)
+            failed = 1
+    return failed
+
+
+def _containers(runtime: Runtime, names: Names) -> None:
+    try:
+        found = runtime.containers()
+    except EngineAway:
+        log.warning("the container engine does not answer: what it holds for this agent stays")
+        return
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda each: runtime.signal(each.id, "SIGTERM"), found))
+    deadline = time.monotonic() + GRACE_SECONDS
+    while time.monotonic() < deadline and any(
+        each.state is State.RUNNING for each in runtime.containers()
+    ):
+        time.sleep(0.05)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        list(pool.map(lambda each: runtime.remove(each.id), found))
+    with contextlib.suppress(RuntimeTrouble):
+        runtime.untag(names.pause_image)
+
+
+def _files(settings: Settings) -> None:
+    """The pods' files and the node's view; keys and token stay, so that the node can come back."""
+    disk.remove_tree(settings.pods)
+    for directory in (settings.view, settings.network):
+        shutil.rmtree(directory, ignore_errors=True)

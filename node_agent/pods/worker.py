@@ -1,0 +1,161 @@
+"""One pod's worker: folds in what happened, takes the one next step, reports, until nothing is left to do.
+
+A thread of its own while there is work, none while the pod is settled. All steps are idempotent, so an agent
+killed between any two of them goes on where it was.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from apps.cluster import types
+from node_agent.pods import plan
+from node_agent.pods.record import Record
+from node_agent.pods.steps import Steps
+from node_agent.pods.tools import Tools
+from node_agent.runtime.base import EngineAway, Happening, NoSuchContainer, RuntimeTrouble, Seen
+from node_agent.waiting import utcnow
+
+log = logging.getLogger(__name__)
+
+AFTER_TROUBLE = timedelta(seconds=1)
+Note = Callable[[], None]
+QUIET = (plan.MakeSandbox, plan.StartSandbox, plan.Attach, plan.StartContainer)  # more is known right after
+
+
+class PodWorker:
+    """What is told to it returns at once; the work happens in its own thread."""
+
+    def __init__(self, uid: str, tools: Tools) -> None:
+        self.record = Record(uid)
+        self._tools = tools
+        self._steps = Steps(self.record, tools, self.tell)
+        self._lock = threading.Lock()
+        self._notes: list[Note] = []
+        self._working = False
+        self._alarm: datetime | None = None
+
+    def tell(self, note: Note) -> None:
+        """Run ``note`` in the worker's thread, then look what is to be done."""
+        with self._lock:
+            self._notes.append(note)
+            if self._working:
+                return
+            self._working = True
+        threading.Thread(target=self._work, name=f"pod {self.record.uid}", daemon=True).start()
+
+    def begin(self, pod: types.Pod | None, containers: list[Seen], asked_at: datetime) -> None:
+        """The first word, with all that the engine has of the pod: nothing is done before it is known."""
+
+        def note() -> None:
+            self.record.desire(pod)
+            self._listed(containers, asked_at)
+
+        self.tell(note)
+
+    def desire(self, pod: types.Pod | None) -> None:
+        self.tell(lambda: self.record.desire(pod))
+
+    def look_again(self) -> None:
+        """Something it waits for may have come: services, keys, the network."""
+        self.tell(self._steps.hope)
+
+    def happened(self, happening: Happening) -> None:
+        self.tell(lambda: self._happened(happening))
+
+    def listed(self, containers: list[Seen], asked_at: datetime) -> None:
+        """All the engine has of this pod, as a list asked for at that time showed it."""
+        self.tell(lambda: self._listed(containers, asked_at))
+
+    @property
+    def settled(self) -> bool:
+        with self._lock:
+            return not self._working
+
+    @property
+    def done(self) -> bool:
+        """The server has forgotten the pod and nothing of it is left here."""
+        return self.record.deleted and self.record.released
+
+    def _work(self) -> None:
+        while True:
+            try:
+                self._settle()
+            except EngineAway as error:
+                log.warning("pod %s waits: %s", self.record.uid, error)
+                self._wake_at(utcnow() + AFTER_TROUBLE)
+            except Exception:
+                log.exception("pod %s: a step failed and is tried again", self.record.uid)
+                self._wake_at(utcnow() + AFTER_TROUBLE)
+            with self._lock:
+                if not self._notes:
+                    self._working = False
+                    return
+
+    def _settle(self) -> None:
+        while True:
+            self._read_notes()
+            now = utcnow()
+            step = plan.next_step(self.record.pod, self.record.sight(self._may_start()), now)
+            if isinstance(step, plan.Settled):
+                self._steps.report(now)
+                if step.until is not None:
+                    self._wake_at(step.until)
+                return
+            if not isinstance(step, QUIET):
+                self._steps.report(now)
+            self._steps.take(step, now)
+
+    def _may_start(self) -> bool:
+        return self._tools.view.number >= self.record.binding and (
+            self._tools.node.network_up
+            or (self.record.pod is not None and bool(self.record.pod.spec.host_network))
+        )
+
+    def _read_notes(self) -> None:
+        while True:
+            with self._lock:
+                if not self._notes:
+                    return
+                note = self._notes.pop(0)
+            note()
+
+    def _wake_at(self, moment: datetime) -> None:
+        if self._alarm is not None and utcnow() < self._alarm <= moment:
+            return  # it looks then anyway
+        self._alarm = moment
+        self._tools.alarms.at(moment, lambda: self.tell(lambda: None))
+
+    def _happened(self, happening: Happening) -> None:
+        known = self.record.seen.get(happening.id)
+        if happening.action == "destroy":
+            self.record.lost(happening.id, None, happening.at)
+            return
+        if happening.action == "start" and known is not None and known.started_at is not None:
+            return  # our own start, seen already
+        exit_code = happening.exit_code if happening.action == "die" else None
+        self._look(happening.id, exit_code, happening.at)
+
+    def _listed(self, containers: list[Seen], asked_at: datetime) -> None:
+        shown = {each.id: each for each in containers}
+        for id in list(self.record.seen):
+            if id not in shown and self._steps.made_at.get(id, asked_at) <= asked_at:
+                self.record.lost(id, None, asked_at)
+        for each in sorted(containers, key=lambda one: one.attempt):
+            known = self.record.seen.get(each.id)
+            if known is None or known.state is not each.state:
+                self._look(each.id, None, asked_at)
+        self._steps.adopt()
+
+    def _look(self, id: str, exit_code: int | None, at: datetime) -> None:
+        try:
+            self._steps.observe(self._tools.runtime.inspect(id))
+        except NoSuchContainer:
+            self.record.lost(id, exit_code, at)
+        except EngineAway:
+            raise
+        except RuntimeTrouble as error:
+            log.warning("container %s cannot be looked at: %s", id, error)

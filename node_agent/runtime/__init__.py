@@ -1,0 +1,1 @@
+"""Containers: what the agent asks of a container engine (``base``) and the engines that answer."""

@@ -1,0 +1,51 @@
+"""What an agent is told when it is started."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+SERVICE_CIDR = "10.254.0.0/16"
+CLUSTER_CIDR = "10.64.0.0/10"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    server: str
+    state: Path
+    node: str
+    address: str
+    docker: str = "unix:///var/run/docker.sock"
+    mirror: str = ""
+    door_port: int = 10250
+    runtime: str = "docker"
+    service_cidr: str = SERVICE_CIDR
+    cluster_cidr: str = CLUSTER_CIDR
+
+    @property
+    def token(self) -> Path:
+        return self.state / "token"
+
+    @property
+    def ca(self) -> Path:
+        return self.state / "ca.crt"
+
+    @property
+    def certificate(self) -> Path:
+        return self.state / "agent.crt"
+
+    @property
+    def key(self) -> Path:
+        return self.state / "agent.key"
+
+    @property
+    def view(self) -> Path:
+        return self.state / "view"
+
+    @property
+    def pods(self) -> Path:
+        return self.state / "pods"
+
+    @property
+    def network(self) -> Path:
+        return self.state / "network"

@@ -1,0 +1,167 @@
+"""What the server told this node, kept on disk too, so that a restarted agent carries on when the server is away.
+
+One file per object, replaced whole, readable by root only: secrets are among them.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from apps.cluster import types
+from apps.cluster.types.agent import Changed, Objects
+from node_agent import disk
+
+log = logging.getLogger(__name__)
+
+KINDS: dict[str, type[types.Resource]] = {
+    "nodes": types.Node,
+    "services": types.Service,
+    "endpoints": types.Endpoints,
+    "configmaps": types.ConfigMap,
+    "secrets": types.Secret,
+    "pods": types.Pod,
+}
+Key = tuple[str, str]  # namespace, name
+
+
+@dataclass(slots=True)
+class Touched:
+    """What has changed since it was last asked for."""
+
+    kinds: set[str] = field(default_factory=set)
+    pods: set[str] = field(default_factory=set)  # uids
+
+
+class View:
+    """Safe to read from any thread; written by the connection's."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._lock = threading.Lock()
+        self._held: dict[str, dict[Key, Any]] = {kind: {} for kind in KINDS}
+        self._touched = Touched()
+        self._number = 0
+
+    @property
+    def number(self) -> int:
+        """Everything that concerns the node is known up to this number of the cluster's log."""
+        return self._number
+
+    def load(self) -> None:
+        """Take up what was kept on disk. A file that cannot be read is passed over: the server has it too."""
+        for kind, cls in KINDS.items():
+            for file in sorted((self._directory / kind).glob("*.json")):
+                try:
+                    self._keep(kind, types.decode_lenient(cls, file.read_bytes()))
+                except (OSError, msgspec.DecodeError) as error:
+                    log.warning("passing over %s: %s", file, error)
+        with contextlib.suppress(OSError, ValueError):
+            self._number = int((self._directory / "number").read_text())
+
+    def objects(self, frame: Objects) -> None:
+        """More of a kind, or with ``replace`` the whole of it."""
+        if frame.kind not in KINDS:
+            return
+        fresh = [(types.decode_lenient(KINDS[frame.kind], item), bytes(item)) for item in frame.items]
+        for found, text in fresh:
+            self._keep(frame.kind, found)
+            self._write(frame.kind, found, text)
+        with self._lock:
+            self._touched.kinds.add(frame.kind)
+        if frame.replace:
+            kept = {_key(found) for found, _ in fresh}
+            for key in [key for key in self._held[frame.kind] if key not in kept]:
+                self._drop(frame.kind, key)
+
+    def changed(self, frame: Changed) -> None:
+        if frame.kind not in KINDS:
+            return
+        found = types.decode_lenient(KINDS[frame.kind], frame.object)
+        if frame.type == "DELETED":
+            held = self._held[frame.kind].get(_key(found))
+            if held is None or held.metadata.uid == found.metadata.uid:
+                self._drop(frame.kind, _key(found))
+            return
+        self._keep(frame.kind, found)
+        self._write(frame.kind, found, bytes(frame.object))
+
+    def synced(self, number: int) -> Touched:
+        """All of the above up to ``number`` is in; what that touched."""
+        with self._lock:
+            touched, self._touched = self._touched, Touched()
+            self._number = number
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        disk.write(self._directory / "number", str(number).encode())
+        return touched
+
+    def pods(self) -> dict[str, types.Pod]:
+        """By uid."""
+        with self._lock:
+            return {pod.metadata.uid: pod for pod in self._held["pods"].values()}
+
+    def pod(self, namespace: str, name: str) -> types.Pod | None:
+        found: types.Pod | None = self._held["pods"].get((namespace, name))
+        return found
+
+    def node(self, name: str) -> types.Node | None:
+        found: types.Node | None = self._held["nodes"].get(("", name))
+        return found
+
+    def services(self) -> Iterable[types.Service]:
+        with self._lock:
+            return list(self._held["services"].values())
+
+    def endpoints(self) -> list[types.Endpoints]:
+        with self._lock:
+            return list(self._held["endpoints"].values())
+
+    def config_map(self, namespace: str, name: str) -> types.ConfigMap | None:
+        found: types.ConfigMap | None = self._held["configmaps"].get((namespace, name))
+        return found
+
+    def secret(self, namespace: str, name: str) -> types.Secret | None:
+        found: types.Secret | None = self._held["secrets"].get((namespace, name))
+        return found
+
+    def _keep(self, kind: str, found: types.Resource) -> None:
+        with self._lock:
+            before = self._held[kind].get(_key(found))
+            self._held[kind][_key(found)] = found
+            self._touch(kind, before)
+            self._touch(kind, found)
+
+    def _drop(self, kind: str, key: Key) -> None:
+        with self._lock:
+            before = self._held[kind].pop(key, None)
+            self._touch(kind, before)
+        self._file(kind, key).unlink(missing_ok=True)
+
+    def _touch(self, kind: str, found: types.Resource | None) -> None:
+        self._touched.kinds.add(kind)
+        if kind == "pods" and found is not None:
+            self._touched.pods.add(found.metadata.uid)
+
+    def _write(self, kind: str, found: types.Resource, text: bytes) -> None:
+        path = self._file(kind, _key(found))
+        try:
+            disk.write(path, text)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            disk.write(path, text)
+
+    def _file(self, kind: str, key: Key) -> Path:
+        namespace, name = (quote(part, safe="") for part in key)
+        return self._directory / kind / f"{namespace}+{name}.json"
+
+
+def _key(found: types.Resource) -> Key:
+    return found.metadata.namespace, found.metadata.name

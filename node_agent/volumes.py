@@ -1,0 +1,228 @@
+"""A pod's volumes on this machine: what they hold, where they are mounted, and their removal.
+
+Config maps and secrets are laid out so that an update shows all at once: the files are links through
+``..data``, which is switched by one rename.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+from apps.cluster import quantities, types
+from node_agent import disk
+from node_agent.pods.env import ConfigTrouble, Sources, config_map_content, decoded
+from node_agent.runtime.base import Mount
+
+FILE_MODE = 0o644
+DATA = "..data"
+TERMINATION_LOG = "termination-log"
+
+
+class Volumes:
+    """All volumes of all pods of the node, below one directory."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    def directory(self, uid: str) -> Path:
+        """Where the pod's files are."""
+        return self._root / uid
+
+    def prepare(self, pod: types.Pod, sources: Sources) -> dict[str, Path]:
+        """Make what is missing and bring the content up to date; the paths by volume name.
+
+        Raises ConfigTrouble with the volume's name when something is not there.
+        """
+        return {volume.name: self._volume(pod, volume, sources) for volume in pod.spec.volumes}
+
+    def mounts(
+        self, pod: types.Pod, container: types.Container, paths: Mapping[str, Path], attempt: int
+    ) -> list[Mount]:
+        """What the container's mount points show, its termination message file included."""
+        found = []
+        for index, wish in enumerate(container.volume_mounts):
+            source = paths.get(wish.name)
+            if source is None:
+                raise ConfigTrouble(f'no volume is named "{wish.name}"')
+            if wish.sub_path:
+                source = self._sub_path(pod, container, index, source, wish.sub_path)
+            found.append(
+                Mount(source=str(source), target=wish.mount_path, read_only=self._read_only(pod, wish))
+            )
+        if container.termination_message_path:
+            message = self.termination_log(pod.metadata.uid, container.name, attempt)
+            message.parent.mkdir(parents=True, exist_ok=True)
+            message.touch(0o666)
+            message.chmod(0o666)
+            found.append(Mount(source=str(message), target=container.termination_message_path))
+        return found
+
+    def termination_log(self, uid: str, container: str, attempt: int) -> Path:
+        return self.directory(uid) / "containers" / container / str(attempt) / TERMINATION_LOG
+
+    def held(self) -> list[str]:
+        """Uids of the pods that have files here."""
+        return [each.name for each in self._root.iterdir()] if self._root.exists() else []
+
+    def remove(self, uid: str) -> None:
+        disk.remove_tree(self.directory(uid))
+
+    def _read_only(self, pod: types.Pod, wish: types.VolumeMount) -> bool:
+        """Config maps and secrets are never written through a mount."""
+        volume = next(each for each in pod.spec.volumes if each.name == wish.name)
+        return bool(wish.read_only) or volume.config_map is not None or volume.secret is not None
+
+    def _volume(self, pod: types.Pod, volume: types.Volume, sources: Sources) -> Path:
+        own = self.directory(pod.metadata.uid) / "volumes" / volume.name
+        group = pod.spec.security_context.fs_group if pod.spec.security_context else None
+        try:
+            if volume.host_path is not None:
+                return host_path(volume.host_path)
+            if volume.config_map is not None:
+                project(own, _config_map_files(pod, volume.config_map, sources), group)
+            elif volume.secret is not None:
+                disk.mount_tmpfs(own)
+                project(own, _secret_files(pod, volume.secret, sources), group)
+            else:
+                _empty_dir(own, volume.empty_dir or types.EmptyDirVolumeSource(), group)
+        except (ConfigTrouble, OSError) as error:
+            raise ConfigTrouble(f'MountVolume.SetUp failed for volume "{volume.name}": {error}') from error
+        return own
+
+    def _sub_path(
+        self, pod: types.Pod, container: types.Container, index: int, source: Path, relative: str
+    ) -> Path:
+        """The part of a volume, held by a mount of its own: nobody can swap it for a link afterwards."""
+        held = self.directory(pod.metadata.uid) / "subpaths" / container.name / str(index)
+        if held.is_mount():
+            return held
+        try:
+            descriptor = disk.open_beneath(source, relative)
+        except OSError as error:
+            raise ConfigTrouble(f'subPath "{relative}" cannot be used: {error.strerror}') from error
+        try:
+            held.parent.mkdir(parents=True, exist_ok=True)
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                held.mkdir(exist_ok=True)
+            else:
+                held.touch()
+            disk.bind(f"/proc/self/fd/{descriptor}", held)
+        finally:
+            os.close(descriptor)
+        return held
+
+
+def host_path(source: types.HostPathVolumeSource) -> Path:
+    """The machine's own path, made or checked as its type says. Raises ConfigTrouble."""
+    path = Path(source.path)
+    if source.type == "DirectoryOrCreate":
+        path.mkdir(mode=0o755, parents=True, exist_ok=True)
+    elif source.type == "FileOrCreate" and not path.exists():
+        path.touch(0o644)
+    if source.type == "" and not path.exists():
+        path.mkdir(mode=0o755, parents=True)  # as the engine has always done
+    check = HOST_PATH_CHECKS.get(source.type)
+    if check is not None and not (path.exists() and check(path.stat().st_mode)):
+        raise ConfigTrouble(f"hostPath type check failed: {source.path} is not a {source.type}")
+    return path
+
+
+HOST_PATH_CHECKS = {
+    "Directory": stat.S_ISDIR,
+    "DirectoryOrCreate": stat.S_ISDIR,
+    "File": stat.S_ISREG,
+    "FileOrCreate": stat.S_ISREG,
+    "Socket": stat.S_ISSOCK,
+    "CharDevice": stat.S_ISCHR,
+    "BlockDevice": stat.S_ISBLK,
+}
+
+
+def chosen(
+    data: Mapping[str, bytes], items: list[types.KeyToPath], mode: int | None, *, what: str, optional: bool
+) -> dict[str, tuple[bytes, int]]:
+    """The files of a volume by relative path: every key, or the items asked for. Pure."""
+    mode = FILE_MODE if mode is None else mode
+    if not items:
+        return {key: (value, mode) for key, value in data.items()}
+    files = {}
+    for item in items:
+        if item.key not in data:
+            if optional:
+                continue
+            raise ConfigTrouble(f"{what} references non-existent key: {item.key}")
+        files[item.path] = (data[item.key], mode if item.mode is None else item.mode)
+    return files
+
+
+def project(root: Path, files: Mapping[str, tuple[bytes, int]], group: int | None = None) -> None:
+    """Make ``root`` hold exactly these files. Equal content stays untouched; new content shows at once."""
+    root.mkdir(parents=True, exist_ok=True)
+    version = f"..{_digest(files, group)}"
+    if (root / DATA).is_symlink() and os.readlink(root / DATA) == version:
+        return
+    fresh = root / version
+    for relative, (content, mode) in files.items():
+        path = fresh / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(mode if group is None else mode | 0o440)
+        if group is not None:
+            os.chown(path, -1, group)
+    fresh.mkdir(exist_ok=True)
+    new_link = root / "..data_new"
+    new_link.unlink(missing_ok=True)
+    new_link.symlink_to(version)
+    new_link.rename(root / DATA)
+    tops = {relative.split("/")[0] for relative in files}
+    for top in tops - {entry.name for entry in root.iterdir()}:
+        (root / top).symlink_to(f"{DATA}/{top}")
+    for entry in list(root.iterdir()):
+        if entry.name in tops or entry.name in (DATA, version):
+            continue
+        if entry.is_symlink():
+            entry.unlink()
+        else:
+            disk.remove_tree(entry)
+
+
+def _digest(files: Mapping[str, tuple[bytes, int]], group: int | None) -> str:
+    digest = hashlib.sha256(repr(group).encode())
+    for relative, (content, mode) in sorted(files.items()):
+        digest.update(f"{relative}\0{mode}\0{len(content)}\0".encode() + content)
+    return digest.hexdigest()[:16]
+
+
+def _config_map_files(
+    pod: types.Pod, source: types.ConfigMapVolumeSource, sources: Sources
+) -> dict[str, tuple[bytes, int]]:
+    found = sources.config_map(pod.metadata.namespace, source.name)
+    if found is None and not source.optional:
+        raise ConfigTrouble(f'configmap "{source.name}" not found')
+    data = {} if found is None else config_map_content(found)
+    return chosen(data, source.items, source.default_mode, what="configmap", optional=bool(source.optional))
+
+
+def _secret_files(
+    pod: types.Pod, source: types.SecretVolumeSource, sources: Sources
+) -> dict[str, tuple[bytes, int]]:
+    found = sources.secret(pod.metadata.namespace, source.secret_name)
+    if found is None and not source.optional:
+        raise ConfigTrouble(f'secret "{source.secret_name}" not found')
+    data = {} if found is None else decoded(found.data)
+    return chosen(data, source.items, source.default_mode, what="secret", optional=bool(source.optional))
+
+
+def _empty_dir(path: Path, source: types.EmptyDirVolumeSource, group: int | None) -> None:
+    if source.medium == "Memory":
+        size = 0 if source.size_limit is None else quantities.bytes_of(source.size_limit)
+        disk.mount_tmpfs(path, size, 0o777)
+    else:
+        path.mkdir(parents=True, exist_ok=True)
+    path.chmod(0o777 if group is None else 0o2777)
+    if group is not None:
+        os.chown(path, -1, group)

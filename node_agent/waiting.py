@@ -1,0 +1,65 @@
+"""Waiting without polling: alarms at a moment, and a gate that lets few through at once, the urgent first."""
+
+from __future__ import annotations
+
+import contextlib
+import heapq
+import itertools
+import threading
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
+
+def utcnow() -> datetime:
+    return datetime.now(UTC)
+
+
+class Alarms:
+    """Calls things at their time, from one thread of its own. What it calls must be quick."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._due: list[tuple[datetime, int, Callable[[], None]]] = []
+        self._order = itertools.count()
+        threading.Thread(target=self._run, name="alarms", daemon=True).start()
+
+    def at(self, moment: datetime, call: Callable[[], None]) -> None:
+        with self._changed:
+            heapq.heappush(self._due, (moment, next(self._order), call))
+            self._changed.notify()
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                while not self._due or self._due[0][0] > utcnow():
+                    wait = (self._due[0][0] - utcnow()).total_seconds() if self._due else None
+                    self._changed.wait(wait if wait is None else max(wait, 0.001))
+                call = heapq.heappop(self._due)[2]
+            call()
+
+
+class Gate:
+    """At most ``width`` inside. Lower ``rank`` goes first: a pod begun is finished before another begins."""
+
+    def __init__(self, width: int) -> None:
+        self._changed = threading.Condition()
+        self._free = width
+        self._queue: list[tuple[int, int]] = []
+        self._order = itertools.count()
+
+    @contextlib.contextmanager
+    def enter(self, rank: int) -> Iterator[None]:
+        with self._changed:
+            ticket = (rank, next(self._order))
+            heapq.heappush(self._queue, ticket)
+            while not self._free or self._queue[0] != ticket:
+                self._changed.wait()
+            heapq.heappop(self._queue)
+            self._free -= 1
+            self._changed.notify_all()
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += 1
+                self._changed.notify_all()
