@@ -29,12 +29,13 @@ def private_postgres() -> str:
     programs = _postgres_programs()
     folder = _folder("pg", OWNER)
     data = folder / "data"
-    initdb = [programs / "initdb", "-D", data, "-U", "drover", "-A", "trust", "-E", "UTF8", "--locale=C", "--no-sync"]
+    initdb: list[str | Path] = [programs / "initdb", "-D", data, "-U", "drover", "-A", "trust", "--no-sync"]
+    initdb += ["-E", "UTF8", "--locale=C"]
     user, group = _account(OWNER)
     subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user, group=group)
     options = [word for setting in (*POSTGRES, f"unix_socket_directories={folder}") for word in ("-c", setting)]
     _start([programs / "postgres", "-D", data, *options], folder, OWNER)
-    ready = [programs / "pg_isready", "-q", "-h", folder]
+    ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", folder]
     _await("PostgreSQL", folder, lambda: subprocess.run(ready, check=False, cwd=folder).returncode == 0)
     subprocess.run([programs / "createdb", "-h", folder, "-U", "drover", "drover"], check=True, cwd=folder)
     return f"postgres://drover@{quote(str(folder), safe='')}/drover"
