@@ -34,7 +34,7 @@ MATCHES = [
 
 
 @pytest.mark.parametrize(("text", "wanted"), MATCHES)
-def test_a_label_selector_matches(text, wanted):
+def test_a_label_selector_matches(text: str, wanted: bool) -> None:
     assert parse_labels(text).matches(WEB) is wanted
 
 
@@ -44,12 +44,12 @@ def test_a_label_selector_matches(text, wanted):
      "a b", "-a=b", "a=-",
      "a/b/c=d", "a=" + "x" * 64, "()", "a in (x)) "],
 )  # fmt: skip
-def test_what_is_no_label_selector_is_refused_in_words(text):
+def test_what_is_no_label_selector_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="unable to parse label selector"):
         parse_labels(text)
 
 
-def test_a_controllers_selector_wants_each_label_exactly():
+def test_a_controllers_selector_wants_each_label_exactly() -> None:
     selector = LabelSelector.of({"b": "2", "a": "1"})
     assert str(selector) == "a=1,b=2"
     assert selector.matches({"a": "1", "b": "2", "c": "3"})
@@ -66,16 +66,16 @@ POD = {"spec.nodeName": "n1", "status.phase": "Running", "metadata.name": "a"}
      ("spec.nodeName=n1,status.phase!=Failed", True), ("spec.nodeName=n1,status.phase!=Running", False),
      ("other=", True)],
 )  # fmt: skip
-def test_a_field_selector_matches(text, wanted):
+def test_a_field_selector_matches(text: str, wanted: bool) -> None:
     assert parse_fields(text).matches(POD) is wanted
 
 
-def test_a_backslash_escapes_in_a_field_selector():
+def test_a_backslash_escapes_in_a_field_selector() -> None:
     assert parse_fields(r"a=x\,y\=z\\,b=c").terms == (FieldTerm("a", r"x,y=z" + "\\"), FieldTerm("b", "c"))
 
 
 @pytest.mark.parametrize("text", ["a", "=b", "a=b=c", "a=b\\", r"a=\x", "a>b"])
-def test_what_is_no_field_selector_is_refused_in_words(text):
+def test_what_is_no_field_selector_is_refused_in_words(text: str) -> None:
     with pytest.raises(ValueError, match="invalid field selector"):
         parse_fields(text)
 
@@ -99,30 +99,32 @@ labels = st.dictionaries(keys, values)
 
 
 @given(selectors)
-def test_a_selector_written_out_reads_back_as_itself(selector):
+def test_a_selector_written_out_reads_back_as_itself(selector: LabelSelector) -> None:
     assert parse_labels(str(selector)) == selector
 
 
 @given(selectors, labels)
-def test_a_selector_matches_when_each_of_its_parts_does(selector, some):
+def test_a_selector_matches_when_each_of_its_parts_does(
+    selector: LabelSelector, some: dict[str, str]
+) -> None:
     assert selector.matches(some) is all(
         LabelSelector((part,)).matches(some) for part in selector.requirements
     )
 
 
 @given(labels, labels)
-def test_a_controllers_selector_is_a_subset_test(wanted, some):
+def test_a_controllers_selector_is_a_subset_test(wanted: dict[str, str], some: dict[str, str]) -> None:
     assert LabelSelector.of(wanted).matches(some) is (wanted.items() <= some.items())
 
 
 @given(st.lists(st.builds(FieldTerm, st.sampled_from(["a", "spec.x"]), st.text(), st.booleans()), max_size=3))
-def test_a_field_selector_written_out_reads_back_as_itself(terms):
+def test_a_field_selector_written_out_reads_back_as_itself(terms: list[FieldTerm]) -> None:
     selector = FieldSelector(tuple(terms))
     assert parse_fields(str(selector)) == selector
 
 
 @given(st.text(alphabet="ab=!<>(), \\.", max_size=20))
-def test_any_text_is_a_selector_or_a_value_error(text):
+def test_any_text_is_a_selector_or_a_value_error(text: str) -> None:
     for parse in (parse_labels, parse_fields):
         try:
             parse(text)

@@ -7,7 +7,9 @@ from datetime import datetime
 from ipaddress import IPv4Address
 
 from apps.cluster import names, types
+from apps.cluster.errors import invalid
 from apps.cluster.kinds import ages, meta, pod_checks, refusals
+from apps.cluster.kinds.transaction import CONTROLLERS, Transaction
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.types import Problem
 
@@ -34,14 +36,7 @@ def _problems(endpoints: types.Endpoints) -> Iterator[Problem]:
 
 
 def _address_problems(address: types.EndpointAddress, path: str) -> Iterator[Problem]:
-    """Also keeps services from pointing at what only the machine itself may reach."""
-    wrong = list(pod_checks.address_problems(f"{path}.ip", address.ip))
-    yield from wrong
-    if not wrong:
-        parsed = IPv4Address(address.ip)
-        if parsed.is_loopback or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
-            why = "may not be a loopback, link-local, multicast or unspecified address"
-            yield refusals.invalid(f"{path}.ip", address.ip, why)
+    yield from pod_checks.address_problems(f"{path}.ip", address.ip)
     if address.hostname:
         yield from refusals.spelled(f"{path}.hostname", address.hostname, names.dns_label_problem)
     if address.node_name:
@@ -55,6 +50,23 @@ def _port_problems(port: types.EndpointPort, path: str, *, alone: bool) -> Itera
         yield refusals.required(f"{path}.name")
     yield from pod_checks.port_problems(f"{path}.port", port.port)
     yield from refusals.one_of(f"{path}.protocol", port.protocol, pod_checks.PROTOCOLS)
+
+
+def _reachable(tx: Transaction, old: types.Endpoints | None, new: types.Endpoints) -> None:
+    """Keeps services from leading to what only the machine itself may reach; the system may know better."""
+    if CONTROLLERS in tx.actor.groups:
+        return
+    problems = []
+    for index, subset in enumerate(new.subsets):
+        for field in ("addresses", "not_ready_addresses"):
+            for position, address in enumerate(getattr(subset, field)):
+                parsed = IPv4Address(address.ip)
+                if parsed.is_loopback or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
+                    path = f"subsets[{index}].{types.wire_name(field)}[{position}].ip"
+                    why = "may not be a loopback, link-local, multicast or unspecified address"
+                    problems.append(refusals.invalid(path, address.ip, why))
+    if problems:
+        raise invalid(new.kind, new.metadata.name, problems)
 
 
 def _listed(endpoints: types.Endpoints, now: datetime) -> str:
@@ -78,6 +90,7 @@ ENDPOINTS = register(
         default=_default,
         validate=meta.checked(names.dns_subdomain_problem, _problems),
         validate_update=meta.checked_update(),
+        admit=(_reachable,),
         columns=(
             ages.NAME,
             Column("Endpoints", _listed, description="Addresses that answer."),

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, security
-from apps.cluster.kinds.transaction import Transaction
+from apps.cluster.kinds.transaction import CONTROLLERS, Transaction
 from apps.cluster.registry import Column, Kind, register
 
 FINALIZER = "kubernetes"
 NAME_LABEL = "kubernetes.io/metadata.name"
-CONTROLLERS = "system:controllers"
 
 
 def _default(namespace: types.Namespace) -> None:
     """A namespace is held by its finalizer until the namespace controller has emptied it."""
     deleting = namespace.metadata.deletion_timestamp is not None
-    namespace.metadata.labels[NAME_LABEL] = namespace.metadata.name
+    if not names.label_value_problem(namespace.metadata.name):
+        namespace.metadata.labels[NAME_LABEL] = namespace.metadata.name
     namespace.status.phase = "Terminating" if deleting else "Active"
     if not deleting and FINALIZER not in namespace.spec.finalizers:
         namespace.spec.finalizers.append(FINALIZER)

@@ -226,22 +226,29 @@ def _env_from_problems(sources: Sequence[types.EnvFromSource], path: str) -> Ite
 
 
 def resource_problems(resources: types.ResourceRequirements, path: str) -> Iterator[Problem]:
-    sound: dict[str, dict[str, int]] = {"limits": {}, "requests": {}}
-    for field, amounts in (("limits", resources.limits), ("requests", resources.requests)):
+    limits, requests = resources.limits, resources.requests
+    # A request that was copied from its limit is told about once, where it was written.
+    asked = {name: amount for name, amount in requests.items() if limits.get(name) != amount}
+    sound: set[str] = set()
+    for field, amounts in (("limits", limits), ("requests", asked)):
         for name, amount in amounts.items():
             at = f"{path}.{field}[{name}]"
-            if name not in RESOURCES:
-                yield refusals.unsupported(at, name, RESOURCES)
-                continue
-            wrong = list(amount_problems(at, amount))
+            wrong = list(_amount_problems(at, name, amount))
             yield from wrong
             if not wrong:
-                sound[field][name] = quantities.exact(amount)
-    for name, exact in sound["requests"].items():
-        if exact > sound["limits"].get(name, exact):
-            limit = resources.limits[name]
-            why = f"must be less than or equal to {name} limit of {limit}"
-            yield refusals.invalid(f"{path}.requests[{name}]", resources.requests[name], why)
+                sound.add(at)
+    for name, amount in asked.items():
+        compared = {f"{path}.limits[{name}]", f"{path}.requests[{name}]"}
+        if compared <= sound and quantities.exact(amount) > quantities.exact(limits[name]):
+            why = f"must be less than or equal to {name} limit of {limits[name]}"
+            yield refusals.invalid(f"{path}.requests[{name}]", amount, why)
+
+
+def _amount_problems(path: str, name: str, amount: types.Quantity) -> Iterator[Problem]:
+    if name not in RESOURCES:
+        yield refusals.unsupported(path, name, RESOURCES)
+    else:
+        yield from amount_problems(path, amount)
 
 
 def toleration_problems(tolerations: Sequence[types.Toleration], path: str) -> Iterator[Problem]:

@@ -75,7 +75,8 @@ def _port_problems(spec: types.ServiceSpec) -> Iterator[Problem]:
             yield refusals.required(f"{path}.name")
         yield from pod_checks.port_problems(f"{path}.port", port.port)
         yield from refusals.one_of(f"{path}.protocol", port.protocol, pod_checks.PROTOCOLS)
-        yield from _target_problems(f"{path}.targetPort", port.target_port)
+        if port.target_port != port.port:
+            yield from _target_problems(f"{path}.targetPort", port.target_port)
         if port.app_protocol:
             yield from refusals.spelled(f"{path}.appProtocol", port.app_protocol, names.label_key_problem)
         if (port.protocol, port.port) in seen_ports:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from apps.cluster.actors import Actor
 from apps.cluster.registry import Kind
 from apps.cluster.selectors import FieldSelector, LabelSelector
+
+CONTROLLERS: Final = "system:controllers"
+"""The group of the system's own actors."""
 
 
 class Transaction(Protocol):
