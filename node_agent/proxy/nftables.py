@@ -142,7 +142,7 @@ def changes(before: Objects, after: Objects, table: str) -> Iterator[str]:
 
 
 def _added(before: Objects, after: Objects, table: str) -> Iterator[str]:
-    for name in after.clients.keys() - before.clients.keys():
+    for name in [one for one in after.clients if one not in before.clients]:
         kind = f"type ipv4_addr; flags dynamic,timeout; timeout {after.clients[name]}s;"
         yield f"add set ip {table} {name} {{ {kind} }}"
     for name, rules in after.chains.items():

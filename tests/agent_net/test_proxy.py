@@ -17,8 +17,10 @@ import pytest
 from apps.cluster import types
 from node_agent.names import Names
 from node_agent.network.bridge import BridgeNetwork
+from node_agent.network.saved import parse
+from node_agent.proxy import chains, iptables
 from node_agent.proxy.client import ROOT, ProxyProcess
-from node_agent.proxy.rules import HostPort, Target
+from node_agent.proxy.rules import HostPort, Target, plan
 from tests.agent_net.lab import NODE, OUTSIDE, PATIENCE, Server, Space, UdpClient, ask, machine
 from tests.agent_net.objects import endpoints, service
 
@@ -348,3 +350,45 @@ def test_it_stays_small(cluster: Cluster) -> None:
     kilobytes = next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
     print(f"{cluster.backend}: {kilobytes} kB")
     assert kilobytes < 25 * 1024
+
+
+def test_many_small_changes_end_where_one_big_one_would(cluster: Cluster) -> None:
+    """Every kind of rule, edited in place, is what a fresh process would write, and what a check expects."""
+    everything = [
+        WEB,
+        service("sticky", "10.254.0.80", ("", 80, 30080), sticky=60),
+        service("dns", "10.254.0.81", ("dns", 53, 30053), protocol="UDP"),
+        service("two", "10.254.0.82", ("a", 80, 0), ("b", 81, 30082)),
+    ]
+    hosts = [HostPort("tcp", 8088, Target("10.64.3.9", 80), name="default/x")]
+    hosts += [HostPort("udp", 8089, Target("10.64.3.9", 80), address=NODE)]
+    for step in range(10):
+        some = everything[step % 3 :]
+        found = [
+            endpoints(
+                one.metadata.name,
+                [f"10.64.3.{20 + pod}" for pod in range((step + index) % 4)],
+                *[(port.name, 8080 + step % 2) for port in one.spec.ports],
+                protocol=one.spec.ports[0].protocol,
+            )
+            for index, one in enumerate(some)
+        ]
+        cluster.update(some, found, hosts[step % 3 :])
+    edited = sorted(cluster.rules().splitlines())
+    cluster.proxy.stop()
+    cluster.proxy = cluster.new_proxy()
+    cluster.update(some, found, hosts[9 % 3 :])
+    assert sorted(cluster.rules().splitlines()) == edited
+    ruleset = chains.render(plan(some, found, hosts[9 % 3 :]), cluster.names)
+    if cluster.backend == "iptables":
+        assert iptables.lacking(ruleset, parse(cluster.space.command("iptables-legacy-save"))) == []
+
+
+def test_a_forced_backend_that_does_not_exist_is_said_so(cluster: Cluster) -> None:
+    argv = [sys.executable, "-m", "node_agent.proxy", "--instance", "abcdef"]
+    environment = {**os.environ, "DROVER_PROXY_BACKEND": "ipvs"}
+    done = cluster.space.run(
+        lambda: subprocess.run(argv, cwd=ROOT, capture_output=True, check=False, env=environment)
+    )
+    assert done.returncode == 1
+    assert b"must be iptables or nftables" in done.stderr

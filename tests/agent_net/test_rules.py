@@ -1,0 +1,349 @@
+"""What the rules of a node must do: the plan, and its two renderings."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from apps.cluster import types
+from node_agent.names import Names
+from node_agent.network.saved import Saved
+from node_agent.proxy import chains, iptables, nftables, objects
+from node_agent.proxy.messages import Order
+from node_agent.proxy.rules import (
+    AFFINITY_SECONDS,
+    Flow,
+    HostPort,
+    Portal,
+    Target,
+    Wanted,
+    plan,
+    stale_flows,
+)
+from tests.agent_net.objects import endpoints, service
+
+NAMES = Names("a1b2c3")
+VIP = "10.254.0.7"
+
+ADDRESSES = st.integers(2, 250).map(lambda last: f"10.64.0.{last}")
+TARGETS = st.lists(st.builds(Target, ADDRESSES, st.sampled_from([80, 8080])), max_size=4).map(
+    lambda some: tuple(sorted(set(some)))
+)
+HOST_PORTS = st.builds(
+    HostPort,
+    st.sampled_from(["tcp", "udp"]),
+    st.integers(1, 65535),
+    st.builds(Target, ADDRESSES, st.just(80)),
+    st.sampled_from(["", "198.51.100.1"]),
+)
+
+
+@st.composite
+def wishes(draw: st.DrawFn) -> Wanted:
+    """Some of twelve portals, each with targets or without, and some host ports."""
+    portals = [
+        Portal(
+            name=f"default/s{number}",
+            protocol=draw(st.sampled_from(["tcp", "udp"])),
+            address=f"10.254.0.{number + 10}",
+            port=80,
+            node_port=draw(st.sampled_from([0, 30000 + number])),
+            affinity=draw(st.sampled_from([0, 60, 10800])),
+            targets=draw(TARGETS),
+        )
+        for number in draw(st.sets(st.integers(0, 11)))
+    ]
+    return Wanted(tuple(sorted(portals)), tuple(sorted(set(draw(st.lists(HOST_PORTS, max_size=3))))))
+
+
+def test_a_service_is_one_portal_per_port() -> None:
+    two = service("web", VIP, ("http", 80, 30080), ("admin", 81, 0))
+    found = endpoints("web", ["10.64.0.3", "10.64.0.2"], ("http", 8080), ("admin", 9090))
+    assert plan([two], [found]).portals == (
+        Portal(
+            "default/web:admin",
+            "tcp",
+            VIP,
+            81,
+            targets=(Target("10.64.0.2", 9090), Target("10.64.0.3", 9090)),
+        ),
+        Portal(
+            "default/web:http",
+            "tcp",
+            VIP,
+            80,
+            node_port=30080,
+            targets=(Target("10.64.0.2", 8080), Target("10.64.0.3", 8080)),
+        ),
+    )
+
+
+def test_a_named_target_port_may_differ_from_pod_to_pod() -> None:
+    found = endpoints("web", ["10.64.0.2"], ("", 8080))
+    found.subsets += endpoints("web", ["10.64.0.3"], ("", 9090)).subsets
+    (portal,) = plan([service("web", VIP, ("", 80, 0))], [found]).portals
+    assert portal.targets == (Target("10.64.0.2", 8080), Target("10.64.0.3", 9090))
+
+
+def test_who_is_not_ready_gets_nothing() -> None:
+    found = endpoints("web", ["10.64.0.2"], ("", 80), not_ready=("10.64.0.3",))
+    (portal,) = plan([service("web", VIP, ("", 80, 0))], [found]).portals
+    assert portal.targets == (Target("10.64.0.2", 80),)
+
+
+@pytest.mark.parametrize(
+    "address", ["", "None", "fd00::7"], ids=["no address yet", "headless", "an address of the other family"]
+)
+def test_no_rules_for(address: str) -> None:
+    assert plan([service("web", address, ("", 80, 0))], []) == Wanted()
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        endpoints("other", ["10.64.0.2"], ("", 80)),
+        endpoints("web", ["10.64.0.2"], ("", 80), namespace="elsewhere"),
+        endpoints("web", ["10.64.0.2"], ("named", 80)),
+        endpoints("web", ["10.64.0.2"], ("", 80), protocol="UDP"),
+        endpoints("web", ["fd00::2"], ("", 80)),
+    ],
+    ids=["of another service", "of another namespace", "of another port", "of another protocol", "IPv6"],
+)
+def test_endpoints_that_are_not_this_ports(others: types.Endpoints) -> None:
+    (portal,) = plan([service("web", VIP, ("", 80, 0))], [others]).portals
+    assert portal.targets == ()
+
+
+@pytest.mark.parametrize(("sticky", "seconds"), [(0, 0), (600, 600)])
+def test_affinity_in_seconds(sticky: int, seconds: int) -> None:
+    (portal,) = plan([service("web", VIP, ("", 80, 0), sticky=sticky)], []).portals
+    assert portal.affinity == seconds
+
+
+def test_affinity_without_a_time_is_the_apis_default() -> None:
+    sticky = service("web", VIP, ("", 80, 0), sticky=1)
+    sticky.spec.session_affinity_config = None
+    assert plan([sticky], []).portals[0].affinity == AFFINITY_SECONDS
+
+
+def test_of_two_services_with_one_node_port_the_first_has_it() -> None:
+    wanted = plan([service("b", "10.254.0.8", ("", 80, 30080)), service("a", VIP, ("", 80, 30080))], [])
+    assert [(one.name, one.node_port) for one in wanted.portals] == [("default/a", 30080), ("default/b", 0)]
+
+
+def test_of_two_pods_with_one_host_port_the_first_has_it() -> None:
+    one, two = (HostPort("tcp", 80, Target(address, 80)) for address in ("10.64.0.2", "10.64.0.3"))
+    assert plan([], [], [two, one]).host_ports == (one,)
+
+
+@given(st.permutations(range(5)))
+def test_the_order_of_what_comes_in_does_not_matter(order: list[int]) -> None:
+    services = [
+        service(f"s{number}", f"10.254.0.{number + 10}", ("", 80, 30000 + number)) for number in order
+    ]
+    found = [endpoints(f"s{number}", ["10.64.0.3", "10.64.0.2"], ("", 80)) for number in reversed(order)]
+    first = plan(
+        sorted(services, key=lambda one: one.metadata.name), sorted(found, key=lambda one: one.metadata.name)
+    )
+    assert plan(services, found) == first
+
+
+@given(wishes())
+def test_what_is_wanted_survives_the_way_to_the_process(wanted: Wanted) -> None:
+    order = Order(3, wanted)
+    assert msgspec.json.decode(msgspec.json.encode(order), type=Order) == order
+
+
+PORTAL = Portal("default/dns", "udp", VIP, 53, node_port=30053, targets=(Target("10.64.0.2", 53),))
+OTHER = msgspec.structs.replace(PORTAL, targets=(Target("10.64.0.3", 53),))
+NOBODY = msgspec.structs.replace(PORTAL, targets=())
+OVER_TCP = msgspec.structs.replace(PORTAL, protocol="tcp")
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "flows"),
+    [
+        ((PORTAL,), (PORTAL,), []),
+        ((PORTAL,), (OTHER,), [Flow("", 30053, ("10.64.0.3",)), Flow(VIP, 53, ("10.64.0.3",))]),
+        ((PORTAL,), (), [Flow("", 30053), Flow(VIP, 53)]),
+        ((PORTAL,), (NOBODY,), [Flow("", 30053), Flow(VIP, 53)]),
+        ((), (PORTAL,), [Flow("", 30053, ("10.64.0.2",)), Flow(VIP, 53, ("10.64.0.2",))]),
+        (None, (PORTAL,), [Flow("", 30053, ("10.64.0.2",)), Flow(VIP, 53, ("10.64.0.2",))]),
+        ((OVER_TCP,), (), []),
+    ],
+    ids=["same", "moved", "service gone", "endpoints gone", "new", "nobody knows", "tcp"],
+)
+def test_flows_to_forget(
+    before: tuple[Portal, ...] | None, after: tuple[Portal, ...], flows: list[Flow]
+) -> None:
+    assert list(stale_flows(None if before is None else Wanted(before), Wanted(after))) == flows
+
+
+@given(wishes())
+def test_every_jump_leads_to_a_chain_of_the_same_table(wanted: Wanted) -> None:
+    ruleset = chains.render(wanted, NAMES)
+    known = {"DNAT", "MARK", "MASQUERADE", "REJECT", "RETURN"}
+    for own in ruleset.tables.values():
+        targets = {rule.target for rules in own.values() for rule in rules}
+        assert targets - known <= own.keys()
+
+
+@given(wishes())
+def test_every_name_is_ours_and_short_enough(wanted: Wanted) -> None:
+    for own in chains.render(wanted, NAMES).tables.values():
+        assert all(len(name) <= 28 and iptables._is_ours(name, NAMES) for name in own)
+        assert not any(iptables._is_ours(name, Names("ffffff")) for name in own)
+
+
+@given(wishes())
+def test_every_portal_is_served_or_refused(wanted: Wanted) -> None:
+    ruleset = chains.render(wanted, NAMES)
+    served = Counter(
+        rule.destination for rule in ruleset.tables["nat"][NAMES.chain("SERVICES")] if rule.destination
+    )
+    refused = {
+        rule.destination for rule in ruleset.tables["filter"][NAMES.chain("REFUSE")] if rule.destination
+    }
+    assert served.keys() | refused == {f"{one.address}/32" for one in wanted.portals}
+    assert not served.keys() & refused
+    assert set(served.values()) <= {1}
+
+
+@given(wishes())
+def test_every_target_has_the_same_chance(wanted: Wanted) -> None:
+    ruleset = chains.render(wanted, NAMES)
+    for portal in wanted.portals:
+        if not portal.targets:
+            continue
+        rules = ruleset.tables["nat"][chains._Parts(NAMES).portal(portal)]
+        left, shares = 1.0, []
+        for rule in rules[-len(portal.targets) :]:
+            chance = re.search(r"--probability (\S+)", rule.text())
+            share = left * (float(chance[1]) if chance else 1.0)
+            shares.append(share)
+            left -= share
+        assert shares == pytest.approx([1 / len(portal.targets)] * len(portal.targets), rel=1e-6)
+
+
+@given(wishes(), wishes())
+def test_a_difference_leads_from_one_chain_to_the_other(before: Wanted, after: Wanted) -> None:
+    one, other = (chains.render(wanted, NAMES).tables["nat"] for wanted in (before, after))
+    for name in one.keys() & other.keys():
+        start, removed, added = iptables.difference(one[name], other[name])
+        assert (*one[name][:start], *added, *one[name][start + removed :]) == other[name]
+
+
+@given(wishes())
+def test_what_is_in_place_lacks_nothing(wanted: Wanted) -> None:
+    ruleset = chains.render(wanted, NAMES)
+    rules = {
+        (table, chain): [rule.text() for rule in rules]
+        for table, own in ruleset.tables.items()
+        for chain, rules in own.items()
+    }
+    rules.update({where: [hook.text()] for where, hook in ruleset.hooks.items()})
+    assert iptables.lacking(ruleset, Saved(rules, {})) == []
+    assert iptables.lacking(ruleset, Saved({}, {}))
+    assert "-I " not in iptables.restore_text(ruleset, Saved(rules, {}), NAMES)
+
+
+def test_rules_read_as_iptables_save_prints_them() -> None:
+    portal = Portal("default/web:http", "tcp", VIP, 80, affinity=60, targets=(Target("10.64.0.2", 8080),))
+    parts = chains._Parts(NAMES)
+    own, target = parts.portal_chains(portal)
+    end = target[0]
+    assert parts.to_portal(portal).text() == (
+        f'-d {VIP}/32 -p tcp -m comment --comment "default/web:http" -m tcp --dport 80 -j {own[0]}'
+    )
+    assert [rule.text() for rule in own[1]] == [
+        f"-d {VIP}/32 ! -i {NAMES.bridge} -p tcp -m tcp --dport 80 -j {NAMES.chain('MARK')}",
+        f"-m recent --rcheck --seconds 60 --reap --name {end} --mask 255.255.255.255 --rsource -j {end}",
+        f"-j {end}",
+    ]
+    assert [rule.text() for rule in target[1]] == [
+        f"-s 10.64.0.2/32 -j {NAMES.chain('MARK')}",
+        f"-p tcp -m recent --set --name {end} --mask 255.255.255.255 --rsource "
+        "-j DNAT --to-destination 10.64.0.2:8080",
+    ]
+
+
+@given(wishes(), wishes())
+def test_nftables_batches_lead_from_one_state_to_the_other(before: Wanted, after: Wanted) -> None:
+    one, other = objects.render(before, NAMES), objects.render(after, NAMES)
+    table = Table()
+    table.apply(nftables.whole(one, "t"))
+    assert table == Table.of(one)
+    for batch in nftables.changes(one, other, "t"):
+        table.apply(batch)
+    assert table == Table.of(other)
+    assert not list(nftables.changes(other, other, "t"))
+
+
+class Table:
+    """As much of nft as the batches use: it refuses what the kernel would refuse."""
+
+    def __init__(self) -> None:
+        self.chains: dict[str, list[str]] = {}
+        self.elements: dict[str, set[str]] = {}
+
+    @classmethod
+    def of(cls, state: objects.Objects) -> Table:
+        made = cls()
+        made.chains = {
+            name: [rule for rule in rules if not rule.startswith("type ")]
+            for name, rules in state.chains.items()
+        }
+        made.elements = {
+            name: {f"{key} : {value}" if value else key for key, value in some.items()}
+            for name, some in state.elements.items()
+        }
+        made.elements.update({name: set() for name in state.clients})
+        return made
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Table) and (self.chains, self.elements) == (other.chains, other.elements)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def apply(self, batch: str) -> None:
+        for line in batch.splitlines():
+            verb, what, _, _, *words = line.split(" ")
+            name, rest = (words[0], " ".join(words[1:])) if words else ("", "")
+            if what != "table":
+                self._do(verb, what, name, rest)
+        for reference in self._references():
+            assert reference in self.chains or reference in self.elements, reference
+
+    def _do(self, verb: str, what: str, name: str, rest: str) -> None:
+        match verb, what:
+            case "add", "chain":
+                self.chains[name] = []
+            case "add", "map" | "set":
+                self.elements[name] = set()
+            case "add", "rule":
+                self.chains[name].append(rest)
+            case "add", "element":
+                self.elements[name] |= set(rest.strip("{} ").split(", "))
+            case "delete", "element":
+                keys = set(rest.strip("{} ").split(", "))
+                gone = {one for one in self.elements[name] if one.split(" : ")[0] in keys}
+                assert len(gone) == len(keys)
+                self.elements[name] -= gone
+            case "flush", "chain":
+                self.chains[name].clear()
+            case "delete", "chain":
+                assert not self.chains.pop(name)
+            case "delete", "set":
+                del self.elements[name]
+            case _:
+                raise AssertionError(f"{verb} {what}")
+
+    def _references(self) -> set[str]:
+        rules = [rule for rules in self.chains.values() for rule in rules]
+        text = "\n".join([*rules, *(one for some in self.elements.values() for one in some)])
+        return set(re.findall(r"(?:goto|jump) ([\w-]+)", text)) | set(re.findall(r"@([\w-]+)", text))
