@@ -120,7 +120,7 @@ WHITENOISE_USE_FINDERS = True
 # Default: no. Every view of the REST adapter says what it allows.
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [],
-    "DEFAULT_PERMISSION_CLASSES": ["apps.api.drf.DenyAll"],
+    "DEFAULT_PERMISSION_CLASSES": ["apps.api.permissions.DenyAll"],
     "UNAUTHENTICATED_USER": None,
 }
 

@@ -1,5 +1,9 @@
 """Django's routes: what is neither the REST API's nor a socket's."""
 
-from django.urls import URLPattern, URLResolver
+from django.urls import include, path
 
-urlpatterns: list[URLPattern | URLResolver] = []
+urlpatterns = [
+    path("", include("apps.api.urls")),
+    path("", include("apps.accounts.urls")),
+    path("", include("apps.dashboard.urls")),
+]
