@@ -1,0 +1,34 @@
+"""A served cluster: its objects, and both adapters as an administrator asks them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from apps.accounts import policy, tokens
+from apps.cluster import work
+from tests.api.doors import DOORS, Door
+
+
+@pytest.fixture
+def served(cluster: None, settings: Any) -> Iterator[None]:
+    """The cluster behind the adapters; the database threads let go of it in the end."""
+    settings.ROOT_URLCONF = "apps.api.urls"
+    policy.forget()
+    yield
+    work.release()
+    policy.forget()
+
+
+@pytest.fixture
+def admin(served: None) -> str:
+    """A token that may do everything."""
+    return tokens.issue("root", ["system:masters", "system:authenticated"])
+
+
+@pytest.fixture(params=DOORS, ids=lambda door: door.name)
+def door(request: pytest.FixtureRequest, admin: str) -> Door:
+    adapter: type[Door] = request.param
+    return adapter(admin)
