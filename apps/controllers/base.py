@@ -17,7 +17,7 @@ from apps.cluster.actors import Actor, system
 from apps.cluster.errors import ApiError, Conflict, Forbidden, NotFound, Unavailable
 from apps.cluster.kinds import EVENT
 from apps.cluster.log import Change
-from apps.cluster.registry import Kind
+from apps.cluster.registry import Kind, by_key
 from apps.cluster.transaction import Transaction
 from apps.controllers.actions import Actions, Delete, Fingerprint, Note
 from apps.controllers.reading import Reader
@@ -137,13 +137,14 @@ class Controller(ABC, Generic[V]):
 
 def allow(actor: Actor, actions: Actions) -> None:
     """Every verb of the plan against the actor's own rules. Raises Forbidden."""
-    asked = {(update.kind, "update", update.obj.metadata.namespace, "") for update in actions.updates}
-    asked |= {(make.kind, "create", make.obj.metadata.namespace, "") for make in actions.creates}
-    asked |= {(removal.kind, "delete", removal.namespace, "") for removal in actions.deletes}
-    asked |= {(update.kind, "update", update.obj.metadata.namespace, "status") for update in actions.statuses}
+    asked = {(update.kind.key, "update", update.obj.metadata.namespace, "") for update in actions.updates}
+    asked |= {(make.kind.key, "create", make.obj.metadata.namespace, "") for make in actions.creates}
+    asked |= {(removal.kind.key, "delete", removal.namespace, "") for removal in actions.deletes}
+    asked |= {(told.kind.key, "update", told.obj.metadata.namespace, "status") for told in actions.statuses}
     if notes(actions):
-        asked.add((EVENT, "create", "", ""))
-    for kind, verb, namespace, subresource in asked:
+        asked.add((EVENT.key, "create", "", ""))
+    for key, verb, namespace, subresource in asked:
+        kind = by_key(key)
         decision = policy.authorize(
             actor, verb, kind.group, kind.plural, subresource=subresource, namespace=namespace
         )

@@ -207,16 +207,16 @@ def with_owners(pod: types.Pod, owners: list[types.OwnerReference]) -> Update:
 def refusal(view: View, error: ApiError, now: datetime) -> Actions:
     """The pods could not be made: say so where the user looks, in the controller's events and status."""
     rc = view.controller
-    told = Note(about=rc, reason="FailedCreate", message=f"Error creating: {error.message}", warning=True)
-    failure = types.Condition(
-        type="ReplicaFailure", status="True", reason="FailedCreate", message=error.message
-    )
+    # The refused pod's name was made up anew, and would make the same refusal a new one each time.
+    why = error.message.replace(error.name, f"{rc.metadata.name}-") if error.name else error.message
+    told = Note(about=rc, reason="FailedCreate", message=f"Error creating: {why}", warning=True)
+    failure = types.Condition(type="ReplicaFailure", status="True", reason="FailedCreate", message=why)
     counted, _ = status_of(rc, sort_herd(view).mine, 0, now)
     status = replace(counted, conditions=with_condition(rc.status.conditions, failure, now))
     before = condition(rc.status.conditions, "ReplicaFailure")
     return Actions(
         statuses=told_status(rc, status),
-        events=(told,) if before is None or before.message != error.message else (),
+        events=(told,) if before is None or before.message != why else (),
     )
 
 
