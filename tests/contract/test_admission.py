@@ -115,6 +115,13 @@ def test_an_update_that_leaves_the_address_out_keeps_it() -> None:
     assert kept.spec.ports == service.spec.ports
 
 
+def test_an_update_that_only_leaves_out_what_was_given_is_no_write() -> None:
+    create(SERVICE, spec__type="NodePort")
+    before = store.clock()
+    update(SERVICE, build(SERVICE, spec__type="NodePort"))
+    assert store.clock() == before
+
+
 # Node ports
 
 
