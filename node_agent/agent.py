@@ -53,6 +53,7 @@ class Agent:
             address=settings.address,
             allocatable=machine.capacity(settings.state),
             memory=machine.memory_bytes(),
+            lowest_oom_score=machine.lowest_oom_score(),
         )
         self._rewire = Coalesced("rewire", self._wire)
         self._upkeep = Coalesced("upkeep", self._keep_up, every=UPKEEP_SECONDS)

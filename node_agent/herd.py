@@ -30,6 +30,7 @@ class Herd:
         self._workers: dict[str, PodWorker] = {}
         self._server_spoke = False  # until then a container without a pod may be one we were not told of yet
         self._relist_now = threading.Event()
+        self._stopped = False
         self._shown: dict[str, list[Seen]] = {}  # the engine's containers by pod, as last listed
         self._listed_at: datetime | None = None
 
@@ -40,6 +41,11 @@ class Herd:
             time.sleep(ENGINE_RETRY_SECONDS)
         threading.Thread(target=self._follow, args=(began,), name="engine events", daemon=True).start()
         threading.Thread(target=self._keep_listing, name="relist", daemon=True).start()
+
+    def stop(self) -> None:
+        """Decide nothing more. What runs goes on running."""
+        with self._lock:
+            self._stopped, self._workers = True, {}
 
     def synced(self, touched: Touched) -> None:
         """The view has moved on; wake the pods it concerns."""
@@ -101,6 +107,8 @@ class Herd:
         for each in containers:
             shown[each.uid].append(each)
         with self._lock:
+            if self._stopped:
+                return True
             self._shown, self._listed_at = shown, asked_at
             known = dict(self._workers)
             self._hand_out(self._view.pods())
@@ -119,14 +127,14 @@ class Herd:
             self._desire(uid, None)
 
     def _keep_listing(self) -> None:
-        while True:
+        while not self._stopped:
             self._relist_now.wait(RELIST_SECONDS)
             self._relist_now.clear()
             self._relist()
 
     def _follow(self, since: datetime) -> None:
         """Everything the engine reports, from ``since`` on, over as many connections as it takes."""
-        while True:
+        while not self._stopped:
             try:
                 for happening in self._tools.runtime.happenings(since):
                     since = happening.at

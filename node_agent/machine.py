@@ -16,10 +16,19 @@ PODS = 110
 MEMORY_SHORT = 100 * 1024**2  # bytes left below which the node says so
 DISK_SHORT_PART = 0.10
 PIDS_SHORT_PART = 0.05
+CAP_SYS_RESOURCE = 24
 
 
 def memory_bytes() -> int:
     return _meminfo()["MemTotal"]
+
+
+def lowest_oom_score() -> int:
+    """How far the kernel lets a process here be spared; without CAP_SYS_RESOURCE not at all."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("CapEff:") and int(line.split()[1], 16) >> CAP_SYS_RESOURCE & 1:
+            return -1000
+    return int(_line("/proc/self/oom_score_adj") or 0)
 
 
 def boot_id() -> str:

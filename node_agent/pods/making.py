@@ -101,6 +101,7 @@ class Making:
             env=env,
             mounts=mounts + self._etc(pod, container, address),
             node_memory=tools.node.memory,
+            lowest_oom_score=tools.node.lowest_oom_score,
         )
         return tools.runtime.create(wanted)
 

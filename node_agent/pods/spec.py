@@ -38,7 +38,9 @@ def container_name(pod: types.Pod, container: str, attempt: int) -> str:
     return f"k8s_{container}_{meta.name}_{meta.namespace}_{meta.uid}_{attempt}"
 
 
-def sandbox_spec(names: Names, pod: types.Pod, attempt: int) -> ContainerSpec:
+def sandbox_spec(
+    names: Names, pod: types.Pod, attempt: int, lowest_oom_score: int = 0
+) -> ContainerSpec:
     """The pause container: it holds the pod's network and IPC while containers come and go."""
     host = bool(pod.spec.host_network)
     return ContainerSpec(
@@ -48,7 +50,7 @@ def sandbox_spec(names: Names, pod: types.Pod, attempt: int) -> ContainerSpec:
         hostname="" if host else hostname(pod),
         network="host" if host else "none",
         ipc="shareable",
-        oom_score=SANDBOX_OOM,
+        oom_score=max(SANDBOX_OOM, lowest_oom_score),
         cpu_shares=SMALLEST_SHARES,
     )
 
@@ -64,6 +66,7 @@ def app_spec(
     env: Mapping[str, str],
     mounts: Sequence[Mount],
     node_memory: int,
+    lowest_oom_score: int = 0,
 ) -> ContainerSpec:
     """One of the pod's own containers. Raises ConfigTrouble when it must not run as it asks to."""
     own, shared = container.security_context or types.SecurityContext(), pod.spec.security_context
@@ -95,7 +98,7 @@ def app_spec(
         cpu_quota=cpu_quota(cpu_limit),
         memory=0 if memory_limit is None else quantities.bytes_of(memory_limit),
         pids=PIDS,
-        oom_score=oom_score(pod, container, node_memory),
+        oom_score=max(oom_score(pod, container, node_memory), lowest_oom_score),
     )
 
 

@@ -133,7 +133,9 @@ class Steps:
             self._voice.say(
                 "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", container=""
             )
-        wanted = spec.sandbox_spec(self._tools.names, pod, step.attempt)
+        wanted = spec.sandbox_spec(
+            self._tools.names, pod, step.attempt, self._tools.node.lowest_oom_score
+        )
         try:
             id = self._tools.runtime.create(wanted)
         except EngineAway:

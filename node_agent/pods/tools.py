@@ -55,6 +55,7 @@ class Node:
     address: str
     allocatable: dict[str, types.Quantity]
     memory: int
+    lowest_oom_score: int = 0
     network_up: bool = False
 
     def place(self, pod_ip: str) -> Place:
