@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import django
-from channels.auth import AuthMiddlewareStack
 from channels.routing import URLRouter
 from django.core.asgi import get_asgi_application
 from django.urls import path
@@ -27,7 +26,7 @@ _pages = get_asgi_application()
 _sockets = URLRouter(
     [
         path("nodes/agent", AgentConsumer.as_asgi()),
-        path("live", AuthMiddlewareStack(LiveConsumer.as_asgi())),
+        path("live", LiveConsumer.as_asgi()),
     ]
 )
 

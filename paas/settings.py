@@ -113,7 +113,6 @@ SECURE_REFERRER_POLICY = "same-origin"
 
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE / "static"]
-STATIC_ROOT = STATE / "static"
 # Found beside the code at start: no collecting step stands between a clone and the first page.
 WHITENOISE_USE_FINDERS = True
 

@@ -61,7 +61,7 @@ class Logout(LogoutView):
     next_page = "/login"
 
 
-class SetupForm(BaseUserCreationForm[User]):
+class SetupForm(BaseUserCreationForm):  # type: ignore[type-arg]  # Django's own is not subscriptable
     """The first administrator's name and password, held to the password rules."""
 
     class Meta:

@@ -17,7 +17,7 @@ from typing import Any
 
 from channels.generic.websocket import AsyncWebsocketConsumer
 
-from apps.accounts import identity, policy
+from apps.accounts import authentication, policy
 from apps.cluster import hub, store
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, Gone, Unauthorized
@@ -104,7 +104,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.stirred = asyncio.Event()
         self.speaking: list[asyncio.Task[None]] = []
         try:
-            self.who: Actor = await identity.of_scope(self.scope)
+            self.who: Actor = await authentication.of_scope(self.scope)
         except Unauthorized:
             await self.accept()  # a refused handshake tells the page nothing, a close code does
             await self.close(SIGNED_OUT, "You are signed out.")
@@ -179,7 +179,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _still_here(self) -> bool:
         """Whether the session still stands for the same person with the same groups."""
         try:
-            return await identity.of_scope(self.scope) == self.who
+            return await authentication.of_scope(self.scope) == self.who
         except ApiError:
             return False
 
