@@ -18,7 +18,7 @@ down: ## remove everything that `up` started, workloads included, and nothing el
 
 test: ## all set-up, then every test: unit, contract, cluster on real Docker, kubectl, browser
 	@scripts/setup test
-	@exec $(PYTHON) -m pytest $(ONLY)
+	@exec $(PYTHON) -m scripts.test $(ONLY)
 
 check: ## ruff, mypy, import rules, file sizes, migrations
 	@scripts/setup check

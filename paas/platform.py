@@ -21,12 +21,14 @@ from django.core.management import call_command
 
 from apps.accounts import bootstrap as accounts
 from apps.accounts import certificates
+from paas import engine
 from paas.privileges import Identity
 from paas.state import Refused, StateDirectory
 from paas.supervisor import Program
 
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
+DOOR_OFFSET = 2250  # the node's door is 10250 beside the default port, and moves with PORT
 WORKER_THREADS = 4
 REDIS_MEMORY = "64mb"
 # Imported once before forking: web, worker and beat then share these pages.
@@ -71,8 +73,9 @@ def preload() -> None:
 
 
 def check_ports(port: int, tls_port: int) -> None:
-    """Refuse in one sentence when one of the two ports is taken."""
-    for host, number, name in (("127.0.0.1", port, ""), ("0.0.0.0", tls_port, " (PORT+443)")):
+    """Refuse in one sentence when one of the ports is taken."""
+    door = (port + DOOR_OFFSET, f" (PORT+{DOOR_OFFSET}, the node's door)")
+    for host, number, name in (("127.0.0.1", port, ""), ("0.0.0.0", tls_port, " (PORT+443)"), ("0.0.0.0", *door)):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -137,6 +140,7 @@ def agent(node: NodePlan, mirror: str) -> Program:
     """The only program that stays root. It has children of its own, so it is asked to end, not killed."""
     start = [sys.executable, "-m", "node_agent", "run", "--server", f"https://127.0.0.1:{settings.TLS_PORT}"]
     start += ["--state", str(node.folder), "--node-name", node.name, "--address", node.address]
+    start += ["--docker", f"unix://{engine.socket_path()}", "--door-port", str(settings.PORT + DOOR_OFFSET)]
     if mirror:
         start += ["--mirror", mirror]
     environment = {"PYTHONPATH": str(settings.BASE)}

@@ -74,7 +74,8 @@ def remove_workloads(state: StateDirectory) -> str:
     failed = ""
     for folder in folders:
         say(f"removing the workloads of node {folder.name}")
-        command = [sys.executable, "-m", "node_agent", "down", "--state", str(folder), "--node-name", folder.name]
+        command = [sys.executable, "-m", "node_agent", "down", "--state", str(folder)]
+        command += ["--docker", f"unix://{engine.socket_path()}"]
         environment = {**os.environ, "PYTHONPATH": str(settings.BASE)}
         done = subprocess.run(command, env=environment, check=False, timeout=WORKLOAD_SECONDS)
         if done.returncode:
