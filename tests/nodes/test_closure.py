@@ -1,0 +1,133 @@
+"""What a node is told, and in which order. Batches of the hub go in, frames come out."""
+
+import json
+from typing import Any
+
+import pytest
+
+from apps.cluster import log, store, types
+from apps.cluster.actors import system
+from apps.cluster.hub import Batch
+from apps.cluster.kinds import CONFIG_MAP, NODE, POD, SECRET, SERVICE
+from apps.cluster.registry import Kind
+from apps.cluster.types import agent
+from apps.cluster.watching import Event
+from apps.nodes.closure import Closure, fetch
+from tests.builders import build
+
+pytestmark = pytest.mark.usefixtures("cluster")
+TEST = system("test")
+
+
+def create(kind: Kind, **changes: Any) -> Any:
+    return store.write(TEST, lambda tx: tx.create(kind, build(kind, **changes)))
+
+
+def pod_using(name: str, secret: str) -> types.Pod:
+    def write(tx: Any) -> types.Pod:
+        given = types.EnvVarSource(secret_key_ref=types.SecretKeySelector(name=secret, key="k"))
+        tx.create(
+            POD, build(POD, name=name, spec__containers__0__env=[types.EnvVar(name="K", value_from=given)])
+        )
+        pod: types.Pod = tx.bind("default", name, "n1")
+        return pod
+
+    return store.write(TEST, write)
+
+
+def present(*kinds: Kind) -> Batch:
+    rows = [row for kind in kinds for row in store.list(kind).rows]
+    return Batch(store.clock(), [Event("ADDED", row.kind, row) for row in rows])
+
+
+def since(number: int) -> Batch:
+    changes = log.after(number)
+    return Batch(changes[-1].number, [Event(change.type, change.kind, change) for change in changes])
+
+
+def said(closure: Closure, batch: Batch) -> list[str]:
+    """The frames in short: ``pods+web``, ``secrets-key``, ``synced``."""
+    words = []
+    for frame in closure.frames(batch, fetch(closure.missing(batch))):
+        if isinstance(frame, agent.Objects):
+            names = [json.loads(bytes(item))["metadata"]["name"] for item in frame.items]
+            words.append(f"{frame.kind}={','.join(names)}")
+        elif isinstance(frame, agent.Changed):
+            mark = {"ADDED": "+", "MODIFIED": "~", "DELETED": "-"}[frame.type]
+            words.append(f"{frame.kind}{mark}{json.loads(bytes(frame.object))['metadata']['name']}")
+        elif isinstance(frame, agent.Synced):
+            assert frame.number == batch.number
+            words.append("synced")
+    return words
+
+
+def opened() -> Closure:
+    closure = Closure("n1")
+    said(closure, present(POD, CONFIG_MAP, NODE, SERVICE))
+    return closure
+
+
+def test_the_whole_state_comes_first_with_what_pods_need_before_the_pods() -> None:
+    create(NODE, name="n1")
+    create(SERVICE, name="front")
+    create(SECRET, name="key")
+    create(SECRET, name="foreign")
+    pod_using("web", "key")
+    closure = Closure("n1")
+    assert said(closure, present(POD, NODE, SERVICE)) == [
+        "nodes=n1", "services=front", "endpoints=", "configmaps=", "secrets=key", "pods=web", "synced",
+    ]  # fmt: skip
+
+
+def test_a_new_pod_is_told_after_its_secret_and_before_synced() -> None:
+    closure = opened()
+    create(SECRET, name="key")
+    number = store.clock()
+    pod_using("web", "key")
+    assert said(closure, since(number)) == ["secrets+key", "pods+web", "pods~web", "synced"]
+
+
+def test_a_secret_that_is_missing_comes_when_it_is_made() -> None:
+    closure = opened()
+    number = store.clock()
+    pod_using("web", "key")
+    assert said(closure, since(number)) == ["pods+web", "pods~web", "synced"]
+    number = store.clock()
+    create(SECRET, name="key")
+    assert said(closure, since(number)) == ["secrets+key", "synced"]
+
+
+def test_configuration_that_no_pod_uses_any_more_is_taken_back() -> None:
+    closure = opened()
+    create(SECRET, name="key")
+    for name in ("one", "two"):
+        number = store.clock()
+        pod_using(name, "key")
+        said(closure, since(number))
+    told = []
+    for name in ("one", "two"):
+        number = store.clock()
+        options = types.DeleteOptions(grace_period_seconds=0)
+        store.write(TEST, lambda tx, name=name, options=options: tx.delete(POD, "default", name, options))
+        told.append(said(closure, since(number)))
+    assert told == [["pods-one", "synced"], ["pods-two", "secrets-key", "synced"]]
+    sight = closure.scopes()[2].visible
+    assert sight is not None
+    assert not sight().holds("default", "key")
+
+
+def test_what_a_list_already_held_does_not_go_back_in_time() -> None:
+    create(SERVICE, name="front")
+    start = store.clock()
+    for label in ("one", "two"):
+        obj = store.get(SERVICE, "default", "front").object
+        obj.metadata.labels = {"app": label}
+        store.write(TEST, lambda tx, obj=obj: tx.update(SERVICE, obj))
+    closure = Closure("n1")
+    listed = Batch(start, present(SERVICE).events)  # the pods' list was older than the services' list
+    assert "services=front" in said(closure, listed)
+    assert said(closure, since(start)) == [], "both changes are in the list"
+
+
+def test_changes_that_concern_nobody_here_say_nothing() -> None:
+    assert said(opened(), Batch(99)) == []

@@ -1,0 +1,294 @@
+"""The agents' socket end to end: real store, real hub, real tokens; only the transport is in memory."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from asgiref.testing import ApplicationCommunicator
+
+from apps.accounts import tokens
+from apps.cluster import store, types
+from apps.cluster.actors import node as node_actor
+from apps.cluster.actors import system
+from apps.cluster.kinds import NODE, POD, SERVICE
+from apps.cluster.types import agent
+from apps.cluster.work import close_connections, in_db
+from apps.nodes import consumer, heartbeats
+from apps.nodes.models import Heartbeat
+from tests.builders import build
+
+pytestmark = pytest.mark.usefixtures("cluster")
+TEST = system("test")
+PATIENCE = 5.0
+
+
+@pytest.fixture(autouse=True)
+async def quiet_end(cluster: None) -> AsyncIterator[None]:
+    yield
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+    await asyncio.to_thread(close_connections)
+
+
+def token_of(name: str) -> str:
+    actor = node_actor(name)
+    return tokens.issue(actor.name, actor.groups, purpose=tokens.NODE)
+
+
+class Wire(ApplicationCommunicator):
+    """A websocket without a network."""
+
+    async def connect(self) -> bool:
+        await self.send_input({"type": "websocket.connect"})
+        answer = await self.receive_output(PATIENCE)
+        if answer["type"] != "websocket.accept":
+            return False
+        assert answer["subprotocol"] == agent.SUBPROTOCOL
+        return True
+
+    async def say(self, text: str) -> None:
+        await self.send_input({"type": "websocket.receive", "text": text})
+
+    async def hear(self) -> str:
+        answer = await self.receive_output(PATIENCE)
+        assert answer["type"] == "websocket.send", answer
+        text: str = answer["text"]
+        return text
+
+    async def closed(self) -> int:
+        """The code with which the server ended it."""
+        while True:
+            answer = await self.receive_output(PATIENCE)
+            if answer["type"] == "websocket.close":
+                code: int = answer["code"]
+                return code
+
+    async def leave(self) -> None:
+        await self.send_input({"type": "websocket.disconnect", "code": 1000})
+        await self.wait(PATIENCE)
+
+
+def socket(token: str, subprotocol: str = agent.SUBPROTOCOL) -> Wire:
+    headers = [(b"host", b"localhost"), *([(b"authorization", f"Bearer {token}".encode())] if token else [])]
+    scope = {"type": "websocket", "path": agent.PATH, "headers": headers, "subprotocols": [subprotocol]}
+    return Wire(consumer.AgentConsumer.as_asgi(), scope)
+
+
+class Agent:
+    """Speaks the protocol, and remembers what it was told."""
+
+    def __init__(self, wire: Wire) -> None:
+        self.wire = wire
+        self.seq = 0
+
+    async def say(self, message: agent.Message) -> None:
+        await self.wire.say(agent.frame(message))
+
+    async def hear(self) -> Any:
+        return agent.from_server(await self.wire.hear())
+
+    async def until(self, wanted: type[agent.Message]) -> list[Any]:
+        heard = [await self.hear()]
+        while not isinstance(heard[-1], wanted):
+            heard.append(await self.hear())
+        return heard
+
+    async def report(self, *pods: types.Pod, **rest: Any) -> Any:
+        """Report pods as running; returns the answer."""
+        self.seq += 1
+        status = types.PodStatus(phase="Running")
+        items = [
+            agent.PodReport(
+                namespace="default", name=pod.metadata.name, uid=pod.metadata.uid, status=status, **rest
+            )
+            for pod in pods
+        ]
+        await self.say(agent.StatusBatch(seq=self.seq, items=items))
+        while True:
+            answer = await self.hear()
+            if getattr(answer, "seq", None) == self.seq:
+                return answer
+
+
+@asynccontextmanager
+async def connected(name: str = "n1", token: str = "") -> AsyncIterator[Agent]:
+    wire = socket(token or await in_db(token_of, name))
+    assert await wire.connect()
+    one = Agent(wire)
+    await one.say(agent.Hello(node=name, version="1"))
+    yield one
+    await wire.leave()
+
+
+def bound(name: str = "web", on: str = "n1") -> types.Pod:
+    def write(tx: Any) -> types.Pod:
+        tx.create(POD, build(POD, name=name))
+        pod: types.Pod = tx.bind("default", name, on)
+        return pod
+
+    return store.write(TEST, write)
+
+
+def phase(name: str = "web") -> str:
+    found: str = store.get(POD, "default", name).object.status.phase
+    return found
+
+
+@pytest.mark.parametrize("which", ["none", "unknown", "a person's", "another protocol"])
+async def test_whoever_is_no_agent_is_not_let_in(which: str) -> None:
+    person = await in_db(tokens.issue, "ana", ["system:masters"])
+    wire = {
+        "none": socket(""),
+        "unknown": socket("drv_unknown"),
+        "a person's": socket(person),
+        "another protocol": socket(await in_db(token_of, "n1"), "something.else"),
+    }[which]
+    assert not await wire.connect()
+
+
+async def test_the_reason_reaches_the_agent_where_the_server_can_carry_it() -> None:
+    wire = socket("drv_unknown")
+    wire.scope["extensions"] = {"websocket.http.response": {}}
+    await wire.send_input({"type": "websocket.connect"})
+    start, body = await wire.receive_output(PATIENCE), await wire.receive_output(PATIENCE)
+    assert start["status"] == 401
+    assert b"token" in body["body"]
+
+
+async def test_a_node_speaks_for_itself_only() -> None:
+    wire = socket(await in_db(token_of, "n1"))
+    await wire.connect()
+    await Agent(wire).say(agent.Hello(node="n2", version="1"))
+    assert await wire.closed() == consumer.UNAUTHORIZED
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"t":"unheard"}', '{"t":"hello"}', '{"t":"ping","seq":1}'])
+async def test_what_cannot_be_understood_ends_the_connection(text: str) -> None:
+    wire = socket(await in_db(token_of, "n1"))
+    await wire.connect()
+    await wire.say(text)
+    assert await wire.closed() == consumer.GARBLED
+
+
+async def test_hello_is_answered_with_the_whole_state_and_a_number() -> None:
+    await in_db(bound, "mine")
+    await in_db(bound, "theirs", "n2")
+    async with connected() as one:
+        *objects, synced = await one.until(agent.Synced)
+        assert [frame.kind for frame in objects] == [
+            "nodes",
+            "services",
+            "endpoints",
+            "configmaps",
+            "secrets",
+            "pods",
+        ]
+        assert [json.loads(bytes(item))["metadata"]["name"] for item in objects[-1].items] == ["mine"]
+        assert synced.number == await in_db(store.clock)
+
+
+async def test_a_new_service_and_a_new_pod_are_told_in_their_order() -> None:
+    async with connected() as one:
+        await one.until(agent.Synced)
+        await in_db(store.write, TEST, lambda tx: tx.create(SERVICE, build(SERVICE, name="front")))
+        pod = await in_db(bound)
+        heard: list[Any] = []
+        while not any(isinstance(frame, agent.Changed) and frame.kind == "pods" for frame in heard):
+            heard += await one.until(agent.Synced)
+        kinds = [frame.kind for frame in heard if isinstance(frame, agent.Changed)]
+        assert kinds.index("services") < kinds.index("pods")
+        assert heard[-1].number >= int(pod.metadata.resource_version)
+
+
+async def test_a_report_is_accepted_once_it_is_stored() -> None:
+    pod = await in_db(bound)
+    async with connected() as one:
+        assert isinstance(await one.report(pod), agent.Accepted)
+        assert await in_db(phase) == "Running"
+
+
+async def test_a_report_about_another_nodes_pod_changes_nothing() -> None:
+    theirs = await in_db(bound, "theirs", "n2")
+    async with connected() as one:
+        assert isinstance(await one.report(theirs), agent.Accepted)
+        assert await in_db(phase, "theirs") == "Pending"
+
+
+async def test_pings_are_answered_at_once_and_noted_in_batches() -> None:
+    async with connected() as one:
+        await one.until(agent.Synced)
+        first = await in_db(lambda: Heartbeat.objects.get(node="n1").at)
+        before = await in_db(store.clock)
+        await one.say(agent.Ping(seq=7))
+        assert await one.hear() == agent.Pong(seq=7)
+        async with asyncio.timeout(PATIENCE):
+            while await in_db(lambda: Heartbeat.objects.get(node="n1").at) == first:
+                await heartbeats.book().flush()
+        assert await in_db(store.clock) == before, "a sign of life is no write"
+
+
+def described() -> agent.NodeReport:
+    addresses = [types.NodeAddress(type="InternalIP", address="192.0.2.5")]
+    return agent.NodeReport(seq=50, status=types.NodeStatus(addresses=addresses), door_port=10250)
+
+
+def ready() -> str:
+    status: str = store.get(NODE, "", "n1").object.status.conditions[0].status
+    return status
+
+
+async def test_a_connected_node_that_was_judged_lost_is_ready_again() -> None:
+    async with connected() as one:
+        await one.until(agent.Synced)
+        await one.say(described())
+        await one.until(agent.Accepted)
+
+        def lose(tx: Any) -> None:
+            node = tx.get(NODE, "", "n1")
+            node.status.conditions = [types.Condition(type="Ready", status="Unknown")]
+            tx.update(NODE, node, part="status")
+
+        await in_db(store.write, TEST, lose)
+        await one.until(agent.Accepted)
+        assert await in_db(ready) == "True"
+
+
+async def test_the_newer_connection_of_a_node_wins() -> None:
+    token = await in_db(token_of, "n1")
+    async with connected(token=token) as old:
+        await old.until(agent.Synced)
+        async with connected(token=token) as new:
+            await new.until(agent.Synced)
+            assert await old.wire.closed() == consumer.SUPERSEDED
+            await new.say(agent.Ping(seq=1))
+            assert await new.hear() == agent.Pong(seq=1)
+
+
+async def test_a_newer_connection_to_another_server_wins_too() -> None:
+    async with connected() as one:
+        await one.until(agent.Synced)
+        await in_db(lambda: Heartbeat.objects.update(connection="made elsewhere"))
+        await one.say(agent.Ping(seq=1))
+        assert await one.hear() == agent.Pong(seq=1)
+        await heartbeats.book().flush()
+        assert await one.wire.closed() == consumer.SUPERSEDED
+
+
+async def test_a_revoked_token_ends_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "TOKEN_CHECKED_EVERY", 0.0)
+    async with connected() as one:
+        await one.until(agent.Synced)
+        await in_db(tokens.revoke, actor="system:node:n1")
+        assert await one.wire.closed() == consumer.UNAUTHORIZED
+
+
+async def test_a_silent_connection_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "SILENCE", 0.5)
+    async with connected() as one:
+        await one.until(agent.Synced)
+        assert await one.wire.closed() == consumer.SILENT
