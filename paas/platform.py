@@ -6,6 +6,7 @@ import asyncio
 import gc
 import importlib
 import json
+import logging
 import os
 import shutil
 import signal
@@ -20,7 +21,7 @@ from django.conf import settings
 from django.core.management import call_command
 
 from apps.accounts import bootstrap as accounts
-from apps.accounts import certificates
+from apps.accounts import setup
 from paas import engine
 from paas.privileges import Identity
 from paas.state import Refused, StateDirectory
@@ -131,7 +132,9 @@ def _celery(*arguments: str) -> Callable[[], None]:
     def start() -> None:
         from celery.bin.celery import celery  # noqa: PLC0415  runs in the fork; preload() has imported it
 
-        celery.main(args=["--app=paas.celery", *arguments], prog_name="celery")
+        for each_task in ("celery.worker.strategy", "celery.app.trace"):
+            logging.getLogger(each_task).setLevel(logging.WARNING)
+        celery.main(args=["--quiet", "--app=paas.celery", *arguments], prog_name="celery")
 
     return start
 
@@ -155,23 +158,16 @@ def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
     call_command("migrate", interactive=False, verbosity=0)
     made = accounts.ensure_platform(state.path, settings.PORT, plan[0].address)
     for node in plan:
-        accounts.ensure_node(state.handover, node.name, node.address)
-    files = certificates.server_files(state.path)
-    return json.dumps(
-        {
-            "certificate": str(files.certificate),
-            "key": str(files.key),
-            "fingerprint": made.fingerprint,
-            "link": f"http://127.0.0.1:{settings.PORT}/setup/{made.setup_token}" if made.setup_token else "",
-            "remarks": "\n".join(made.remarks),
-        }
-    )
+        accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
+    served = made.served
+    told = {"certificate": str(served.certificate), "key": str(served.key), "fingerprint": served.fingerprint}
+    return json.dumps(told | {"link": setup.link() or ""})
 
 
 def hand_over(state: StateDirectory, node: NodePlan) -> None:
     """Move what bootstrap made for a node into the agent's own folder, which only root may enter."""
     node.folder.mkdir(mode=0o700, exist_ok=True)
-    source = state.handover / "agent" / node.name
+    source = state.handover / node.name
     for name in sorted(os.listdir(source)):
         handle = os.open(source / name, os.O_RDONLY | os.O_NOFOLLOW)
         with os.fdopen(handle, "rb") as given:

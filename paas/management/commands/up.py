@@ -109,7 +109,6 @@ class Up:
         told = await self.bootstrap(plan)
         if queue is not None and not await self.supervisor.ready(queue):
             raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
-        say(told["remarks"])
         web = platform.web(self.identity, told["certificate"], told["key"])
         self.supervisor.keep(web)
         for program in (platform.worker(self.identity), platform.beat(self.identity)):
