@@ -145,7 +145,7 @@ def agent(node: NodePlan, mirror: str) -> Program:
     start += ["--state", str(node.folder), "--node-name", node.name, "--address", node.address]
     start += ["--docker", f"unix://{engine.socket_path()}", "--door-port", str(settings.PORT + DOOR_OFFSET)]
     if mirror:
-        start += ["--mirror", mirror]
+        start += ["--mirror", f"http://{mirror}"]
     environment = {"PYTHONPATH": str(settings.BASE)}
     return Program(name="agent", start=tuple(start), environment=environment, death=signal.SIGTERM)
 
