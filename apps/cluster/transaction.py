@@ -18,7 +18,7 @@ from apps.cluster.rows import COLUMNS, Stored, sealed
 from apps.cluster.selectors import FieldSelector, LabelSelector
 
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
-_DEAD_END = "object has been modified; please apply your changes to the latest version and try again"
+_DEAD_END = "the object has been modified; please apply your changes to the latest version and try again"
 
 
 def missing(kind: Kind, name: str) -> NotFound:

@@ -42,5 +42,6 @@ def _with_good_connections(work: Callable[..., T], args: tuple[Any, ...], kwargs
     # A connection that broke (the database was restarted) is replaced before the next piece of work, not
     # never.
     for connection in connections.all(initialized_only=True):
+        connection.close_at = None  # these threads serve for long: no age makes a connection old
         connection.close_if_unusable_or_obsolete()
     return work(*args, **kwargs)
