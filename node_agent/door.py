@@ -118,32 +118,14 @@ async def _text(send: Send, status: int, words: str) -> None:
 
 async def _stream(stream: Stream, limit: int | None, receive: Receive, send: Send) -> None:
     """Send chunks as they come, until the output ends, the limit is reached or the caller goes away."""
-    loop = asyncio.get_running_loop()
-    chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING)
-    stopped = threading.Event()
-
-    def put(chunk: bytes | None) -> None:
-        asyncio.run_coroutine_threadsafe(chunks.put(chunk), loop).result()
-
-    def pump() -> None:
-        try:
-            for chunk in stream:
-                if stopped.is_set():
-                    break
-                put(chunk)
-        except Exception as error:  # the engine went away in the middle: the output ends here
-            log.info("a log ended early: %s", error)
-        finally:
-            put(None)
-
-    threading.Thread(target=pump, name="log", daemon=True).start()
+    pump = _Pump(stream)
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     gone = asyncio.create_task(_gone(receive))
     left = limit
     try:
         while (left is None or left > 0) and not gone.done():
-            taking = asyncio.create_task(chunks.get())
+            taking = asyncio.create_task(pump.chunks.get())
             await asyncio.wait({taking, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not taking.done():
                 taking.cancel()
@@ -158,10 +140,37 @@ async def _stream(stream: Stream, limit: int | None, receive: Receive, send: Sen
         await send({"type": "http.response.body", "body": b""})
     finally:
         gone.cancel()
-        stopped.set()
-        stream.close()
-        while not chunks.empty():  # lets the pump's last put through, so that its thread ends
-            chunks.get_nowait()
+        pump.stop()
+
+
+class _Pump:
+    """Reads a stream in a thread of its own and puts its chunks into a bounded queue, None at the end."""
+
+    def __init__(self, stream: Stream) -> None:
+        self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING)
+        self._stream, self._stopped = stream, threading.Event()
+        self._loop = asyncio.get_running_loop()
+        threading.Thread(target=self._run, name="log", daemon=True).start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._stream.close()
+        while not self.chunks.empty():  # lets the last put through, so that the thread ends
+            self.chunks.get_nowait()
+
+    def _run(self) -> None:
+        try:
+            for chunk in self._stream:
+                if self._stopped.is_set():
+                    break
+                self._put(chunk)
+        except Exception as error:  # the engine went away in the middle: the output ends here
+            log.info("a log ended early: %s", error)
+        finally:
+            self._put(None)
+
+    def _put(self, chunk: bytes | None) -> None:
+        asyncio.run_coroutine_threadsafe(self.chunks.put(chunk), self._loop).result()
 
 
 async def _gone(receive: Receive) -> None:

@@ -45,7 +45,10 @@ class Herd:
     def stop(self) -> None:
         """Decide nothing more. What runs goes on running."""
         with self._lock:
-            self._stopped, self._workers = True, {}
+            self._stopped = True
+            for worker in self._workers.values():
+                worker.stop()
+        self._tools.runtime.close()
 
     def synced(self, touched: Touched) -> None:
         """The view has moved on; wake the pods it concerns."""
@@ -140,11 +143,13 @@ class Herd:
                     since = happening.at
                     self._happened(happening)
             except EngineAway as error:
-                log.warning("%s", error)
+                if not self._stopped:
+                    log.warning("%s", error)
             except Exception:
                 log.exception("the engine's events cannot be read")
-            time.sleep(ENGINE_RETRY_SECONDS)
-            self._relist_now.set()
+            if not self._stopped:
+                time.sleep(ENGINE_RETRY_SECONDS)
+                self._relist_now.set()
 
     def _happened(self, happening: Happening) -> None:
         with self._lock:

@@ -79,6 +79,13 @@ class Record:
             life.ending.started_at = status.whole(container.started_at)
             life.ended_at = at
 
+    def miss(self, at: datetime) -> None:
+        """Containers that were reported earlier and that the engine does not show have ended unseen."""
+        shown = {(each.name, each.attempt) for each in self.seen.values()}
+        for name, life in self.lives.items():
+            if life.container_id and life.ending is None and (name, life.attempt) not in shown:
+                life.ending, life.ended_at = status.vanished(life, None, at), at
+
     def made(self, container: Seen) -> None:
         """A new container for a name: what was the newest becomes the one before."""
         self.observe(container)

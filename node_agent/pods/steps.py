@@ -114,6 +114,7 @@ class Steps:
         encoded = types.encode(found) + (b"gone" if record.released else b"")
         if encoded == self._last_report:
             return
+        self._tell_crashes(record.reported, found)
         self._last_report, record.reported = encoded, found
         meta = record.pod.metadata
         self._tools.reports.status(
@@ -121,6 +122,18 @@ class Steps:
                 namespace=meta.namespace, name=meta.name, uid=meta.uid, status=found, gone=record.released
             )
         )
+
+    def _tell_crashes(self, before: types.PodStatus, found: types.PodStatus) -> None:
+        """Once for every time a container begins to wait because it ended too often."""
+        told = {each.name: each.restart_count for each in before.container_statuses if _crashes(each)}
+        for each in found.container_statuses:
+            if _crashes(each) and told.get(each.name) != each.restart_count:
+                meta = self._pod().metadata
+                words = (
+                    f"Back-off restarting failed container {each.name} "
+                    f"in pod {meta.name}_{meta.namespace}({meta.uid})"
+                )
+                self._voice.say("BackOff", words, container=each.name, warning=True)
 
     def _pod(self) -> types.Pod:
         assert self._record.pod is not None
@@ -297,3 +310,7 @@ class Steps:
             return b"".join(stream)[-MESSAGE_LIMIT // 2 :]
         except RuntimeTrouble:
             return b""
+
+
+def _crashes(container: types.ContainerStatus) -> bool:
+    return container.state.waiting is not None and container.state.waiting.reason == "CrashLoopBackOff"

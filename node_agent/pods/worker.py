@@ -35,14 +35,14 @@ class PodWorker:
         self._steps = Steps(self.record, tools, self.tell)
         self._lock = threading.Lock()
         self._notes: list[Note] = []
-        self._working = False
+        self._working = self._stopped = False
         self._alarm: datetime | None = None
 
     def tell(self, note: Note) -> None:
         """Run ``note`` in the worker's thread, then look what is to be done."""
         with self._lock:
             self._notes.append(note)
-            if self._working:
+            if self._working or self._stopped:
                 return
             self._working = True
         threading.Thread(target=self._work, name=f"pod {self.record.uid}", daemon=True).start()
@@ -70,6 +70,11 @@ class PodWorker:
         """All the engine has of this pod, as a list asked for at that time showed it."""
         self.tell(lambda: self._listed(containers, asked_at))
 
+    def stop(self) -> None:
+        """Take no further step; the one under way is finished."""
+        with self._lock:
+            self._stopped = True
+
     @property
     def settled(self) -> bool:
         with self._lock:
@@ -91,12 +96,12 @@ class PodWorker:
                 log.exception("pod %s: a step failed and is tried again", self.record.uid)
                 self._wake_at(utcnow() + AFTER_TROUBLE)
             with self._lock:
-                if not self._notes:
+                if not self._notes or self._stopped:
                     self._working = False
                     return
 
     def _settle(self) -> None:
-        while True:
+        while not self._stopped:
             self._read_notes()
             now = utcnow()
             step = plan.next_step(self.record.pod, self.record.sight(self._may_start()), now)
@@ -148,6 +153,7 @@ class PodWorker:
             known = self.record.seen.get(each.id)
             if known is None or known.state is not each.state:
                 self._look(each.id, None, asked_at)
+        self.record.miss(asked_at)
         self._steps.adopt()
 
     def _look(self, id: str, exit_code: int | None, at: datetime) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
+from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any, NoReturn, cast
@@ -48,6 +49,7 @@ class DockerRuntime:
         self._names = names
         self._base_url = base_url
         self._lock = threading.Lock()
+        self._streams: deque[Any] = deque(maxlen=4)  # of happenings, to be closed from outside
         self._client: Any = None  # its published types lack half of what it has
 
     @property
@@ -189,6 +191,7 @@ class DockerRuntime:
             stream = self._api.events(
                 since=since.timestamp() if since else None, filters=wanted, decode=True
             )
+            self._streams.append(stream)
             for event in stream:
                 attributes = event["Actor"]["Attributes"]
                 yield Happening(
@@ -199,6 +202,12 @@ class DockerRuntime:
                     at=datetime.fromtimestamp(event["timeNano"] / 1e9, UTC),
                 )
         raise EngineAway("the engine ended its stream of events")
+
+    def close(self) -> None:
+        for stream in self._streams:
+            with contextlib.suppress(docker.errors.DockerException, OSError):
+                stream.close()
+        self._api.close()
 
     def logs(self, id: str, wish: LogWish) -> Stream:
         with _words():

@@ -29,11 +29,15 @@ from node_agent.waiting import Alarms, Gate
 
 ENGINE = "unix:///var/run/docker.sock"
 IMAGE = "drover-test/busybox:1"
+COMMANDS = (
+    "sh sleep cat echo true false env hostname id ls wget nc httpd touch mkdir mount ps kill printf test stat "
+    "readlink date dd tail head grep"
+)
 PATIENCE = 20.0
 T = TypeVar("T")
 
 
-def wait_for(look: Callable[[], T], what: str, seconds: float = PATIENCE) -> T:
+def wait_for(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
     """The first true answer of ``look``; fails with ``what`` after the deadline."""
     deadline = time.monotonic() + seconds
     while not (found := look()):
@@ -55,13 +59,12 @@ def busybox_image(api: Any) -> str:
         package = next(Path(directory).glob("*.deb"))
         subprocess.run(["dpkg-deb", "-x", str(package), f"{directory}/x"], check=True)
         binary = next(Path(directory).glob("x/**/bin/busybox")).read_bytes()
-    commands = ["sh", "sleep", "cat", "echo", "true", "false", "env", "hostname", "id", "ls", "wget", "nc", "httpd", "touch", "mkdir", "mount", "ps", "kill", "printf", "test", "stat", "readlink", "date", "dd", "tail", "head", "grep"]  # fmt: skip
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as tar:
         entry = tarfile.TarInfo("bin/busybox")
         entry.size, entry.mode = len(binary), 0o755
         tar.addfile(entry, io.BytesIO(binary))
-        for command in commands:
+        for command in COMMANDS.split():
             link = tarfile.TarInfo(f"bin/{command}")
             link.type, link.linkname = tarfile.SYMTYPE, "busybox"
             tar.addfile(link)
@@ -111,12 +114,13 @@ class Machine:
         self.events: list[protocol.EventReport] = []
         self.statuses: dict[str, protocol.PodReport] = {}
         self.history: list[protocol.PodReport] = []
+        self._herd: Herd | None = None
         self.restart()
 
     def restart(self) -> None:
         """The agent of before stops hearing of anything; a new one begins from disk and engine."""
-        if hasattr(self, "herd"):
-            self.herd.stop()
+        if self._herd is not None:
+            self._herd.stop()
         runtime = DockerRuntime(self.names, self._engine)
         runtime.load(pause.archive(self.names.pause_image, pause.architecture()))
         self.network = NoNetwork()
@@ -136,7 +140,7 @@ class Machine:
             resolv_conf="nameserver 10.254.0.10\n",
             moved=lambda: None,
         )
-        self.herd = Herd(tools, self.view)
+        self.herd = self._herd = Herd(tools, self.view)
         self.herd.start()
 
     def status(self, report: protocol.PodReport) -> None:
@@ -160,15 +164,10 @@ class Machine:
 
     def run(self, *containers: types.Container, name: str = "web", **spec: Any) -> types.Pod:
         """Bind a pod of these containers to this machine."""
+        settings: dict[str, Any] = {"restart_policy": "Always", "termination_grace_period_seconds": 1}
         pod = types.Pod(
             metadata=types.ObjectMeta(name=name, namespace="default", uid=str(uuid.uuid4())),
-            spec=types.PodSpec(
-                containers=list(containers),
-                **(
-                    {"restart_policy": "Always", "termination_grace_period_seconds": 1, "node_name": "node-1"}
-                    | spec
-                ),
-            ),
+            spec=types.PodSpec(containers=list(containers), node_name="node-1", **(settings | spec)),
         )
         self.put("pods", pod)
         return pod
@@ -225,6 +224,8 @@ class Machine:
 
     def clean(self) -> None:
         self.herd.stop()
+        for worker in self.herd.workers():
+            wait_for(lambda worker=worker: worker.settled, "rest")  # type: ignore[misc]
         for each in self.containers():
             self.api.remove_container(each["Id"], force=True, v=True)
         self.api.remove_image(self.names.pause_image)
