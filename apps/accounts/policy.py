@@ -29,19 +29,6 @@ KEYS = tuple(
 )
 LOOK_AGAIN_SECONDS = 1.0
 
-__all__ = [
-    "Decision",
-    "Scope",
-    "authorize",
-    "forget",
-    "hidden",
-    "non_resource",
-    "require",
-    "rules_of",
-    "scope",
-    "visible",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class Decision:

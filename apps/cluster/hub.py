@@ -8,7 +8,7 @@ import asyncio
 import logging
 import weakref
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
@@ -25,7 +25,6 @@ REJOIN = 60.0  # seconds after which the layer is told again that we listen
 BATCH = 500
 MOST_WAITING = 5_000  # events queued for one watcher
 RBAC = "rbac.authorization.k8s.io"
-LOOK_AGAIN = 2.0  # policy may be this old in a process that did not write the change itself
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +41,7 @@ class Batch:
 
 async def follow(
     scopes: Sequence[Scope], since: int | None = None, *, beat: float | None = None
-) -> AsyncIterator[Batch]:
+) -> AsyncGenerator[Batch, None]:
     """What happens to the objects of ``scopes`` after ``since``, for as long as the caller asks.
 
     Without ``since`` the first batches hold what is there now, as ADDED. With ``beat`` an empty batch comes after so
@@ -147,7 +146,6 @@ class Hub:
         self._loop = asyncio.get_running_loop()
         self._tasks: list[asyncio.Task[None]] = []
         self._started = asyncio.Lock()
-        self._recheck_at: float | None = None
 
     async def start(self) -> None:
         async with self._started:
@@ -207,13 +205,10 @@ class Hub:
             return False
         for change in changes:
             if change.kind.group == RBAC:
+                nudge.heard(change.number)  # policy looks at the roles of now, even if another process wrote them
                 await self._recheck()
-                self._recheck_at = self._loop.time() + LOOK_AGAIN
             self._hand(Sighted(change))
             self.seen = change.number
-        if self._recheck_at is not None and self._loop.time() >= self._recheck_at:
-            self._recheck_at = None
-            await self._recheck()
         return len(changes) == BATCH
 
     def _hand(self, sighted: Sighted) -> None:

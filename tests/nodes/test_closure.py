@@ -35,6 +35,17 @@ def pod_using(name: str, secret: str) -> types.Pod:
     return store.write(TEST, write)
 
 
+def remove(pod: str) -> None:
+    options = types.DeleteOptions(grace_period_seconds=0)
+    store.write(TEST, lambda tx: tx.delete(POD, "default", pod, options))
+
+
+def relabel(service: str, label: str) -> None:
+    obj = store.get(SERVICE, "default", service).object
+    obj.metadata.labels = {"app": label}
+    store.write(TEST, lambda tx: tx.update(SERVICE, obj))
+
+
 def present(*kinds: Kind) -> Batch:
     rows = [row for kind in kinds for row in store.list(kind).rows]
     return Batch(store.clock(), [Event("ADDED", row.kind, row) for row in rows])
@@ -107,8 +118,7 @@ def test_configuration_that_no_pod_uses_any_more_is_taken_back() -> None:
     told = []
     for name in ("one", "two"):
         number = store.clock()
-        options = types.DeleteOptions(grace_period_seconds=0)
-        store.write(TEST, lambda tx, name=name, options=options: tx.delete(POD, "default", name, options))
+        remove(name)
         told.append(said(closure, since(number)))
     assert told == [["pods-one", "synced"], ["pods-two", "secrets-key", "synced"]]
     sight = closure.scopes()[2].visible
@@ -120,9 +130,7 @@ def test_what_a_list_already_held_does_not_go_back_in_time() -> None:
     create(SERVICE, name="front")
     start = store.clock()
     for label in ("one", "two"):
-        obj = store.get(SERVICE, "default", "front").object
-        obj.metadata.labels = {"app": label}
-        store.write(TEST, lambda tx, obj=obj: tx.update(SERVICE, obj))
+        relabel("front", label)
     closure = Closure("n1")
     listed = Batch(start, present(SERVICE).events)  # the pods' list was older than the services' list
     assert "services=front" in said(closure, listed)

@@ -7,7 +7,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from asgiref.testing import ApplicationCommunicator
 
 from apps.accounts import tokens
 from apps.cluster import store, types
@@ -19,10 +18,10 @@ from apps.cluster.work import close_connections, in_db
 from apps.nodes import consumer, heartbeats
 from apps.nodes.models import Heartbeat
 from tests.builders import build
+from tests.nodes.wire import PATIENCE, Wire
 
 pytestmark = pytest.mark.usefixtures("cluster")
 TEST = system("test")
-PATIENCE = 5.0
 
 
 @pytest.fixture(autouse=True)
@@ -38,39 +37,6 @@ async def quiet_end(cluster: None) -> AsyncIterator[None]:
 def token_of(name: str) -> str:
     actor = node_actor(name)
     return tokens.issue(actor.name, actor.groups, purpose=tokens.NODE)
-
-
-class Wire(ApplicationCommunicator):
-    """A websocket without a network."""
-
-    async def connect(self) -> bool:
-        await self.send_input({"type": "websocket.connect"})
-        answer = await self.receive_output(PATIENCE)
-        if answer["type"] != "websocket.accept":
-            return False
-        assert answer["subprotocol"] == agent.SUBPROTOCOL
-        return True
-
-    async def say(self, text: str) -> None:
-        await self.send_input({"type": "websocket.receive", "text": text})
-
-    async def hear(self) -> str:
-        answer = await self.receive_output(PATIENCE)
-        assert answer["type"] == "websocket.send", answer
-        text: str = answer["text"]
-        return text
-
-    async def closed(self) -> int:
-        """The code with which the server ended it."""
-        while True:
-            answer = await self.receive_output(PATIENCE)
-            if answer["type"] == "websocket.close":
-                code: int = answer["code"]
-                return code
-
-    async def leave(self) -> None:
-        await self.send_input({"type": "websocket.disconnect", "code": 1000})
-        await self.wait(PATIENCE)
 
 
 def socket(token: str, subprotocol: str = agent.SUBPROTOCOL) -> Wire:
@@ -118,7 +84,8 @@ class Agent:
 @asynccontextmanager
 async def connected(name: str = "n1", token: str = "") -> AsyncIterator[Agent]:
     wire = socket(token or await in_db(token_of, name))
-    assert await wire.connect()
+    accepted = await wire.connect()
+    assert accepted == {"type": "websocket.accept", "subprotocol": agent.SUBPROTOCOL}
     one = Agent(wire)
     await one.say(agent.Hello(node=name, version="1"))
     yield one
@@ -148,14 +115,13 @@ async def test_whoever_is_no_agent_is_not_let_in(which: str) -> None:
         "a person's": socket(person),
         "another protocol": socket(await in_db(token_of, "n1"), "something.else"),
     }[which]
-    assert not await wire.connect()
+    assert (await wire.connect())["type"] == "websocket.close"
 
 
 async def test_the_reason_reaches_the_agent_where_the_server_can_carry_it() -> None:
     wire = socket("drv_unknown")
     wire.scope["extensions"] = {"websocket.http.response": {}}
-    await wire.send_input({"type": "websocket.connect"})
-    start, body = await wire.receive_output(PATIENCE), await wire.receive_output(PATIENCE)
+    start, body = await wire.connect(), await wire.get()
     assert start["status"] == 401
     assert b"token" in body["body"]
 
