@@ -12,7 +12,8 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable
+import warnings
+from collections.abc import Awaitable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -35,11 +36,24 @@ REDIS_MEMORY = "64mb"
 # Imported once before forking: web, worker and beat then share these pages.
 PRELOAD = (
     "paas.asgi",
+    "paas.urls",
     "paas.celery",
-    "celery.bin.celery",
-    "celery.apps.worker",
+    "apps.controllers.tasks",
+    "billiard.pool",
+    "celery.app.amqp",
+    "celery.app.control",
+    "celery.app.events",
+    "celery.app.log",
     "celery.apps.beat",
+    "celery.apps.worker",
+    "celery.backends.base",
+    "celery.bin.celery",
+    "celery.contrib.django.task",
+    "celery.events.dispatcher",
+    "celery.worker.autoscale",
+    "celery.worker.components",
     "celery.worker.consumer",
+    "celery.worker.strategy",
     "celery.concurrency.thread",
     "kombu.transport.redis",
     "channels_redis.pubsub",
@@ -119,24 +133,27 @@ def web(identity: Identity, certificate: Path, key: Path) -> Program:
 def worker(identity: Identity) -> Program:
     options = ["--pool=threads", f"--concurrency={WORKER_THREADS}", "--hostname=drover@%h", "--loglevel=INFO"]
     quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return Program(name="worker", start=_celery("worker", *options, *quiet), identity=identity)
+    return _celery("worker", identity, *options, *quiet)
 
 
 def beat(identity: Identity) -> Program:
     # The schedule is in the settings and every task may run twice: nothing needs to be remembered in a file.
     options = ["--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="]
-    return Program(name="beat", start=_celery("beat", *options), identity=identity)
+    return _celery("beat", identity, *options)
 
 
-def _celery(*arguments: str) -> Callable[[], None]:
+def _celery(name: str, identity: Identity, *arguments: str) -> Program:
     def start() -> None:
         from celery.bin.celery import celery  # noqa: PLC0415  runs in the fork; preload() has imported it
+        from celery.exceptions import SecurityWarning  # noqa: PLC0415
 
+        warnings.simplefilter("ignore", SecurityWarning)  # root without capabilities is no superuser
         for each_task in ("celery.worker.strategy", "celery.app.trace"):
             logging.getLogger(each_task).setLevel(logging.WARNING)
-        celery.main(args=["--quiet", "--app=paas.celery", *arguments], prog_name="celery")
+        celery.main(args=["--quiet", "--app=paas.celery", name, *arguments], prog_name="celery")
 
-    return start
+    # Its checks of all models and pages belong to `make check`; here they cost each process 15 MB.
+    return Program(name=name, start=start, identity=identity, environment={"CELERY_SKIP_CHECKS": "true"})
 
 
 def agent(node: NodePlan, mirror: str) -> Program:
