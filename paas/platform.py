@@ -160,6 +160,7 @@ def agent(node: NodePlan, mirror: str) -> Program:
     """The only program that stays root. It has children of its own, so it is asked to end, not killed."""
     start = [sys.executable, "-m", "node_agent", "run", "--server", f"https://127.0.0.1:{settings.TLS_PORT}"]
     start += ["--state", str(node.folder), "--node-name", node.name, "--address", node.address]
+    start += ["--service-cidr", str(ranges.SERVICE_CIDR), "--cluster-cidr", str(ranges.POD_CIDR)]
     start += ["--docker", f"unix://{engine.socket_path()}", "--door-port", str(settings.PORT + DOOR_OFFSET)]
     if mirror:
         start += ["--mirror", f"http://{mirror}"]

@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from apps.cluster import files
+from apps.cluster import files, ranges
 from apps.cluster.seal import keyring
 
 AUTHORITY_LIFE = timedelta(days=3650)
@@ -28,7 +28,7 @@ LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=60)
 CLOCK_SKEW = timedelta(hours=1)
 DOOR_NAME = "drover-server"
-KUBERNETES_ADDRESS = "10.254.0.1"
+KUBERNETES_ADDRESS = str(ranges.KUBERNETES_IP)
 STEADY_NAMES = (
     "localhost",
     "127.0.0.1",
