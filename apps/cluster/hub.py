@@ -25,6 +25,7 @@ REJOIN = 60.0  # seconds after which the layer is told again that we listen
 BATCH = 500
 MOST_WAITING = 5_000  # events queued for one watcher
 RBAC = "rbac.authorization.k8s.io"
+OTHER_SIGHT = "what you may see has changed: list again"
 
 logger = logging.getLogger(__name__)
 
@@ -53,6 +54,8 @@ async def follow(
     try:
         watcher.position = since or 0
         async for batch in _opening(watcher, since):
+            if watcher.ended is not None:
+                raise watcher.ended
             watcher.position = batch.number
             yield batch
         while True:
@@ -240,7 +243,7 @@ class Hub:
         sights = await in_db(_sights, [seat.scope for seat in seats])
         for seat, sight in zip(seats, sights, strict=True):
             if sight != seat.sight:
-                seat.watcher.end(Gone("what you may see has changed: list again"))
+                seat.watcher.end(Gone(OTHER_SIGHT))
 
     async def _listen(self) -> None:
         """Wake at the nudges of other processes. A dead layer costs nothing but its speed."""
@@ -274,6 +277,10 @@ async def _opening(watcher: _Watcher, since: int | None) -> AsyncIterator[Batch]
     while True:
         # The hub has read no further than this reads, and what it reads from now on it puts into the queue.
         changes = await in_db(_changes, since)
+        if any(change.kind.group == RBAC for change in changes):
+            nudge.heard(changes[-1].number)
+            if await in_db(_sights, scopes) != sights:
+                raise Gone(OTHER_SIGHT)
         events = []
         for sighted in map(Sighted, changes):
             types = (scope.means(sighted, sight) for scope, sight in zip(scopes, sights, strict=True))

@@ -27,14 +27,19 @@ def subscribe(callback: Callable[[int], None]) -> Callable[[], None]:
 
 
 def moved(number: int) -> None:
-    """The log has come to ``number``."""
+    """A write of this process was committed: the log has come to ``number``."""
+    heard(number)
+    for messenger in _messengers:
+        messenger.send(number)
+
+
+def heard(number: int) -> None:
+    """The log is known to have come to ``number``, whoever wrote: tells those of this process who listen."""
     for callback in tuple(_callbacks):
         try:
             callback(number)
         except RuntimeError:
             logger.exception("a listener of the log failed at %d", number)
-    for messenger in _messengers:
-        messenger.send(number)
 
 
 class _Messenger(threading.Thread):

@@ -16,9 +16,10 @@ from tests.api.doors import DOORS, Door
 def served(cluster: None, settings: Any) -> Iterator[None]:
     """The cluster behind the adapters; the database threads let go of it in the end."""
     settings.ROOT_URLCONF = "apps.api.urls"
+    settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "whitenoise" not in name]
     policy.forget()
     yield
-    work.release()
+    work.close_connections()
     policy.forget()
 
 
