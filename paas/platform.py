@@ -23,6 +23,7 @@ from django.core.management import call_command
 
 from apps.accounts import bootstrap as accounts
 from apps.accounts import setup
+from apps.cluster import ranges
 from paas import engine
 from paas.privileges import Identity
 from paas.state import Refused, StateDirectory
