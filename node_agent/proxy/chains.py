@@ -28,12 +28,12 @@ Option = tuple[str, str]
 """Name and value of one option; "" for an option without value, a leading ! turns it round."""
 
 
-class Match(Struct, frozen=True):
+class Match(Struct, frozen=True, gc=False):
     name: str
     options: tuple[Option, ...] = ()
 
 
-class Rule(Struct, frozen=True):
+class Rule(Struct, frozen=True, gc=False):
     """One rule; empty fields match everything."""
 
     target: str
@@ -67,43 +67,45 @@ class Ruleset(Struct, frozen=True):
     hooks: Mapping[tuple[str, str], Rule]
 
 
-def render(wanted: Wanted, names: Names) -> Ruleset:
-    """The chains for ``wanted``. Order and names depend on nothing else."""
-    parts = _Parts(names)
-    nat: dict[str, tuple[Rule, ...]] = {}
-    for portal in wanted.portals:
-        nat.update(parts.portal_chains(portal))
-    for host_port in wanted.host_ports:
-        nat.update(parts.host_port_chains(host_port))
-    local = Match("addrtype", (("dst-type", "LOCAL"),))
-    nat[parts.services] = (
-        *(parts.to_portal(one) for one in wanted.portals if one.targets),
-        Rule(parts.ports, matches=(local,)),
-    )
-    nat[parts.ports] = (
-        *(parts.to_host_port(one) for one in sorted(wanted.host_ports, key=_narrow_first)),
-        *(
-            rule
-            for one in wanted.portals
-            if one.node_port and one.targets
-            for rule in parts.to_node_port(one)
-        ),
-    )
-    nat[parts.mark] = (Rule("MARK", (("set-xmark", MARK),)),)
-    nat[parts.leave] = (
-        Rule("RETURN", matches=(Match("mark", (("mark", f"!{MARK}"),)),)),
-        Rule("MARK", (("set-xmark", UNMARK),)),
-        Rule("MASQUERADE", (("random-fully", ""),)),
-    )
-    refuse = tuple(rule for one in wanted.portals if not one.targets for rule in _refusals(one, local))
-    new = Match("conntrack", (("ctstate", "NEW"),))
-    hooks = {
-        (NAT, "PREROUTING"): Rule(parts.services),
-        (NAT, "OUTPUT"): Rule(parts.services),
-        (NAT, "POSTROUTING"): Rule(parts.leave),
-        **{(FILTER, chain): Rule(parts.refuse, matches=(new,)) for chain in ("INPUT", "FORWARD", "OUTPUT")},
-    }
-    return Ruleset({NAT: nat, FILTER: {parts.refuse: refuse}}, hooks)
+class Piece(Struct, frozen=True, gc=False):
+    """What one portal or host port adds: chains of its own, and rules to the common ones."""
+
+    chains: tuple[tuple[str, tuple[Rule, ...]], ...] = ()
+    services: tuple[Rule, ...] = ()
+    ports: tuple[Rule, ...] = ()
+    refuse: tuple[Rule, ...] = ()
+
+
+class Renderer:
+    """Renders for one instance. What stayed as it was keeps its very rules, so that comparing them is cheap."""
+
+    def __init__(self, names: Names) -> None:
+        self._parts = _Parts(names)
+        self._pieces: dict[Portal | HostPort, Piece] = {}
+
+    def render(self, wanted: Wanted) -> Ruleset:
+        """The chains for ``wanted``. Order and names depend on nothing else."""
+        parts, known = self._parts, self._pieces
+        fresh: dict[Portal | HostPort, Piece] = {}
+        for host_port in sorted(wanted.host_ports, key=_narrow_first):
+            fresh[host_port] = known.get(host_port) or parts.host_port_piece(host_port)
+        for portal in wanted.portals:
+            fresh[portal] = known.get(portal) or parts.portal_piece(portal)
+        self._pieces, pieces = fresh, fresh.values()
+        nat = dict(chain for piece in pieces for chain in piece.chains)
+        nat[parts.services] = (
+            *(rule for piece in pieces for rule in piece.services),
+            Rule(parts.ports, matches=(_LOCAL,)),
+        )
+        nat[parts.ports] = tuple(rule for piece in pieces for rule in piece.ports)
+        nat[parts.mark] = (Rule("MARK", (("set-xmark", MARK),)),)
+        nat[parts.leave] = (
+            Rule("RETURN", matches=(Match("mark", (("mark", f"!{MARK}"),)),)),
+            Rule("MARK", (("set-xmark", UNMARK),)),
+            Rule("MASQUERADE", (("random-fully", ""),)),
+        )
+        refuse = tuple(rule for piece in pieces for rule in piece.refuse)
+        return Ruleset({NAT: nat, FILTER: {parts.refuse: refuse}}, parts.hooks())
 
 
 class _Parts:
@@ -144,9 +146,27 @@ class _Parts:
         matches = (*([_comment(one.name)] if one.name else []), _port(one.protocol, one.port))
         return Rule(self.host_port(one), destination=destination, protocol=one.protocol, matches=matches)
 
-    def portal_chains(self, one: Portal) -> Iterator[tuple[str, tuple[Rule, ...]]]:
+    def hooks(self) -> dict[tuple[str, str], Rule]:
+        new = Match("conntrack", (("ctstate", "NEW"),))
+        return {
+            (NAT, "PREROUTING"): Rule(self.services),
+            (NAT, "OUTPUT"): Rule(self.services),
+            (NAT, "POSTROUTING"): Rule(self.leave),
+            **{
+                (FILTER, chain): Rule(self.refuse, matches=(new,)) for chain in ("INPUT", "FORWARD", "OUTPUT")
+            },
+        }
+
+    def portal_piece(self, one: Portal) -> Piece:
         if not one.targets:
-            return
+            return Piece(refuse=tuple(_refusals(one)))
+        ports = self.to_node_port(one) if one.node_port else ()
+        return Piece(tuple(self.portal_chains(one)), services=(self.to_portal(one),), ports=ports)
+
+    def host_port_piece(self, one: HostPort) -> Piece:
+        return Piece(tuple(self.host_port_chains(one)), ports=(self.to_host_port(one),))
+
+    def portal_chains(self, one: Portal) -> Iterator[tuple[str, tuple[Rule, ...]]]:
         own = self.portal(one)
         chains = {target: self.chain("T", own, target.address, target.port) for target in one.targets}
         # Only our own pods are known to send the answer back through this machine.
@@ -177,7 +197,7 @@ class _Parts:
         return Rule(self.mark, source=f"{target.address}/32")
 
 
-def _refusals(one: Portal, local: Match) -> Iterable[Rule]:
+def _refusals(one: Portal) -> Iterable[Rule]:
     reject = (("reject-with", "icmp-port-unreachable"),)
     comment = _comment(f"{one.name} has no endpoints")
     yield Rule(
@@ -188,7 +208,7 @@ def _refusals(one: Portal, local: Match) -> Iterable[Rule]:
         matches=(comment, _port(one.protocol, one.port)),
     )
     if one.node_port:
-        matches = (comment, local, _port(one.protocol, one.node_port))
+        matches = (comment, _LOCAL, _port(one.protocol, one.node_port))
         yield Rule("REJECT", reject, protocol=one.protocol, matches=matches)
 
 
@@ -213,6 +233,7 @@ def _one_in(count: int) -> tuple[Match, ...]:
     return (Match("statistic", (("mode", "random"), ("probability", f"{chance:.11f}"))),)
 
 
+_LOCAL = Match("addrtype", (("dst-type", "LOCAL"),))
 _BY_SOURCE = (("mask", "255.255.255.255"), ("rsource", ""))
 
 

@@ -25,7 +25,7 @@ from node_agent.names import Names
 from node_agent.network import NetworkError
 from node_agent.network.saved import Saved, blocks, parse, run, target_of, unmake
 from node_agent.proxy import ProxyError
-from node_agent.proxy.chains import FILTER, NAT, Rule, Ruleset, render
+from node_agent.proxy.chains import FILTER, NAT, Renderer, Rule, Ruleset
 from node_agent.proxy.rules import Wanted
 
 SAVE, RESTORE = "iptables-legacy-save", "iptables-legacy-restore"
@@ -45,6 +45,7 @@ class IptablesBackend:
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self._renderer = Renderer(names)
         self._tables = _open_tables()
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
@@ -53,7 +54,7 @@ class IptablesBackend:
         self._looked = 0.0
 
     def sync(self, wanted: Wanted) -> None:
-        ruleset = render(wanted, self._names)
+        ruleset = self._renderer.render(wanted)
         if ruleset == self._applied:
             return
         before, self._applied = self._applied, None

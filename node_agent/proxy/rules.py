@@ -20,14 +20,14 @@ AFFINITY_SECONDS = 10800
 """How long a client stays with its pod when the service does not say (the API's default)."""
 
 
-class Target(Struct, frozen=True, order=True):
+class Target(Struct, frozen=True, order=True, gc=False):
     """One place that answers."""
 
     address: str
     port: int
 
 
-class Portal(Struct, frozen=True, order=True):
+class Portal(Struct, frozen=True, order=True, gc=False):
     """One port of one service. Without targets, who asks is refused."""
 
     name: str
@@ -41,7 +41,7 @@ class Portal(Struct, frozen=True, order=True):
     targets: tuple[Target, ...] = ()
 
 
-class HostPort(Struct, frozen=True, order=True):
+class HostPort(Struct, frozen=True, order=True, gc=False):
     """A port of the machine that belongs to one pod. ``address`` "" means every address of the machine."""
 
     protocol: str

@@ -30,6 +30,8 @@ class Space:
     """A network namespace; ``run`` does something in it."""
 
     def __init__(self) -> None:
+        self.at_close = ExitStack()
+        """What holds the namespace beside this thread: an open socket would keep it alive."""
         self._work: SimpleQueue[tuple[Future[Any], Callable[[], Any]] | None] = SimpleQueue()
         ready: Future[int] = Future()
         self._thread = Thread(target=self._live, args=(ready,), daemon=True)
@@ -63,6 +65,7 @@ class Space:
         return done.stdout
 
     def close(self) -> None:
+        self.at_close.close()
         self._work.put(None)
         self._thread.join(PATIENCE)
 
@@ -130,6 +133,7 @@ class Server:
         self._tcp = space.run(lambda: socket.create_server((address, port), backlog=64))
         self._udp = space.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self._udp.bind((address, port))
+        space.at_close.callback(self.close)
         for serve in (self._serve_tcp, self._serve_udp):
             Thread(target=serve, daemon=True).start()
 
@@ -146,6 +150,8 @@ class Server:
         while True:
             try:
                 _, peer = self._udp.recvfrom(100)
+                if peer is None:  # shut down
+                    return
                 self._udp.sendto(self.name + b" " + peer[0].encode(), peer)
             except OSError:
                 return
@@ -176,11 +182,9 @@ class UdpClient:
         self._space = space
         self._socket = space.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
         self._socket.settimeout(3)
+        space.at_close.callback(self._socket.close)
 
     def ask(self, address: str, port: int) -> str:
         self._socket.connect((address, port))
         self._socket.send(b"?")
         return self._socket.recv(100).decode().partition(" ")[0]
-
-    def close(self) -> None:
-        self._socket.close()

@@ -186,7 +186,7 @@ def test_flows_to_forget(
 
 @given(wishes())
 def test_every_jump_leads_to_a_chain_of_the_same_table(wanted: Wanted) -> None:
-    ruleset = chains.render(wanted, NAMES)
+    ruleset = chains.Renderer(NAMES).render(wanted)
     known = {"DNAT", "MARK", "MASQUERADE", "REJECT", "RETURN"}
     for own in ruleset.tables.values():
         targets = {rule.target for rules in own.values() for rule in rules}
@@ -195,14 +195,14 @@ def test_every_jump_leads_to_a_chain_of_the_same_table(wanted: Wanted) -> None:
 
 @given(wishes())
 def test_every_name_is_ours_and_short_enough(wanted: Wanted) -> None:
-    for own in chains.render(wanted, NAMES).tables.values():
+    for own in chains.Renderer(NAMES).render(wanted).tables.values():
         assert all(len(name) <= 28 and iptables._is_ours(name, NAMES) for name in own)
         assert not any(iptables._is_ours(name, Names("ffffff")) for name in own)
 
 
 @given(wishes())
 def test_every_portal_is_served_or_refused(wanted: Wanted) -> None:
-    ruleset = chains.render(wanted, NAMES)
+    ruleset = chains.Renderer(NAMES).render(wanted)
     served = Counter(
         rule.destination for rule in ruleset.tables["nat"][NAMES.chain("SERVICES")] if rule.destination
     )
@@ -216,7 +216,7 @@ def test_every_portal_is_served_or_refused(wanted: Wanted) -> None:
 
 @given(wishes())
 def test_every_target_has_the_same_chance(wanted: Wanted) -> None:
-    ruleset = chains.render(wanted, NAMES)
+    ruleset = chains.Renderer(NAMES).render(wanted)
     for portal in wanted.portals:
         if not portal.targets:
             continue
@@ -231,8 +231,15 @@ def test_every_target_has_the_same_chance(wanted: Wanted) -> None:
 
 
 @given(wishes(), wishes())
+def test_what_was_rendered_before_changes_nothing(before: Wanted, after: Wanted) -> None:
+    renderer = chains.Renderer(NAMES)
+    renderer.render(before)
+    assert renderer.render(after) == chains.Renderer(NAMES).render(after)
+
+
+@given(wishes(), wishes())
 def test_a_difference_leads_from_one_chain_to_the_other(before: Wanted, after: Wanted) -> None:
-    one, other = (chains.render(wanted, NAMES).tables["nat"] for wanted in (before, after))
+    one, other = (chains.Renderer(NAMES).render(wanted).tables["nat"] for wanted in (before, after))
     for name in one.keys() & other.keys():
         start, removed, added = iptables.difference(one[name], other[name])
         assert (*one[name][:start], *added, *one[name][start + removed :]) == other[name]
@@ -240,7 +247,7 @@ def test_a_difference_leads_from_one_chain_to_the_other(before: Wanted, after: W
 
 @given(wishes())
 def test_what_is_in_place_lacks_nothing(wanted: Wanted) -> None:
-    ruleset = chains.render(wanted, NAMES)
+    ruleset = chains.Renderer(NAMES).render(wanted)
     rules = {
         (table, chain): [rule.text() for rule in rules]
         for table, own in ruleset.tables.items()
