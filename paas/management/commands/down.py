@@ -34,6 +34,7 @@ class Command(BaseCommand):
 
 def take_down(state: StateDirectory) -> str:
     """Safe to run twice, after any crash, and with Docker down. Returns what could not be removed, in words."""
+    existed = (state.path / "format").exists()
     stop_platform(state)
     with state.held(settings.PORT):
         failed = remove_workloads(state)
@@ -45,7 +46,8 @@ def take_down(state: StateDirectory) -> str:
             say(f"kept {state.path} (KEEP_STATE)")
             return ""
         left = state.remove()
-    say(f"removed {state.path}" if not left else f"removed Drover's part of {state.path}; not ours: {', '.join(left)}")
+    rest = f", except what is not ours: {', '.join(left)}" if left else ""
+    say(f"removed {state.path}{rest}" if existed else f"nothing is left to remove of {state.path}")
     return ""
 
 

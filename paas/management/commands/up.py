@@ -35,11 +35,10 @@ class Command(BaseCommand):
             state = StateDirectory(settings.STATE)
             state.check_format()
             with state.held(settings.PORT):
-                identity, reason = serving_identity(state.path)
-                if reason:
-                    say(reason)
-                state.prepare(identity.uid, identity.gid)
                 await_ports()
+                identity, reason = serving_identity(state.path)
+                say(reason)
+                state.prepare(identity.uid, identity.gid)
                 asyncio.run(Up(state, identity, started).run())
         except Refused as refusal:
             sys.exit(str(refusal))
