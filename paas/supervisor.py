@@ -32,7 +32,7 @@ class Program:
     """One process to keep. ``identity`` None keeps root; ``death`` is its signal when the supervisor dies."""
 
     name: str
-    start: tuple[str, ...] | Callable[[], None]
+    start: tuple[str, ...] | Callable[[], object]
     identity: Identity | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], Awaitable[bool]] | None = None

@@ -19,7 +19,7 @@ WORKLOAD_SECONDS = 120.0
 
 class Command(BaseCommand):
     help = "Stop the platform, remove its workloads, rules and STATE; KEEP_STATE=1 leaves STATE."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:

@@ -9,6 +9,7 @@ import time
 from argparse import ArgumentParser
 from contextlib import suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -23,7 +24,7 @@ from paas.supervisor import Supervisor
 
 class Command(BaseCommand):
     help = "Start the platform and this machine's node in the foreground; Ctrl-C stops them, containers stay."
-    requires_system_checks: list[str] = []  # type: ignore[assignment]
+    requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--nodes", type=int, default=1, help="how many nodes this machine runs")
@@ -108,7 +109,7 @@ class Up:
         told = await self.bootstrap(plan)
         if queue is not None and not await self.supervisor.ready(queue):
             raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
-        web = platform.web(self.identity, told["certificate"], told["key"])
+        web = platform.web(self.identity, Path(told["certificate"]), Path(told["key"]))
         self.supervisor.keep(web)
         for program in (platform.worker(self.identity), platform.beat(self.identity)):
             self.supervisor.keep(program)
