@@ -36,6 +36,10 @@ class BridgeNetwork:
     def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "") -> None:
         network = IPv4Network(pod_cidr)
         self._file.parent.mkdir(parents=True, exist_ok=True)
+        for cidr in (pod_cidr, service_cidr):
+            other = links.taken(self._names.bridge, cidr)
+            if other:
+                raise NetworkError(f"{cidr} is in use on {other}: choose another range, or remove that link")
         leases = Leases(self._file, network)
         alive = set(links.names_with(self._names.link_prefix))
         leases.keep_only([uid for uid in leases.held() if self._names.link(uid) in alive])

@@ -9,8 +9,10 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from threading import Thread
 from typing import Any
 
@@ -20,6 +22,7 @@ from pyroute2.netlink.exceptions import NetlinkError
 from node_agent.network import NetworkError
 
 ETHERNET_MTU = 1500
+MAIN_TABLE = 254
 LOOPBACK = 1
 HAIRPIN = 1
 """A pod that reaches itself through a service gets its frame back on the port it came from."""
@@ -42,10 +45,20 @@ def mac_of(address: str) -> str:
     return "02:d0:" + ":".join(f"{byte:02x}" for byte in socket.inet_aton(address))
 
 
+@contextmanager
+def _kernel() -> Iterator[Any]:
+    """A netlink socket; what the kernel refuses is said as a ``NetworkError``."""
+    with closing(IPRoute()) as ipr:
+        try:
+            yield ipr
+        except NetlinkError as error:
+            raise NetworkError(f"the kernel refused a change of the network: {error}") from error
+
+
 def uplink() -> tuple[str, int]:
     """Name and MTU of the link that carries the default route ("" and Ethernet's where there is none)."""
-    with closing(IPRoute()) as ipr:
-        for route in ipr.get_default_routes(family=socket.AF_INET, table=254):
+    with _kernel() as ipr:
+        for route in ipr.get_default_routes(family=socket.AF_INET, table=MAIN_TABLE):
             index = route.get_attr("RTA_OIF")
             if index is not None:
                 link = ipr.get_links(index)[0]
@@ -56,7 +69,7 @@ def uplink() -> tuple[str, int]:
 def ensure_bridge(name: str, address: str, prefix: int, mtu: int) -> list[str]:
     """Makes bridge and address where they are missing; says what it made."""
     made = []
-    with closing(IPRoute()) as ipr:
+    with _kernel() as ipr:
         link = _find(ipr, name)
         if link is None:
             # A fixed hardware address: a bridge without one changes it with its ports, and pods cache it.
@@ -81,26 +94,39 @@ def ensure_bridge(name: str, address: str, prefix: int, mtu: int) -> list[str]:
 
 def ensure_route(bridge: str, cidr: str) -> list[str]:
     """Sends what goes to a service into the bridge, so that it is routed at all before rules rewrite it."""
-    with closing(IPRoute()) as ipr:
+    with _kernel() as ipr:
         index = _index(ipr, bridge)
-        for route in ipr.get_routes(family=socket.AF_INET, table=254, oif=index):
+        for route in ipr.get_routes(family=socket.AF_INET, table=MAIN_TABLE, oif=index):
             if f"{route.get_attr('RTA_DST')}/{route['dst_len']}" == cidr:
                 return []
         ipr.route("replace", dst=cidr, oif=index, scope="link")
     return [f"route {cidr}"]
 
 
+def taken(bridge: str, cidr: str) -> str:
+    """Which other link already leads into this range; "" for none. Wider routes do not count: ours wins."""
+    wanted = IPv4Network(cidr)
+    with _kernel() as ipr:
+        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ipr.get_links()}
+        for route in ipr.get_routes(family=socket.AF_INET, table=MAIN_TABLE):
+            name, address = names.get(route.get_attr("RTA_OIF"), bridge), route.get_attr("RTA_DST")
+            if name == bridge or address is None:
+                continue
+            if IPv4Network((address, route["dst_len"])).subnet_of(wanted):
+                return str(name)
+    return ""
+
+
 def ensure_ports(bridge: str, names: set[str]) -> list[str]:
     """Plugs cables back into the bridge, with hairpin, where that was undone."""
     mended = []
-    with closing(IPRoute()) as ipr:
+    with _kernel() as ipr:
         index = _index(ipr, bridge)
         for link in ipr.get_links():
             name = link.get_attr("IFLA_IFNAME")
             if name not in names:
                 continue
-            if link.get_attr("IFLA_MASTER") != index or not _hairpin(link):
-                _plug(ipr, link["index"], index)
+            if (link.get_attr("IFLA_MASTER") != index or not _hairpin(link)) and _plug(ipr, link, index):
                 mended.append(f"cable {name}")
     return mended
 
@@ -112,7 +138,7 @@ def lay(cable: Cable, pid: int) -> None:
     except OSError:
         raise NetworkError(f"process {pid} of the pod is gone") from None
     try:
-        with closing(IPRoute()) as ipr:
+        with _kernel() as ipr:
             bridge = _index(ipr, cable.bridge)
             if not _add_pair(ipr, cable, bridge, space):
                 if _inside(space, _Ready(cable)):
@@ -122,20 +148,18 @@ def lay(cable: Cable, pid: int) -> None:
                     raise NetworkError("cannot connect the pod: it has an eth0 that is not ours")
             ipr.brport("set", index=_index(ipr, cable.name), mode=HAIRPIN)
             _inside(space, _Dress(cable))
-    except NetlinkError as error:
-        raise NetworkError(f"cannot connect the pod: {error}") from error
     finally:
         os.close(space)
 
 
 def cut(name: str) -> None:
     """Removes a cable; nothing happens when there is none."""
-    with closing(IPRoute()) as ipr:
+    with _kernel() as ipr:
         _cut(ipr, name)
 
 
 def names_with(prefix: str) -> list[str]:
-    with closing(IPRoute()) as ipr:
+    with _kernel() as ipr:
         names = [link.get_attr("IFLA_IFNAME") for link in ipr.get_links()]
     return [name for name in names if name.startswith(prefix)]
 
@@ -168,9 +192,16 @@ def _add_pair(ipr: Any, cable: Cable, bridge: int, space: int) -> bool:
     return True
 
 
-def _plug(ipr: Any, index: int, bridge: int) -> None:
-    ipr.link("set", index=index, master=bridge, state="up")
-    ipr.brport("set", index=index, mode=HAIRPIN)
+def _plug(ipr: Any, link: Any, bridge: int) -> bool:
+    """False when the cable went away meanwhile."""
+    try:
+        ipr.link("set", index=link["index"], master=bridge, state="up")
+        ipr.brport("set", index=link["index"], mode=HAIRPIN)
+    except NetlinkError as error:
+        if error.code == errno.ENODEV:
+            return False
+        raise
+    return True
 
 
 def _hairpin(link: Any) -> bool:
@@ -226,7 +257,7 @@ def _inside(space: int, act: _Ready | _Dress) -> bool:
     def run() -> None:
         try:
             netns.setns(space)
-            with closing(IPRoute()) as ipr:
+            with _kernel() as ipr:
                 answer.append(act(ipr))
         except BaseException as error:  # noqa: BLE001 - it is raised again in the calling thread
             failure.append(error)

@@ -23,12 +23,14 @@ PODS, SERVICES = "10.64.3.0/24", "10.254.0.0/16"
 class Node:
     """A node's namespace with a started network, and pods in it."""
 
-    def __init__(self, space: Space, outside: Space, state: Path) -> None:
+    def __init__(
+        self, space: Space, outside: Space, state: Path, pods: str = PODS, services: str = SERVICES
+    ) -> None:
         self.space, self.outside, self.state = space, outside, state
         self.names = Names.of(state)
         self.network: PodNetwork = BridgeNetwork(self.names, state)
         self.pods: dict[str, Space] = {}
-        space.run(self.network.start, PODS, SERVICES)
+        space.run(self.network.start, pods, services)
 
     def pod(self, uid: str) -> tuple[Space, str]:
         self.pods[uid] = Space()
@@ -175,6 +177,21 @@ def test_forwarding_works_beside_a_dropping_engine(tmp_path: Path) -> None:
         node.close()
 
 
+@pytest.mark.parametrize("taken", [PODS, "10.254.3.0/24"])
+def test_a_range_that_is_in_use_is_refused_with_its_link(tmp_path: Path, taken: str) -> None:
+    with machine() as (space, outside):
+        route(space, dst=taken, gateway=OUTSIDE)
+        with pytest.raises(NetworkError, match="is in use on up0"):
+            Node(space, outside, tmp_path)
+
+
+def test_a_wider_route_is_no_obstacle(tmp_path: Path) -> None:
+    with machine() as (space, outside):
+        route(space, dst="10.0.0.0/8", gateway=OUTSIDE)
+        node = Node(space, outside, tmp_path)
+        assert node.space.run(node.network.verify) == []
+
+
 def test_a_service_address_nobody_serves_refuses_at_once(node: Node) -> None:
     client, _ = node.pod("client")
     for space in (client, node.space):
@@ -204,7 +221,7 @@ def test_remove_takes_everything_of_ours_and_nothing_else(tmp_path: Path) -> Non
         node = Node(space, outside, tmp_path)
         node.pod("web")
         links = node.links()
-        neighbour = Node(space, outside, tmp_path / "other")
+        neighbour = Node(space, outside, tmp_path / "other", "10.65.0.0/24", "10.253.0.0/16")
         beside = rules_of(space) - {rule for rule in rules_of(space) if node.names.instance in rule}
         space.run(node.network.remove)
         assert rules_of(space) == beside
