@@ -80,8 +80,11 @@ async def of_scope(scope: Mapping[str, Any]) -> Actor:
 
 def same_origin(headers: Mapping[str, str]) -> bool:
     """Whether a browser says that its page came from this very host and port. Header names in lower case."""
-    origin = headers.get("origin", "")
-    return bool(origin) and urlsplit(origin).netloc.lower() == headers.get("host", "").lower()
+    try:
+        page = urlsplit(headers.get("origin", "")).netloc.lower()
+    except ValueError:
+        return False
+    return bool(page) and page == headers.get("host", "").lower()
 
 
 def user_of_cookie(cookie: str, *, secure: bool) -> AbstractBaseUser | AnonymousUser:
