@@ -138,8 +138,10 @@ def _openapi(request: Request, parts: tuple[str, ...]) -> Answer:
             body = openapi.index()
         case ("v3", *rest) if rest:
             body = openapi.document("/".join(rest))
+        case ("v2",) if openapi.V2_TYPE in request.accept:
+            return Answer(200, openapi.V2, openapi.V2_TYPE.replace("@", "."))  # "@" is no valid media type
         case ("v2",):
-            raise NotAcceptable("only /openapi/v3 is served")
+            raise NotAcceptable("only /openapi/v3 is served as JSON")
         case _:
             raise NotFound(UNKNOWN)
     tag = f'"{openapi.digest(body)}"'
