@@ -98,6 +98,9 @@ def scope_of(topic: str, labels: LabelSelector, who: Actor) -> Scope | None:
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     """One tab. Who asks is known from the session, and only to a page of this very host."""
 
+    channel_layer_alias = "none"
+    """The hub tells what moved; a socket that joined the layer would need Redis to be alive."""
+
     async def connect(self) -> None:
         self.following: set[asyncio.Task[None]] = set()
         self.moved: set[str] = set()

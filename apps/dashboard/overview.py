@@ -103,7 +103,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
         more=max(0, len(troubles) - SHOWN),
         works=_works(controllers, pods, now),
         exposed=_exposed(services),
-        events=reading.latest(who, "events", 12),
+        events=reading.latest(who, "events", 8),
     )
 
 

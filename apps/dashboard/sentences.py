@@ -53,7 +53,7 @@ def _controller(controller: types.ReplicationController, now: datetime) -> Sente
     if there > wanted:
         return Sentence("Progressing", look.BUSY, f"Taking away {_count(there - wanted, 'pod')} of {there}.")
     if ready < wanted:
-        return Sentence("Progressing", look.WAITING, f"{ready} of {_count(wanted, 'pod')} ready.")
+        return Sentence("Not ready", look.WAITING, f"{ready} of {_count(wanted, 'pod')} ready.")
     return Sentence("Ready", look.OK, f"All {wanted} pods are ready." if wanted > 1 else "Its pod is ready.")
 
 

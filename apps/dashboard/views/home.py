@@ -15,8 +15,10 @@ FOUND = 20
 @pages.page("GET")
 def home(request: HttpRequest, who: Actor) -> HttpResponse:
     number = store.clock()  # read first: what is written meanwhile is told as a change
+    seen = overview.of_cluster(who, pages.now())
     context = {
-        "overview": overview.of_cluster(who, pages.now()),
+        "overview": seen,
+        "events": [(event, paths.referred(event.involved_object)) for event in seen.events],
         "number": number,
         "topics": "pods nodes replicationcontrollers services events namespaces",
         "host": request.get_host().rpartition(":")[0] or request.get_host(),

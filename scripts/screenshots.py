@@ -1,0 +1,75 @@
+"""Pictures of the dashboard for the README and for looking at it: ``python -m scripts.screenshots <folder> [name ...]``.
+
+Every screen at 1440 and 360 px, light and dark: with the guestbook, with nothing, with 50 pods, with an error.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from playwright.sync_api import Browser
+
+from tests.browser.site import Site, browser, sign_in
+
+WIDTHS = {"wide": (1440, 900), "narrow": (360, 780)}
+SCREENS = {
+    "home": "/",
+    "pods": "/kinds/pods",
+    "nodes": "/kinds/nodes",
+    "services": "/kinds/services",
+    "events": "/kinds/events",
+    "pod": "/kinds/pods/default/frontend-x7k2p",
+    "crashing": "/kinds/pods/shop/worker-5tq9v",
+    "pending": "/kinds/pods/shop/report-zz71m",
+    "controller": "/kinds/replicationcontrollers/default/frontend",
+    "service": "/kinds/services/default/frontend",
+    "node": "/kinds/nodes/-/drover-1",
+    "secret": "/kinds/secrets/shop/login",
+    "yaml": "/kinds/pods/default/frontend-x7k2p?tab=yaml",
+    "logs": "/kinds/pods/default/frontend-x7k2p?tab=logs",
+    "role": "/kinds/clusterroles.rbac.authorization.k8s.io",
+    "create": "/create",
+    "delete": "/actions/delete/replicationcontrollers/default/frontend",
+    "missing": "/kinds/pods/default/nobody",
+    "filtered": "/kinds/pods?q=nothing-like-this",
+    "styleguide": "/styleguide",
+}
+EMPTY = {"empty-home": "/", "empty-pods": "/kinds/pods", "empty-nodes": "/kinds/nodes"}
+MANY = {"many-pods": "/kinds/pods", "many-home": "/", "many-controller": "/kinds/replicationcontrollers/default/herd"}
+
+
+def main(folder: str, *names: str) -> None:
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    with browser() as chromium:
+        for stories, screens in ((("guestbook",), SCREENS), ((), EMPTY), (("guestbook", "many 50"), MANY)):
+            chosen = {name: path for name, path in screens.items() if not names or name in names}
+            if chosen:
+                site = Site(*stories)
+                try:
+                    shoot(chromium, site.url, chosen, target)
+                finally:
+                    site.remove()
+
+
+def shoot(chromium: Browser, url: str, screens: dict[str, str], target: Path) -> None:
+    for width, (across, down) in WIDTHS.items():
+        for theme in ("light", "dark"):
+            context = chromium.new_context(viewport={"width": across, "height": down}, color_scheme=theme)  # type: ignore[arg-type]
+            page = context.new_page()
+            page.on("console", lambda message: print("console:", message.text) if message.type == "error" else None)
+            page.on("pageerror", lambda error: print("error:", error))
+            if "home" in screens:
+                page.goto(f"{url}/login")
+                page.screenshot(path=target / f"login-{width}-{theme}.png")
+            sign_in(page, url)
+            for name, path in screens.items():
+                page.goto(f"{url}{path}")
+                page.wait_for_timeout(350)
+                page.screenshot(path=target / f"{name}-{width}-{theme}.png", full_page=width == "wide")
+            context.close()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
