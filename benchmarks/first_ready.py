@@ -44,7 +44,7 @@ def first_ready(platform: Platform) -> list[Figure]:
 def raw_once(engine: docker.DockerClient, pause: Any) -> float:
     """Seconds to create and start the same two containers by hand."""
     began = time.monotonic()
-    sandbox = engine.containers.create(pause)
+    sandbox = engine.containers.create(pause, ipc_mode="shareable")
     sandbox.start()
     app = engine.containers.create(
         IMAGE, COMMAND, network_mode=f"container:{sandbox.id}", ipc_mode=f"container:{sandbox.id}"

@@ -34,6 +34,7 @@ async def _serve(port: int, tls_port: int, certificate: Path, key: Path) -> None
         "log_level": "warning",
         "access_log": False,
         "timeout_graceful_shutdown": 2,
+        "timeout_keep_alive": 75,  # clients reuse connections; closing one under a request looks like a failure
         "server_header": False,
         "ws_max_size": 4 * 2**20,
     }
