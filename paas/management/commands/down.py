@@ -46,7 +46,8 @@ def take_down(state: StateDirectory) -> str:
             say(f"kept {state.path} (KEEP_STATE)")
             return ""
         left = state.remove()
-    rest = f", except what is not ours: {', '.join(left)}" if left else ""
+    foreign = [name for name in left if state.path / name != registry.FOLDER]
+    rest = f", except what is not ours: {', '.join(foreign)}" if foreign else ""
     say(f"removed {state.path}{rest}" if existed else f"nothing is left to remove of {state.path}")
     return ""
 
