@@ -68,7 +68,9 @@ def _offers(accept: str) -> list[_Offer]:
         media_type, *rest = (piece.strip() for piece in text.split(";"))
         if not media_type:
             continue
-        parameters = {name.strip(): value.strip() for name, _, value in (piece.partition("=") for piece in rest)}
+        parameters = {
+            name.strip(): value.strip() for name, _, value in (piece.partition("=") for piece in rest)
+        }
         try:
             weight = float(parameters.pop("q", "1"))
         except ValueError:

@@ -114,7 +114,9 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable) or key in seen:
-                raise yaml.YAMLError(f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice or is no text")
+                raise yaml.YAMLError(
+                    f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice or is no text"
+                )
             seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
         return mapping
@@ -143,4 +145,6 @@ def _protobuf(body: bytes) -> Any:
     try:
         return protobuf.decode(body)
     except protobuf.Undecodable as error:
-        raise UnsupportedMediaType(f"the protobuf body cannot be read: {error}; send application/json") from None
+        raise UnsupportedMediaType(
+            f"the protobuf body cannot be read: {error}; send application/json"
+        ) from None

@@ -69,7 +69,9 @@ class Call:
 
     def missing(self) -> NotFound:
         kind = self.kind
-        return NotFound(f'{kind.key} "{self.name}" not found', name=self.name, kind=kind.plural, group=kind.group)
+        return NotFound(
+            f'{kind.key} "{self.name}" not found', name=self.name, kind=kind.plural, group=kind.group
+        )
 
     def body(self) -> Any:
         return bodies.read(self.request.content_type, self.request.body)
@@ -114,7 +116,9 @@ class Call:
         if text in {"", "0"}:
             return None
         if not (text.isascii() and text.isdigit() and len(text) < 19):
-            raise BadRequest(f'resourceVersion: Invalid value: "{text[:40]}": must be a number given by this server')
+            raise BadRequest(
+                f'resourceVersion: Invalid value: "{text[:40]}": must be a number given by this server'
+            )
         return int(text)
 
 

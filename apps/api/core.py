@@ -48,7 +48,9 @@ def handle(actor: Actor, request: Request) -> Answer | Stream:
         return refusal(Unavailable("the database is away or too busy: try again", retry_after=1))
     except Exception:
         logger.exception("request %s failed: %s %s", request.id, request.method, request.path)
-        return refusal(ApiError(f"Internal error occurred: the server's log tells more under request {request.id}"))
+        return refusal(
+            ApiError(f"Internal error occurred: the server's log tells more under request {request.id}")
+        )
 
 
 def public(request: Request) -> bool:
@@ -65,7 +67,10 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
     target = parse(request.path)
     if isinstance(target, Document):
         return _document(actor, request, target)
-    if target.plural in discovery.REVIEWS and (target.group, target.version) == discovery.REVIEWS[target.plural][0]:
+    if (
+        target.plural in discovery.REVIEWS
+        and (target.group, target.version) == discovery.REVIEWS[target.plural][0]
+    ):
         if request.method != "POST" or target.name or target.namespace is not None:
             raise MethodNotAllowed(NOT_ALLOWED)
         return reviews.answer(actor, request, target.plural)

@@ -81,7 +81,9 @@ def _groups() -> dict[str, Any]:
 
 def _group(group: str) -> dict[str, Any]:
     versions = [
-        {"groupVersion": f"{name}/{version}", "version": version} for name, version in _served() if name == group
+        {"groupVersion": f"{name}/{version}", "version": version}
+        for name, version in _served()
+        if name == group
     ]
     if not group or not versions:
         raise NotFound(UNKNOWN)

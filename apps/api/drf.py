@@ -4,7 +4,7 @@ It negotiates, authenticates and denies by default; what the API is and allows i
 """
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import orjson
@@ -65,11 +65,11 @@ class Credentials(SessionAuthentication):
 class PageOrJson(BaseContentNegotiation):
     """A page for browsers; every other form is chosen by the core."""
 
-    def select_parser(self, request: DrfRequest, parsers: Sequence[Any]) -> Any:
+    def select_parser(self, request: DrfRequest, parsers: Iterable[Any]) -> Any:
         return None
 
     def select_renderer(
-        self, request: DrfRequest, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+        self, request: DrfRequest, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
     ) -> tuple[BaseRenderer, str]:
         page, plain = renderers
         wanted = "text/html" in request.headers.get("accept", "")

@@ -66,18 +66,18 @@ def _must_be(name: str, api_version: str, data: dict[str, Any]) -> None:
     if (said_kind, said_version) != (name, api_version):
         raise BadRequest(
             f'the object provided is unrecognized (must be of type {name} in version "{api_version}"): '
-            f'it says kind {_short(said_kind)}, apiVersion {_short(said_version)}'
+            f"it says kind {_short(said_kind)}, apiVersion {_short(said_version)}"
         )
 
 
-def _refused(
-    name: str, api_version: str, data: Any, found: Sequence[types.Problem], group: str
-) -> ApiError:
+def _refused(name: str, api_version: str, data: Any, found: Sequence[types.Problem], group: str) -> ApiError:
     if all(problem.reason == _REQUIRED for problem in found):
         meta = data.get("metadata")
         return invalid(name, str(meta.get("name", "")) if isinstance(meta, dict) else "", found, group=group)
     words = [
-        f'unknown field "{problem.path}"' if problem.reason == _UNKNOWN else f"{problem.path}: {problem.message}"
+        f'unknown field "{problem.path}"'
+        if problem.reason == _UNKNOWN
+        else f"{problem.path}: {problem.message}"
         for problem in found
     ]
     strict = "strict decoding error: " if any(problem.reason == _UNKNOWN for problem in found) else ""

@@ -81,22 +81,30 @@ def _paths(kind: Kind) -> Iterable[tuple[str, dict[str, Any]]]:
             **body,
         }
 
-    yield f"{base}{scope}/{kind.plural}", {
-        "get": operation("list", writes=False),
-        "post": operation("post", writes=True),
-    }
-    yield f"{base}{scope}/{kind.plural}/{{name}}", {
-        "get": operation("get", writes=False),
-        "put": operation("put", writes=True),
-        "patch": operation("patch", writes=True),
-        "delete": operation("delete", writes=True),
-    }
+    yield (
+        f"{base}{scope}/{kind.plural}",
+        {
+            "get": operation("list", writes=False),
+            "post": operation("post", writes=True),
+        },
+    )
+    yield (
+        f"{base}{scope}/{kind.plural}/{{name}}",
+        {
+            "get": operation("get", writes=False),
+            "put": operation("put", writes=True),
+            "patch": operation("patch", writes=True),
+            "delete": operation("delete", writes=True),
+        },
+    )
 
 
 def schema_name(cls: type[Any]) -> str:
     """A type's name as clients know such names: its package is where the API's authors keep it."""
     part = cls.__module__.rpartition(".")[2]
-    package = "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{'rbac' if part == 'rbac' else 'core'}"
+    package = (
+        "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{'rbac' if part == 'rbac' else 'core'}"
+    )
     return f"io.k8s.{package}.v1.{cls.__name__}"
 
 

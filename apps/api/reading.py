@@ -47,10 +47,14 @@ def list_(call: Call) -> Answer:
     match call.wanted.form:
         case Form.TABLE:
             include = tables.include_object(call.query.get("includeObject"))
-            return Answer(200, tables.table(call.kind, page.rows, include=include, now=types.now(), meta=meta))
+            return Answer(
+                200, tables.table(call.kind, page.rows, include=include, now=types.now(), meta=meta)
+            )
         case Form.METADATA | Form.METADATA_LIST:
             return Answer(200, tables.partial_list(page.objects, meta))
-    return Answer(200, whole_list(call.kind.name, call.kind.api_version, meta, [row.text for row in page.rows]))
+    return Answer(
+        200, whole_list(call.kind.name, call.kind.api_version, meta, [row.text for row in page.rows])
+    )
 
 
 def whole_list(kind: str, api_version: str, meta: dict[str, Any], texts: list[str]) -> bytes:

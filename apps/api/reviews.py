@@ -31,7 +31,11 @@ def answer(actor: Actor, request: Request, plural: str) -> Answer:
 
 
 def _who(actor: Actor) -> dict[str, Any]:
-    return {"username": actor.name, "groups": sorted(actor.groups), **({"uid": actor.uid} if actor.uid else {})}
+    return {
+        "username": actor.name,
+        "groups": sorted(actor.groups),
+        **({"uid": actor.uid} if actor.uid else {}),
+    }
 
 
 def _may(actor: Actor, spec: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Parts of objects that have an address of their own: status, scale, binding, log."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -25,7 +26,7 @@ def answer(call: Call) -> Answer | Stream:
     part, method = call.target.subresource, call.request.method
     if part not in call.kind.subresources or not call.name:
         raise NotFound(UNKNOWN)
-    verbs = {
+    verbs: dict[tuple[str, str], Callable[[Call], Answer | Stream]] = {
         ("status", "GET"): get,
         ("status", "PUT"): lambda call: writing.update(call, "status"),
         ("status", "PATCH"): lambda call: writing.patch(call, "status"),
@@ -62,7 +63,7 @@ def patch_scale(call: Call) -> Answer:
     return _scaled(call, apply)
 
 
-def _scaled(call: Call, change_scale: Any) -> Answer:
+def _scaled(call: Call, change_scale: Callable[[types.Scale], types.Scale]) -> Answer:
     def change(tx: Transaction) -> bytes:
         obj = tx.get(call.kind, call.namespace, call.name)
         wanted = change_scale(_scale_of(obj))
@@ -100,9 +101,14 @@ def _scale_in(call: Call, data: Any) -> types.Scale:
     scale: types.Scale = msgspec.convert(data, types.Scale)
     meta = scale.metadata
     if meta.name not in {"", call.name} or meta.namespace not in {"", call.namespace}:
-        raise BadRequest(f"the name of the object ({meta.name}) does not match the name on the URL ({call.name})")
+        raise BadRequest(
+            f"the name of the object ({meta.name}) does not match the name on the URL ({call.name})"
+        )
     if scale.spec.replicas < 0:
-        path, why = "spec.replicas", f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0"
+        path, why = (
+            "spec.replicas",
+            f"Invalid value: {scale.spec.replicas}: must be greater than or equal to 0",
+        )
         raise invalid("Scale", call.name, [types.Problem(path, why)], group="autoscaling")
     return scale
 
@@ -114,7 +120,9 @@ def bind(call: Call) -> Answer:
     binding: types.Binding = msgspec.convert(data, types.Binding)
     meta, target = binding.metadata, binding.target
     if meta.name not in {"", call.name} or meta.namespace not in {"", call.namespace}:
-        raise BadRequest(f"the name of the object ({meta.name}) does not match the name on the URL ({call.name})")
+        raise BadRequest(
+            f"the name of the object ({meta.name}) does not match the name on the URL ({call.name})"
+        )
     problems = []
     if target.kind not in {"", "Node"}:
         shown = types.encode(target.kind).decode()
@@ -180,6 +188,8 @@ def _log_parameters(call: Call) -> dict[str, str]:
         try:
             datetime.fromisoformat(since)
         except ValueError:
-            raise BadRequest(f'sinceTime: Invalid value: "{since[:40]}": must be a time in RFC 3339') from None
+            raise BadRequest(
+                f'sinceTime: Invalid value: "{since[:40]}": must be a time in RFC 3339'
+            ) from None
         parameters["sinceTime"] = since
     return parameters

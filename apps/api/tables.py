@@ -24,7 +24,9 @@ class Shown(Protocol):
 def include_object(value: str) -> str:
     """What each row carries besides its cells; the default is the metadata."""
     if value not in ("", *INCLUDES):
-        raise BadRequest(f'includeObject: Unsupported value: "{value[:40]}": supported values: {", ".join(INCLUDES)}')
+        raise BadRequest(
+            f'includeObject: Unsupported value: "{value[:40]}": supported values: {", ".join(INCLUDES)}'
+        )
     return value or "Metadata"
 
 
@@ -43,7 +45,13 @@ def definitions(kind: Kind) -> list[dict[str, Any]]:
 
 
 def table(
-    kind: Kind, rows: Iterable[Shown], *, include: str, now: datetime, meta: dict[str, Any], heads: bool = True
+    kind: Kind,
+    rows: Iterable[Shown],
+    *,
+    include: str,
+    now: datetime,
+    meta: dict[str, Any],
+    heads: bool = True,
 ) -> bytes:
     """A Table; without ``heads`` its columns are those of the table before it in the same watch."""
     columns = types.encode(definitions(kind) if heads else None)
@@ -65,7 +73,9 @@ def _row(kind: Kind, row: Shown, include: str, now: datetime) -> bytes:
 
 def partial(obj: Any) -> bytes:
     """An object's metadata alone."""
-    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%s}' % types.encode(obj.metadata)
+    return b'{"kind":"PartialObjectMetadata","apiVersion":"meta.k8s.io/v1","metadata":%s}' % types.encode(
+        obj.metadata
+    )
 
 
 def partial_list(objects: Sequence[Any], meta: dict[str, Any]) -> bytes:

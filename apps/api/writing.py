@@ -1,5 +1,6 @@
 """The verbs that change: create, update, patch, delete. Each is one write of the store, or none."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -155,7 +156,7 @@ def delete_collection(call: Call) -> Answer:
     for first in range(0, len(page.rows), DELETED_AT_ONCE):
         some = page.rows[first : first + DELETED_AT_ONCE]
 
-        def change(tx: Transaction, some: list[Stored] = some) -> None:
+        def change(tx: Transaction, some: Sequence[Stored] = some) -> None:
             for row in some:
                 now = tx.row(call.kind, row.namespace, row.name)
                 if now is not None and now.uid == row.uid:
@@ -163,7 +164,9 @@ def delete_collection(call: Call) -> Answer:
 
         store.write(call.actor, change, dry_run=dry_run)
     meta = {"resourceVersion": str(page.number)}
-    return Answer(200, whole_list(call.kind.name, call.kind.api_version, meta, [row.text for row in page.rows]))
+    return Answer(
+        200, whole_list(call.kind.name, call.kind.api_version, meta, [row.text for row in page.rows])
+    )
 
 
 def _received(call: Call) -> tuple[dict[str, Any], tuple[str, ...]]:
@@ -194,9 +197,7 @@ def _settle_identity(call: Call, meta: dict[str, Any]) -> None:
     """A body may leave its name and namespace to the path, but must not name another object."""
     said = meta.get("name", "")
     if said and said != call.name:
-        raise BadRequest(
-            f"the name of the object ({said}) does not match the name on the URL ({call.name})"
-        )
+        raise BadRequest(f"the name of the object ({said}) does not match the name on the URL ({call.name})")
     meta["name"] = call.name
     _settle_namespace(call, meta)
     version = meta.get("resourceVersion", "")

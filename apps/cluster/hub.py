@@ -64,7 +64,7 @@ async def follow(
         hub.leave(watcher)
 
 
-async def watch(scope: Scope, since: int | None = None) -> AsyncIterator[Event]:
+async def watch(scope: Scope, since: int | None = None) -> AsyncGenerator[Event, None]:
     """``follow`` for one scope, event by event."""
     async with aclosing(follow((scope,), since)) as batches:
         async for batch in batches:
@@ -208,7 +208,9 @@ class Hub:
             return False
         for change in changes:
             if change.kind.group == RBAC:
-                nudge.heard(change.number)  # policy looks at the roles of now, even if another process wrote them
+                nudge.heard(
+                    change.number
+                )  # policy looks at the roles of now, even if another process wrote them
                 await self._recheck()
             self._hand(Sighted(change))
             self.seen = change.number

@@ -35,7 +35,9 @@ async def serve(scope: Scope, receive: Receive, send: Send, opener: Opener) -> N
         await _refuse(found, scope, send)
         return
     offered = scope.get("subprotocols") or []
-    await send({"type": "websocket.accept", "subprotocol": next((o for o in offered if o in SUBPROTOCOLS), None)})
+    await send(
+        {"type": "websocket.accept", "subprotocol": next((o for o in offered if o in SUBPROTOCOLS), None)}
+    )
     sending = asyncio.ensure_future(_pump(stream(), send))
     leaving = asyncio.ensure_future(_disconnected(receive))
     try:

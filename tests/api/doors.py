@@ -90,7 +90,9 @@ class DrfDoor(Door):
         rest = dict(headers)
         content_type = rest.pop("content-type", "")
         response = await self._client().generic(method, path, body, content_type=content_type, headers=rest)
-        return Reply(response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content)
+        return Reply(
+            response.status_code, {k.lower(): v for k, v in response.headers.items()}, response.content
+        )
 
     @asynccontextmanager
     async def stream(

@@ -77,7 +77,9 @@ BODIES: list[tuple[str, str, Any, dict[str, str], int, str]] = [
 
 
 @pytest.mark.parametrize(
-    ("path", "body", "headers", "code", "words"), [case[1:] for case in BODIES], ids=[case[0] for case in BODIES]
+    ("path", "body", "headers", "code", "words"),
+    [case[1:] for case in BODIES],
+    ids=[case[0] for case in BODIES],
 )
 async def test_a_body_that_cannot_be_is_refused(
     door: Door, path: str, body: Any, headers: dict[str, str], code: int, words: str
@@ -210,7 +212,9 @@ async def test_a_delete_that_cannot_be_is_refused(door: Door, body: Any, code: i
 async def test_a_taken_node_port_names_its_field(door: Door) -> None:
     port = types.ServicePort(port=80, node_port=30061)
     await created(door, SERVICE, spec__type="NodePort", spec__ports=[port])
-    reply = await door.ask("POST", place(SERVICE), sent(SERVICE, "other", spec__type="NodePort", spec__ports=[port]))
+    reply = await door.ask(
+        "POST", place(SERVICE), sent(SERVICE, "other", spec__type="NodePort", spec__ports=[port])
+    )
     data = status(reply, 422)
     assert data["message"] == (
         'Service "other" is invalid: spec.ports[0].nodePort: Invalid value: 30061: '

@@ -50,7 +50,11 @@ async def test_scale_is_read_and_written(door: Door) -> None:
         reply = await door.ask("PATCH", f"{RC}/scale", {"spec": {"replicas": wrong}}, MERGE)
         assert reply.code in {200, 400, 422}
         assert (reply.code == 200) is (wrong is None)
-    status(await door.ask("PATCH", f"{RC}/scale", {"spec": {"bogus": 1}}, MERGE), 400, 'unknown field "spec.bogus"')
+    status(
+        await door.ask("PATCH", f"{RC}/scale", {"spec": {"bogus": 1}}, MERGE),
+        400,
+        'unknown field "spec.bogus"',
+    )
 
 
 async def test_a_pod_is_bound_once(door: Door) -> None:
@@ -80,11 +84,20 @@ async def test_logs_come_from_the_node(door: Door, monkeypatch: pytest.MonkeyPat
     data = sent(POD)
     data["spec"]["containers"].append({"name": "app-2", "image": "redis:7"})
     await door.ask("POST", place(POD), data)
-    status(await door.ask("GET", path), 400, "a container name must be specified for pod sample, choose one of: [app")
+    status(
+        await door.ask("GET", path),
+        400,
+        "a container name must be specified for pod sample, choose one of: [app",
+    )
     status(await door.ask("GET", path + "?container=nope"), 400, "container nope is not valid for pod sample")
     status(await door.ask("GET", path + "?container=app"), 400, "does not have a host assigned")
     await door.ask("POST", place(POD, "sample") + "/binding", {"target": {"name": "n1"}})
-    for wrong in ("tailLines=some", "follow=perhaps", "sinceTime=noon", "sinceTime=2026-01-01T00:00:00Z&sinceSeconds=1"):
+    for wrong in (
+        "tailLines=some",
+        "follow=perhaps",
+        "sinceTime=noon",
+        "sinceTime=2026-01-01T00:00:00Z&sinceSeconds=1",
+    ):
         status(await door.ask("GET", f"{path}?container=app&{wrong}"), 400)
     if isinstance(door, AsgiDoor):
         status(await door.ask("GET", path + "?container=app-2"), 400, "is waiting to start")
@@ -138,7 +151,12 @@ async def test_what_is_sealed_is_served_to_whoever_may_read_it(door: Door) -> No
 async def test_nobody_may_do_anything(door: Door) -> None:
     await created(door, SECRET)
     nobody = type(door)("")
-    for method, path in (("GET", place(SECRET)), ("GET", "/api"), ("GET", "/openapi/v3"), ("POST", place(SECRET))):
+    for method, path in (
+        ("GET", place(SECRET)),
+        ("GET", "/api"),
+        ("GET", "/openapi/v3"),
+        ("POST", place(SECRET)),
+    ):
         reply = await nobody.ask(method, path)
         assert status(reply, 401)["reason"] == "Unauthorized"
         assert reply.headers["www-authenticate"].startswith("Bearer")
@@ -166,7 +184,9 @@ async def test_rights_end_at_the_namespace(door: Door) -> None:
     assert message == (
         'secrets is forbidden: User "ann" cannot list resource "secrets" in API group "" in the namespace "team"'
     )
-    status(await ann.ask("POST", place(CONFIG_MAP, namespace="team"), sent(CONFIG_MAP, namespace="team")), 403)
+    status(
+        await ann.ask("POST", place(CONFIG_MAP, namespace="team"), sent(CONFIG_MAP, namespace="team")), 403
+    )
     status(await ann.ask("GET", place(CONFIG_MAP, "sample")), 404, 'configmaps "sample" not found')
     status(await ann.ask("DELETE", place(SECRET, "sample")), 404)
     status(await ann.ask("GET", place(SECRET)), 403)

@@ -152,7 +152,9 @@ STRATEGIC: list[tuple[str, Any, Any, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("target", "patch", "result"), [case[1:] for case in STRATEGIC], ids=[c[0] for c in STRATEGIC])
+@pytest.mark.parametrize(
+    ("target", "patch", "result"), [case[1:] for case in STRATEGIC], ids=[c[0] for c in STRATEGIC]
+)
 def test_strategic_patch(target: Any, patch: Any, result: Any) -> None:
     before = copy.deepcopy((target, patch))
     assert apply_strategic_patch(target, patch, types.Pod) == result
@@ -182,7 +184,9 @@ _names = st.lists(st.sampled_from("abcdefgh"), unique=True, max_size=8)
 
 
 @given(have=_names, order=_names, touched=_names)
-def test_an_order_loses_nothing_and_doubles_nothing(have: list[str], order: list[str], touched: list[str]) -> None:
+def test_an_order_loses_nothing_and_doubles_nothing(
+    have: list[str], order: list[str], touched: list[str]
+) -> None:
     target = _pod(*({"name": name, "image": "old"} for name in have))
     patch = {
         "spec": {
@@ -201,7 +205,9 @@ def test_an_order_loses_nothing_and_doubles_nothing(have: list[str], order: list
 
 _json: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 5) | st.text("ab", max_size=2),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=2), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text("abc", max_size=2), inner, max_size=3)
+    ),
     max_leaves=12,
 )
 

@@ -11,7 +11,7 @@ from asgiref.testing import ApplicationCommunicator
 
 from apps.accounts import tokens
 from apps.api import asgi
-from apps.cluster import hub, log, store, types, watching
+from apps.cluster import hub, models, nudge, store, types, watching
 from apps.cluster.actors import Actor
 from apps.cluster.errors import Gone
 from apps.cluster.kinds import CONFIG_MAP, POD, ROLE, ROLE_BINDING
@@ -62,12 +62,16 @@ async def test_a_field_filter_follows_the_field(door: Door, actor: Actor) -> Non
 
 async def test_a_number_that_is_too_old_or_from_the_future_is_gone(door: Door) -> None:
     await created(door, CONFIG_MAP)
-    await in_db(lambda: log.models.Change.objects.all().delete())
+    await in_db(lambda: models.Change.objects.all().delete())
     await created(door, CONFIG_MAP, "later")
     for number in ("1", "999999"):
         async with door.stream(place(CONFIG_MAP) + f"?watch=1&resourceVersion={number}") as lines:
             (event,) = await take(lines, 1)
-            assert (event["type"], event["object"]["code"], event["object"]["reason"]) == ("ERROR", 410, "Expired")
+            assert (event["type"], event["object"]["code"], event["object"]["reason"]) == (
+                "ERROR",
+                410,
+                "Expired",
+            )
 
 
 async def test_a_watch_ends_when_its_time_is_up(door: Door) -> None:
@@ -135,7 +139,7 @@ async def test_a_websocket_carries_one_event_per_message(admin: str) -> None:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         await socket.serve(scope, receive, send, asgi.open_stream)
 
-    def client(headers: list[tuple[bytes, bytes]]) -> ApplicationCommunicator:
+    def client(headers: list[tuple[bytes, bytes]]) -> Any:
         scope = {
             "type": "websocket",
             "path": place(CONFIG_MAP),
@@ -143,7 +147,8 @@ async def test_a_websocket_carries_one_event_per_message(admin: str) -> None:
             "headers": headers,
             "subprotocols": [],
         }
-        return ApplicationCommunicator(application, scope)
+        communicator: Any = ApplicationCommunicator
+        return communicator(application, scope)
 
     known = client([(b"authorization", f"Bearer {admin}".encode())])
     await known.send_input({"type": "websocket.connect"})
@@ -208,7 +213,7 @@ async def test_a_watcher_that_cannot_keep_up_is_told_to_list_again(
 
 
 async def test_a_watch_goes_on_when_no_nudge_comes(maps: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub.nudge, "moved", lambda number: None)
+    monkeypatch.setattr(nudge, "moved", lambda number: None)
     monkeypatch.setattr(hub, "POLL", 0.1)
     events = hub.watch(watching.Scope(kind=CONFIG_MAP), await in_db(store.clock))
     waiting = asyncio.ensure_future(anext(events))

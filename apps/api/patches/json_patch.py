@@ -8,7 +8,9 @@ from typing import Any
 from apps.api.patches.refusals import MalformedPatch, PatchDoesNotApply
 
 MOST_OPERATIONS = 10_000
-MOST_COPIED = 200_000  # values that "copy" operations may add together: a few can otherwise double without end
+MOST_COPIED = (
+    200_000  # values that "copy" operations may add together: a few can otherwise double without end
+)
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 Path = tuple[str, ...]

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from msgspec import inspect
@@ -65,13 +64,17 @@ class Part:
     is_map: bool
 
 
-@cache
+_parts: dict[type[Any], Mapping[str, Part]] = {}
+
+
 def parts_of(cls: type[Any]) -> Mapping[str, Part]:
     """The fields of an API type by their wire names."""
-    info = inspect.type_info(cls)
-    if not isinstance(info, inspect.StructType):
-        raise TypeError(f"{cls!r} is no API type")
-    return {field.encode_name: _part(cls, field) for field in info.fields}
+    if cls not in _parts:
+        info = inspect.type_info(cls)
+        if not isinstance(info, inspect.StructType):
+            raise TypeError(f"{cls!r} is no API type")
+        _parts[cls] = {field.encode_name: _part(cls, field) for field in info.fields}
+    return _parts[cls]
 
 
 def _part(cls: type[Any], field: inspect.Field) -> Part:
@@ -79,7 +82,9 @@ def _part(cls: type[Any], field: inspect.Field) -> Part:
         if isinstance(choice, inspect.StructType):
             return Part(choice.cls, None, is_map=False)
         if isinstance(choice, inspect.ListType):
-            return Part(_struct(choice.item_type), MERGES.get((cls.__name__, field.encode_name)), is_map=False)
+            return Part(
+                _struct(choice.item_type), MERGES.get((cls.__name__, field.encode_name)), is_map=False
+            )
         if isinstance(choice, inspect.DictType):
             return Part(_struct(choice.value_type), None, is_map=True)
     return Part(None, None, is_map=False)

@@ -30,19 +30,12 @@ def _merged(
     whole = _directive(patch)
     if whole == "delete":
         return {}
-    result = {} if whole == "replace" else dict(target)
-    if RETAIN in patch:
-        kept = _listed(patch, RETAIN)
-        result = {name: value for name, value in result.items() if name in kept}
-    for name in patch:
-        if name.startswith(DELETE):
-            _delete_values(result, name.removeprefix(DELETE), _listed(patch, name))
+    result = _prepared({} if whole == "replace" else dict(target), patch)
     orders = {name.removeprefix(ORDER): _listed(patch, name) for name in patch if name.startswith(ORDER)}
     for name, wanted in patch.items():
         if name.startswith("$"):
-            if name not in {PATCH, RETAIN} and not name.startswith((ORDER, DELETE)):
-                raise MalformedPatch(f"{name} is no directive of a strategic merge patch")
-        elif wanted is None:
+            continue
+        if wanted is None:
             result.pop(name, None)
         else:
             part = every or parts.get(name, _PLAIN)
@@ -52,6 +45,19 @@ def _merged(
         before = target.get(name)
         if merge is not None and isinstance(result.get(name), list):
             result[name] = _ordered(result[name], before if isinstance(before, list) else [], order, merge)
+    return result
+
+
+def _prepared(result: dict[str, Any], patch: dict[str, Any]) -> dict[str, Any]:
+    """``result`` after the orders that take something away, before anything is merged in."""
+    for name in patch:
+        if name == RETAIN:
+            kept = _listed(patch, RETAIN)
+            result = {field: value for field, value in result.items() if field in kept}
+        elif name.startswith(DELETE):
+            _delete_values(result, name.removeprefix(DELETE), _listed(patch, name))
+        elif name.startswith("$") and name != PATCH and not name.startswith(ORDER):
+            raise MalformedPatch(f"{name} is no directive of a strategic merge patch")
     return result
 
 
@@ -102,7 +108,9 @@ def _find(items: list[Any], item: dict[str, Any], merge: Merge, order: list[Any]
     A second key decides only where it can: clients name the first alone, and changing the second (a port from TCP
     to UDP) must not add an item unless the wanted order says that both are to stay.
     """
-    same = [n for n, one in enumerate(items) if isinstance(one, dict) and one.get(merge.key) == item[merge.key]]
+    same = [
+        n for n, one in enumerate(items) if isinstance(one, dict) and one.get(merge.key) == item[merge.key]
+    ]
     if not same or not merge.also or merge.also not in item:
         return same[0] if same else None
     for n in same:
@@ -126,7 +134,9 @@ def _ordered(items: list[Any], before: list[Any], order: list[Any], merge: Merge
     wanted = [_identity(one, merge) for one in order]
     place = {identity: n for n, identity in reversed(list(enumerate(wanted)))}
     old = {_identity(one, merge): n for n, one in reversed(list(enumerate(before)))}
-    named = sorted((one for one in items if _identity(one, merge) in place), key=lambda o: place[_identity(o, merge)])
+    named = sorted(
+        (one for one in items if _identity(one, merge) in place), key=lambda o: place[_identity(o, merge)]
+    )
     others = [one for one in items if _identity(one, merge) not in place]
     result: list[Any] = []
     while named and others:
