@@ -6,15 +6,17 @@ Only "something up to N happened" is sent; who cares reads the log. A nudge that
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Callable
+from typing import Any
 
-from asgiref.sync import async_to_sync
 from celery import current_app
 from channels.layers import get_channel_layer
 
 GROUP = "log"
 FOLLOW = "apps.controllers.tasks.follow"
 _TIMEOUT = 0.5
+_APART = 0.005  # seconds between two messages: in a burst of writes, one tells of many
 
 logger = logging.getLogger(__name__)
 _callbacks: list[Callable[[int], None]] = []
@@ -67,21 +69,27 @@ class _Messenger(threading.Thread):
                 self._deliver(self._newest)
             except Exception as error:  # a dead broker is a normal event: readers poll
                 logger.debug("nudge by %s not delivered: %s", self.name, error)
+            time.sleep(_APART)
 
 
-def _to_processes(number: int) -> None:
-    layer = get_channel_layer()
-    if layer is not None:
-        send = layer.group_send(GROUP, {"type": "log.moved", "number": number})
-        async_to_sync(_bounded)(send)
+class _ToProcesses:
+    """Through the Channels layer, on an event loop that lives as long as its thread."""
+
+    def __init__(self) -> None:
+        self._runner = asyncio.Runner()
+
+    def __call__(self, number: int) -> None:
+        layer = get_channel_layer()
+        if layer is not None:
+            self._runner.run(asyncio.wait_for(_sent(layer, number), _TIMEOUT))
 
 
-async def _bounded(sending: "asyncio.Future[None]") -> None:
-    await asyncio.wait_for(sending, _TIMEOUT)
+async def _sent(layer: Any, number: int) -> None:
+    await layer.group_send(GROUP, {"type": "log.moved", "number": number})
 
 
 def _to_controllers(number: int) -> None:
     current_app.send_task(FOLLOW, ignore_result=True, retry=False)
 
 
-_messengers = (_Messenger("nudge-processes", _to_processes), _Messenger("nudge-controllers", _to_controllers))
+_messengers = (_Messenger("nudge-processes", _ToProcesses()), _Messenger("nudge-controllers", _to_controllers))
