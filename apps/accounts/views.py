@@ -68,6 +68,12 @@ class SetupForm(BaseUserCreationForm):  # type: ignore[type-arg]  # Django's own
         model = User
         fields = ("username",)
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["username"].help_text = "Letters, digits and @ . + - _"
+        self.fields["password1"].help_text = "At least 8 characters, and not a common one."
+        self.fields["password2"].label, self.fields["password2"].help_text = "The same password again", ""
+
 
 @login_not_required
 @sensitive_post_parameters()

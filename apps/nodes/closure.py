@@ -8,7 +8,7 @@ maps it uses, and those no pod uses any more are taken back.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -27,6 +27,9 @@ from apps.cluster.watching import Event, Scope
 CONFIGURATION = (CONFIG_MAP, SECRET)
 # The order in which whole kinds are sent: what a pod needs comes before the pod.
 ORDER = (NODE, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, POD)
+
+LARGEST_FRAME = 256 * 1024
+"""Characters of objects in one frame of the whole state, unless a single object is larger."""
 
 Key = tuple[str, str, str]
 """Kind key, namespace and name."""
@@ -115,10 +118,11 @@ class Closure:
             self._numbers[reference] = row.number if row else batch.number
             if row is not None:
                 texts[reference[0]].append(row.text)
-        frames: list[agent.Message] = [
-            agent.Objects(kind=kind.plural, items=[agent.raw(text) for text in texts[kind.key]])
-            for kind in ORDER
-        ]
+        frames: list[agent.Message] = []
+        for kind in ORDER:
+            for place, part in enumerate(_parts(texts[kind.key])):
+                items = [agent.raw(text) for text in part]
+                frames.append(agent.Objects(kind=kind.plural, items=items, replace=place == 0))
         return [*frames, agent.Synced(number=batch.number)]
 
     def _before_pod(self, event: Event, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
@@ -179,6 +183,19 @@ def fetch(references: Iterable[Reference]) -> dict[Reference, Stored | None]:
 def own(events: Sequence[Event], node: str) -> Event | None:
     """The newest event about the node itself."""
     return next((event for event in reversed(events) if event.kind is NODE and event.name == node), None)
+
+
+def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
+    """The texts in frames of a bearable size; one empty frame for none."""
+    part: list[str] = []
+    size = 0
+    for text in texts:
+        if part and size + len(text) > LARGEST_FRAME:
+            yield part
+            part, size = [], 0
+        part.append(text)
+        size += len(text)
+    yield part
 
 
 def _key(event: Event) -> Key:

@@ -31,7 +31,7 @@ SILENCE = 20.0
 TOKEN_CHECKED_EVERY = 10.0
 MOST_WAITING = 64
 """Reports waiting for the database; beyond that the agent's words are left unread, which slows it down."""
-LARGEST_FRAME = 8 * 1024 * 1024
+LARGEST_FRAME = 4 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
 Report = agent.StatusBatch | agent.NodeReport | agent.EventBatch

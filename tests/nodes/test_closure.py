@@ -12,6 +12,7 @@ from apps.cluster.kinds import CONFIG_MAP, NODE, POD, SECRET, SERVICE
 from apps.cluster.registry import Kind
 from apps.cluster.types import agent
 from apps.cluster.watching import Event
+from apps.nodes import closure
 from apps.nodes.closure import Closure, fetch
 from tests.builders import build
 
@@ -56,10 +57,10 @@ def since(number: int) -> Batch:
     return Batch(changes[-1].number, [Event(change.type, change.kind, change) for change in changes])
 
 
-def said(closure: Closure, batch: Batch) -> list[str]:
+def said(stream: Closure, batch: Batch) -> list[str]:
     """The frames in short: ``pods+web``, ``secrets-key``, ``synced``."""
     words = []
-    for frame in closure.frames(batch, fetch(closure.missing(batch))):
+    for frame in stream.frames(batch, fetch(stream.missing(batch))):
         if isinstance(frame, agent.Objects):
             names = [json.loads(bytes(item))["metadata"]["name"] for item in frame.items]
             words.append(f"{frame.kind}={','.join(names)}")
@@ -73,9 +74,9 @@ def said(closure: Closure, batch: Batch) -> list[str]:
 
 
 def opened() -> Closure:
-    closure = Closure("n1")
-    said(closure, present(POD, CONFIG_MAP, NODE, SERVICE))
-    return closure
+    stream = Closure("n1")
+    said(stream, present(POD, CONFIG_MAP, NODE, SERVICE))
+    return stream
 
 
 def test_the_whole_state_comes_first_with_what_pods_need_before_the_pods() -> None:
@@ -84,44 +85,44 @@ def test_the_whole_state_comes_first_with_what_pods_need_before_the_pods() -> No
     create(SECRET, name="key")
     create(SECRET, name="foreign")
     pod_using("web", "key")
-    closure = Closure("n1")
-    assert said(closure, present(POD, NODE, SERVICE)) == [
+    stream = Closure("n1")
+    assert said(stream, present(POD, NODE, SERVICE)) == [
         "nodes=n1", "services=front", "endpoints=", "configmaps=", "secrets=key", "pods=web", "synced",
     ]  # fmt: skip
 
 
 def test_a_new_pod_is_told_after_its_secret_and_before_synced() -> None:
-    closure = opened()
+    stream = opened()
     create(SECRET, name="key")
     number = store.clock()
     pod_using("web", "key")
-    assert said(closure, since(number)) == ["secrets+key", "pods+web", "pods~web", "synced"]
+    assert said(stream, since(number)) == ["secrets+key", "pods+web", "pods~web", "synced"]
 
 
 def test_a_secret_that_is_missing_comes_when_it_is_made() -> None:
-    closure = opened()
+    stream = opened()
     number = store.clock()
     pod_using("web", "key")
-    assert said(closure, since(number)) == ["pods+web", "pods~web", "synced"]
+    assert said(stream, since(number)) == ["pods+web", "pods~web", "synced"]
     number = store.clock()
     create(SECRET, name="key")
-    assert said(closure, since(number)) == ["secrets+key", "synced"]
+    assert said(stream, since(number)) == ["secrets+key", "synced"]
 
 
 def test_configuration_that_no_pod_uses_any_more_is_taken_back() -> None:
-    closure = opened()
+    stream = opened()
     create(SECRET, name="key")
     for name in ("one", "two"):
         number = store.clock()
         pod_using(name, "key")
-        said(closure, since(number))
+        said(stream, since(number))
     told = []
     for name in ("one", "two"):
         number = store.clock()
         remove(name)
-        told.append(said(closure, since(number)))
+        told.append(said(stream, since(number)))
     assert told == [["pods-one", "synced"], ["pods-two", "secrets-key", "synced"]]
-    sight = closure.scopes()[2].visible
+    sight = stream.scopes()[2].visible
     assert sight is not None
     assert not sight().holds("default", "key")
 
@@ -131,11 +132,27 @@ def test_what_a_list_already_held_does_not_go_back_in_time() -> None:
     start = store.clock()
     for label in ("one", "two"):
         relabel("front", label)
-    closure = Closure("n1")
+    stream = Closure("n1")
     listed = Batch(start, present(SERVICE).events)  # the pods' list was older than the services' list
-    assert "services=front" in said(closure, listed)
-    assert said(closure, since(start)) == [], "both changes are in the list"
+    assert "services=front" in said(stream, listed)
+    assert said(stream, since(start)) == [], "both changes are in the list"
 
 
 def test_changes_that_concern_nobody_here_say_nothing() -> None:
     assert said(opened(), Batch(99)) == []
+
+
+def test_a_large_state_comes_in_several_frames(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        create(SERVICE, name=name)
+    size = max(len(row.text) for row in store.list(SERVICE).rows)
+    monkeypatch.setattr(closure, "LARGEST_FRAME", 2 * size)
+    told = Closure("n1")
+    batch = present(SERVICE)
+    frames = [
+        frame for frame in told.frames(batch, fetch(told.missing(batch))) if isinstance(frame, agent.Objects)
+    ]
+    assert [(frame.kind, len(frame.items), frame.replace) for frame in frames if frame.kind == "services"] == [
+        ("services", 2, True), ("services", 1, False),
+    ]  # fmt: skip
+    assert all(frame.replace for frame in frames if frame.kind != "services")
