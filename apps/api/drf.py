@@ -5,9 +5,10 @@ It negotiates, authenticates and denies by default; what the API is and allows i
 
 import uuid
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import orjson
+from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import RequestDataTooBig
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -108,12 +109,12 @@ class ApiView(APIView):
     get = head = post = put = patch = delete = answer
 
     def handle_exception(self, exc: Exception) -> Response:
-        """Refusals of the framework become the API's own: a Status."""
-        answer = refusal(_refused(exc))
-        page = getattr(self.request, "accepted_media_type", JSON) == "text/html"
-        carried = _carried(answer, "", page=page)
-        carried.exception = True  # type: ignore[attr-defined]
-        return carried  # type: ignore[return-value]
+        """Refusals of the framework become the API's own: a Status. A browser that is nobody yet may log in."""
+        refused = _refused(exc)
+        response = _carried(refusal(refused), "", page=False)
+        if refused.code == 401 and getattr(self.request, "accepted_media_type", JSON) == "text/html":
+            response = redirect_to_login(self.request.get_full_path())
+        return cast(Response, response)
 
 
 def _bare(request: DrfRequest) -> Request:

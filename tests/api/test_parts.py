@@ -12,7 +12,7 @@ from apps.cluster import types
 from apps.cluster.errors import BadRequest
 from apps.cluster.kinds import CONFIG_MAP, POD, REPLICATION_CONTROLLER, ROLE, ROLE_BINDING, SECRET
 from apps.cluster.work import in_db
-from tests.api.doors import AsgiDoor, Door
+from tests.api.doors import AsgiDoor, Door, DrfDoor
 from tests.api.test_bad_input import status
 from tests.api.test_contract import MERGE, created, place, sent
 
@@ -229,6 +229,17 @@ async def test_discovery_speaks_both_dialects(door: Door) -> None:
     assert {"pods", "pods/log", "replicationcontrollers/scale"} <= {r["name"] for r in plain["resources"]}
     assert (await door.ask("GET", "/apis")).data["kind"] == "APIGroupList"
     assert (await door.ask("GET", "/apis/rbac.authorization.k8s.io")).data["kind"] == "APIGroup"
+
+
+async def test_a_browser_reads_pages_and_is_sent_to_log_in(admin: str) -> None:
+    page = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
+    known = await DrfDoor(admin).ask("GET", place(CONFIG_MAP), headers=page)
+    assert (known.code, known.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert b"ConfigMapList" in known.body
+    unknown = await DrfDoor("").ask("GET", place(CONFIG_MAP), headers=page)
+    assert (unknown.code, unknown.headers["location"].partition("?")[0]) == (302, "/login")
+    missing = await DrfDoor(admin).ask("GET", place(CONFIG_MAP, "nosuch"), headers=page)
+    assert missing.code == 404
 
 
 async def test_a_session_changes_things_only_from_its_own_pages(admin: str) -> None:
