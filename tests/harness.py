@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -25,17 +26,18 @@ def follower(
     controllers: Sequence[Follows] | None = None,
     present: Callable[[], datetime] = lambda: datetime.now(UTC),
     redis: str = NOBODY,
+    resync_every: float = math.inf,
 ) -> Follower:
-    """A follower as a fresh worker has it."""
-    return Follower(configured() if controllers is None else controllers, Lock(redis, "controllers"), present)
+    """A follower as a fresh worker has it, except that it lives by the log alone: nothing is found by a
+    resync."""
+    chosen = configured() if controllers is None else controllers
+    return Follower(chosen, Lock(redis, "controllers"), present=present, resync_every=resync_every)
 
 
-def settle(
-    controllers: Sequence[Follows] | None = None, present: Callable[[], datetime] = lambda: datetime.now(UTC)
-) -> Follower:
-    """Follow the log until it is drained and every key was looked at once more without anything to do."""
-    worker = follower(controllers, present)
-    worker.resync()
+def settle(controllers: Sequence[Follows] | None = None) -> Follower:
+    """Follow the log from the cursor to its end, and what that wrote, until nothing is left to do."""
+    worker = follower(controllers)
+    worker.follow()
     return worker
 
 
@@ -80,7 +82,7 @@ def delete(kind: Kind, name: str, namespace: str = "default", **options: Any) ->
 
 
 def objects(kind: Kind, namespace: str | None = None) -> list[Any]:
-    return store.list(kind, namespace=namespace).objects
+    return [row.object for row in store.list(kind, namespace=namespace).rows]
 
 
 def find(kind: Kind, name: str, namespace: str = "default") -> Any | None:

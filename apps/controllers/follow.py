@@ -6,6 +6,7 @@ moment loses nothing; the next one does the same again, and doing it twice is sa
 """
 
 import logging
+import math
 import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -43,9 +44,14 @@ logger = logging.getLogger(__name__)
 class Follows(Protocol):
     """Anything that turns changes into keys and brings keys forward."""
 
-    name: str
-    watches: tuple[Kind, ...]
-    every: float
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def watches(self) -> tuple[Kind, ...]: ...
+
+    @property
+    def every(self) -> float: ...
 
     def keys(self, change: Change, read: Reader) -> Iterable[str]: ...
 
@@ -72,7 +78,9 @@ class Follower:
         self,
         controllers: Sequence[Follows],
         lock: Lock,
+        *,
         present: Callable[[], datetime] = lambda: datetime.now(UTC),
+        resync_every: float = RESYNC_EVERY,
     ) -> None:
         self.controllers = tuple(controllers)
         self._lock = lock
@@ -82,7 +90,10 @@ class Follower:
             for key in {kind.key for kind in controller.watches} or {""}:
                 self._watching.setdefault(key, []).append(place)
         self._backlog: dict[Task, None] = {}
-        self._chores_at = self._resync_at = 0.0
+        self._resync_every = resync_every
+        self._chores_at = 0.0
+        # A fresh follower begins with a look at everything, unless it never takes one.
+        self._resync_at = 0.0 if math.isfinite(resync_every) else math.inf
         self._looked_at = [0.0] * len(self.controllers)
 
     def follow(self) -> None:
@@ -103,12 +114,12 @@ class Follower:
 
     def drain(self) -> int:
         """Bring everything forward up to the end of the log; returns the number it came to."""
-        position = saved = self._start()
+        position = saved = cursor.position()
         save_at = time.monotonic() + SAVE_EVERY
         while True:
             self._lock.keep()
             self._chores()
-            changes = log.after(position, BATCH)
+            position, changes = self._next(position)
             if changes:
                 self.settle(self.tasks(changes))
                 position = changes[-1].number
@@ -164,16 +175,32 @@ class Follower:
             logger.exception("%s cannot read change %d", self.controllers[place].name, change.number)
             return ()
 
-    def _start(self) -> int:
-        """Where to go on. A cursor the log no longer reaches, or never reached, means: look at everything."""
-        position = cursor.position()
+    def _next(self, position: int) -> tuple[int, Sequence[Change]]:
+        """The changes right after ``position``. When there is a gap, or no such position yet: everything,
+        from now."""
+        changes = log.after(position, BATCH)
+        if not changes:
+            latest = store.clock()
+            if latest == position:
+                return position, ()
+            # Written between the two reads, unless it is a gap.
+            changes = log.after(position, BATCH) if latest > position else []
+        if changes and changes[0].number == position + 1:
+            return position, changes
+        return self._jump(), ()
+
+    def _jump(self) -> int:
+        """The log no longer reaches back to the cursor, or never came so far (a restored backup)."""
         latest = store.clock()
-        if log.floor() <= position <= latest:
-            return position
-        logger.warning("the log does not reach back to %d: looking at everything", position)
-        self._resync_at = self._chores_at = 0.0
+        logger.warning("the log has a gap before %d: looking at everything", latest)
+        self._look_at_everything()
         cursor.move(latest)
         return latest
+
+    def _look_at_everything(self) -> None:
+        read = Reader()
+        for place, controller in enumerate(self.controllers):
+            self._backlog.update(dict.fromkeys((place, key) for key in controller.all_keys(read)))
 
     def _chores(self) -> None:
         """What no change asks for: wake-ups that are due, silence, and now and then everything."""
@@ -189,10 +216,8 @@ class Follower:
                 self._looked_at[place] = clock
                 self.settle([(place, key) for key in controller.overdue(Reader(), now)])
         if clock >= self._resync_at:
-            self._resync_at = clock + RESYNC_EVERY
-            read = Reader()
-            for place, controller in enumerate(self.controllers):
-                self._backlog.update(dict.fromkeys((place, key) for key in controller.all_keys(read)))
+            self._resync_at = clock + self._resync_every
+            self._look_at_everything()
 
     def _wake(self, wakeup: Any, now: datetime) -> None:
         place = next((at for at, one in enumerate(self.controllers) if one.name == wakeup.controller), None)

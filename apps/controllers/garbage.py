@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.db.models import Q
 from msgspec.structs import replace
 
 from apps.cluster.kinds import EVENT
@@ -18,7 +17,7 @@ from apps.cluster.log import Change
 from apps.cluster.registry import Kind, by_key
 from apps.controllers.actions import Actions, Delete, Fingerprint, Update, fingerprint
 from apps.controllers.base import Controller
-from apps.controllers.reading import Reader, Row, meta_in
+from apps.controllers.reading import Reader, meta_in
 
 FOREGROUND = "foregroundDeletion"
 ORPHAN = "orphan"
@@ -47,11 +46,11 @@ class View:
     @property
     def fingerprint(self) -> Fingerprint:
         # Whether a further owner is there decides too: its coming or going is no change of the dependent.
-        others = {(uid, 0) for dependent in self.dependents for uid in dependent.present}
-        return fingerprint((self.obj,), (dependent.obj for dependent in self.dependents)) | others
+        others = {(uid, 0) for each in self.dependents for uid in each.present}
+        return fingerprint((self.obj,), (each.obj for each in self.dependents)) | others
 
 
-def plan(view: View, now: datetime) -> Actions:  # noqa: ARG001
+def plan(view: View, now: datetime) -> Actions:
     """Pure."""
     if view.obj is None:
         return abandoned(view)
@@ -59,36 +58,39 @@ def plan(view: View, now: datetime) -> Actions:  # noqa: ARG001
     if view.obj.metadata.deletion_timestamp is None:
         return Actions()
     if ORPHAN in finalizers:
-        return orphaned(view)
+        return orphaned(view, now)
     if FOREGROUND in finalizers:
         return awaited(view)
     return Actions()
 
 
+def dependent(obj: Any, kind: Kind, present: set[str]) -> Owned:
+    return Owned(kind, obj, frozenset(o.uid for o in obj.metadata.owner_references if o.uid in present))
+
+
 def abandoned(view: View) -> Actions:
     """The owner is gone: so are dependents that have no other owner; the rest only lose the reference."""
-    alone = [dependent for dependent in view.dependents if not dependent.present]
-    shared = [dependent for dependent in view.dependents if dependent.present]
+    alone = [each for each in view.dependents if not each.present]
+    shared = [each for each in view.dependents if each.present]
     return Actions(
-        updates=tuple(without_owner(dependent, view.uid) for dependent in shared),
-        deletes=tuple(removal(dependent, "Background") for dependent in alone if not leaving(dependent)),
+        updates=tuple(without_owner(each, view.uid) for each in shared),
+        deletes=tuple(removal(each, "Background") for each in alone if not leaving(each)),
     )
 
 
-def orphaned(view: View) -> Actions:
-    """The dependents stay, without the reference; when none names the owner any more it may go."""
-    if view.dependents:
-        return Actions(updates=tuple(without_owner(dependent, view.uid) for dependent in view.dependents))
-    return Actions(updates=(without_finalizer(view, ORPHAN),))
+def orphaned(view: View, now: datetime) -> Actions:
+    """The dependents stay, without the reference; with the last of them the owner may go."""
+    freed = tuple(without_owner(each, view.uid) for each in view.dependents)
+    if len(freed) == BATCH:
+        return Actions(updates=freed, again=now)
+    return Actions(updates=(*freed, without_finalizer(view, ORPHAN)))
 
 
 def awaited(view: View) -> Actions:
     """The owner goes after the dependents that block it."""
-    blocking = [dependent for dependent in view.dependents if blocks(dependent.obj, view.uid)]
-    deletes = tuple(
-        removal(dependent, "Foreground") for dependent in view.dependents if not leaving(dependent)
-    )
-    if blocking:
+    blocking = [each for each in view.dependents if blocks(each.obj, view.uid)]
+    deletes = tuple(removal(each, "Foreground") for each in view.dependents if not leaving(each))
+    if blocking or len(view.dependents) == BATCH:
         return Actions(deletes=deletes)
     return Actions(deletes=deletes, updates=(without_finalizer(view, FOREGROUND),))
 
@@ -149,24 +151,12 @@ class Garbage(Controller[View]):
         obj = read.find(kind, owner.namespace, owner.name) if owner is not None and kind is not None else None
         if obj is not None and (obj.metadata.deletion_timestamp is None or not obj.metadata.finalizers):
             return None
-        rows = read.rows(Q(owners__owner_uid=key), BATCH)
-        if obj is None and not rows:
+        found = read.dependents(key, BATCH)
+        if obj is None and not found:
             return None
-        return View(key, kind, obj, self._owned(read, key, rows))
-
-    def _owned(self, read: Reader, uid: str, rows: Iterable[Row]) -> tuple[Owned, ...]:
-        found = []
-        for row in rows:
-            kind = by_key(row.kind)
-            obj = read.find(kind, row.namespace, row.name)
-            if obj is not None:
-                found.append((kind, obj))
-        named = {owner.uid for _, obj in found for owner in obj.metadata.owner_references if owner.uid != uid}
-        present = read.uids(named) if named else set()
-        return tuple(
-            Owned(kind, obj, frozenset(o.uid for o in obj.metadata.owner_references if o.uid in present))
-            for kind, obj in found
-        )
+        others = {owner.uid for _, each in found for owner in each.metadata.owner_references} - {key}
+        present = read.uids(others) if others else set()
+        return View(key, kind, obj, tuple(dependent(each, found_kind, present) for found_kind, each in found))
 
     def plan(self, view: View, now: datetime) -> Actions:
         return plan(view, now)

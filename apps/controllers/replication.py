@@ -27,7 +27,7 @@ from apps.controllers.actions import (
 from apps.controllers.base import Controller
 from apps.controllers.reading import Reader, key_of, meta_in, namespaced
 
-BURST = 500
+BURST = 100
 """The most pods made or deleted in one transaction; the rest follow in the next."""
 PHASE_ORDER = {"": 0, "Pending": 0, "Unknown": 1, "Running": 2}
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
@@ -253,10 +253,8 @@ class Replication(Controller[View]):
         rc = read.find(REPLICATION_CONTROLLER, namespace, name)
         if rc is None:
             return None
-        chosen = read.select(POD, namespace, labels=LabelSelector.of(selector_of(rc)))
-        known = {pod.metadata.uid for pod in chosen}
-        owned = [pod for pod in read.owned(POD, rc.metadata.uid) if pod.metadata.uid not in known]
-        return View(rc, tuple(sorted((*chosen, *owned), key=lambda pod: pod.metadata.name)))
+        pods = read.labelled(POD, namespace, selector_of(rc), or_owned_by=rc.metadata.uid)
+        return View(rc, tuple(pods))
 
     def plan(self, view: View, now: datetime) -> Actions:
         return plan(view, now)

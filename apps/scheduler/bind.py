@@ -12,7 +12,7 @@ from apps.cluster.transaction import Transaction
 from apps.scheduler.place import Decision
 
 COMPONENT = "default-scheduler"
-AT_ONCE = 200
+AT_ONCE = 50
 """The most pods in one transaction: others wait for the Clock meanwhile."""
 
 

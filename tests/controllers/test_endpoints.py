@@ -11,7 +11,7 @@ from apps.cluster import store, types
 from apps.cluster.kinds import ENDPOINTS, POD, REPLICATION_CONTROLLER, SERVICE
 from apps.controllers.endpoints import MANAGED_BY, View, plan, subsets
 from tests.builders import build
-from tests.harness import add_nodes, create, delete, edit, find, objects, run_pods, settle
+from tests.harness import add_nodes, create, delete, edit, find, follower, objects, run_pods, settle
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
@@ -55,7 +55,9 @@ def named(target: str | int | None) -> types.Service:
     ("given_service", "pods", "wanted"),
     [
         pytest.param(named(6379), [pod("a")], [(["10.64.0.2"], [], [6379])], id="ready"),
-        pytest.param(named(None), [pod("a")], [(["10.64.0.2"], [], [80])], id="the target defaults to the port"),
+        pytest.param(
+            named(None), [pod("a")], [(["10.64.0.2"], [], [80])], id="the target defaults to the port"
+        ),
         pytest.param(named(80), [pod("a", ready=False)], [([], ["10.64.0.2"], [80])], id="not ready apart"),
         pytest.param(named(80), [pod("a", ip="")], [], id="no address yet"),
         pytest.param(named(80), [pod("a", deleting=True)], [], id="leaves when its deletion begins"),
@@ -74,7 +76,9 @@ def named(target: str | int | None) -> types.Service:
             [(["10.64.0.2"], [], [80])],
             id="published though not ready",
         ),
-        pytest.param(service(spec__ports=[]), [pod("a")], [(["10.64.0.2"], [], [])], id="headless without ports"),
+        pytest.param(
+            service(spec__ports=[]), [pod("a")], [(["10.64.0.2"], [], [])], id="headless without ports"
+        ),
     ],
 )
 def test_subsets(given_service: types.Service, pods: list[types.Pod], wanted: list[Any]) -> None:
@@ -106,10 +110,10 @@ def test_the_order_of_reading_makes_no_difference(pods: list[types.Pod], order: 
 @given(pods=some_pods)
 def test_every_address_is_told_once_ready_or_not(pods: list[types.Pod]) -> None:
     found = subsets(named(80), pods)
-    told = [
-        address.ip for subset in found for address in (*subset.addresses, *subset.not_ready_addresses)
-    ]
-    assert sorted(told) == sorted(one.status.pod_ip for one in pods if one.metadata.deletion_timestamp is None)
+    told = [address.ip for subset in found for address in (*subset.addresses, *subset.not_ready_addresses)]
+    assert sorted(told) == sorted(
+        one.status.pod_ip for one in pods if one.metadata.deletion_timestamp is None
+    )
 
 
 @given(pods=some_pods)
@@ -181,5 +185,5 @@ class TestInTheStore:
         run_pods(objects(POD))
         settle()
         before = store.clock()
-        settle()
+        follower().resync()
         assert store.clock() == before

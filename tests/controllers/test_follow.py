@@ -1,4 +1,5 @@
-"""Following the log: no change is lost and no key is done twice in vain, whoever is killed or works at the same time."""
+"""Following the log: no change is lost and no key is done twice in vain, whoever is killed or works at the
+same time."""
 
 import threading
 from collections.abc import Iterable
@@ -98,7 +99,9 @@ def test_a_worker_killed_before_the_cursor_moved_loses_nothing(monkeypatch: pyte
     assert ever_made() == 2
 
 
-def test_a_worker_killed_in_the_middle_of_a_batch_leaves_the_rest_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_killed_in_the_middle_of_a_batch_leaves_the_rest_to_the_next(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     class Killed(BaseException):
         pass
 

@@ -7,7 +7,7 @@ import pytest
 from apps.cluster import store, types
 from apps.cluster.kinds import CONFIG_MAP, POD, REPLICATION_CONTROLLER
 from tests.builders import build
-from tests.harness import add_nodes, create, delete, find, objects, run_pods, settle, stop_pod
+from tests.harness import add_nodes, create, delete, find, follower, objects, run_pods, settle, stop_pod
 
 pytestmark = pytest.mark.usefixtures("ruled")
 RC = REPLICATION_CONTROLLER
@@ -120,6 +120,8 @@ def test_the_resync_finds_garbage_that_no_change_told_of() -> None:
     delete(CONFIG_MAP, "owner")
     cursor.move(store.clock())
     settle()
+    assert names() == ["child"]
+    follower().resync()
     assert names() == []
 
 
@@ -128,5 +130,5 @@ def test_settling_again_writes_nothing() -> None:
     owned_by(owner, name="child")
     settle()
     before = store.clock()
-    settle()
+    follower().resync()
     assert store.clock() == before

@@ -75,9 +75,9 @@ class TestInTheStore:
         run_pods(objects(POD, "team"))
         delete(NAMESPACE, "team")
         settle()
-        namespace = find(NAMESPACE, "team")
-        assert namespace is not None
-        assert namespace.status.phase == "Terminating"
+        team = find(NAMESPACE, "team")
+        assert team is not None
+        assert team.status.phase == "Terminating"
         assert [pod.metadata.deletion_timestamp is not None for pod in objects(POD, "team")] == [True, True]
         assert objects(REPLICATION_CONTROLLER, "team") == []
         for pod in objects(POD, "team"):

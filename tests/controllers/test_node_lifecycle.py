@@ -1,4 +1,5 @@
-"""Nodes that fall silent: what is said of them, what becomes of their pods, and when nothing may be concluded."""
+"""Nodes that fall silent: what is said of them, what becomes of their pods, and when nothing may be
+concluded."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from apps.controllers.patience import Patience
 from apps.controllers.replication import Replication
 from apps.controllers.taints import NOT_READY, UNREACHABLE, leaves_at
 from apps.nodes.models import Heartbeat
+from apps.scheduler.scheduler import Scheduler
 from tests.builders import build
 from tests.harness import add_nodes, create, delete, find, objects, run_pods, settle
 
@@ -158,7 +160,9 @@ def test_what_the_node_says_of_itself_stands() -> None:
 
 def lost_for(seconds: float, **changes: Any) -> View:
     taint = types.Taint(key=UNREACHABLE, effect="NoExecute", time_added=ago(seconds))
-    silent = node("Unknown", types.Taint(key=UNREACHABLE, effect="NoSchedule", time_added=ago(seconds)), taint)
+    silent = node(
+        "Unknown", types.Taint(key=UNREACHABLE, effect="NoSchedule", time_added=ago(seconds)), taint
+    )
     return view(node=silent, heard=ago(seconds + 40), **changes)
 
 
@@ -225,7 +229,12 @@ def test_a_pod_that_should_be_gone_is_not_waited_for_on_a_silent_node() -> None:
     deleted=st.one_of(st.none(), st.integers(-50, 50).map(ago)),
 )
 def test_planning_again_after_carrying_out_changes_nothing(
-    heard: datetime | None, listening: datetime, calm: datetime | None, ready: str, lost: int, deleted: datetime | None
+    heard: datetime | None,
+    listening: datetime,
+    calm: datetime | None,
+    ready: str,
+    lost: int,
+    deleted: datetime | None,
 ) -> None:
     taints = lost_for(lost).node.spec.taints if ready == "Unknown" else []  # type: ignore[union-attr]
     seen = view(
@@ -306,9 +315,12 @@ class TestInTheStore:
             Heartbeat.objects.update_or_create(node=name, defaults={"at": at})
 
     def age(self, *nodes: str) -> None:
-        """Nodes that have been there for an hour."""
+        """Nodes that have been there for an hour: no write of the store can say so, so this goes behind its
+        back."""
         from apps.cluster import models
+        from apps.controllers import reading
 
+        reading._decoded.clear()
         for row in models.Object.objects.filter(kind="nodes", name__in=nodes):
             made = types.decode(types.Node, row.text)
             made.metadata.creation_timestamp = types.now() - LONG
@@ -322,20 +334,19 @@ class TestInTheStore:
         self.age("node-1", "node-2", "node-3")
         self.hear("node-2", "node-3")
         self.hear("node-1", seconds_ago=3000)
-        settle([self.patient(), Replication()])
+        settle([self.patient(), Replication(), Scheduler()])
         lost = find(NODE, "node-1")
         assert lost is not None
         assert ready_of(lost)[0] == "Unknown"
         assert ready_of(next(one for one in objects(POD) if one.spec.node_name == "node-1"))[0] == "False"
         assert any(event.reason == "NodeNotReady" for event in objects(EVENT))
         self.taint_long_ago("node-1")
-        settle([self.patient(), Replication()])
-        settle()
+        settle([self.patient(), Replication(), Scheduler()])
         alive = [one for one in objects(POD) if one.metadata.deletion_timestamp is None]
         assert len(alive) == 3
         assert {one.spec.node_name for one in alive} == {"node-2", "node-3"}
         self.hear("node-1")
-        settle([self.patient(), Replication()])
+        settle([self.patient(), Replication(), Scheduler()])
         back = find(NODE, "node-1")
         assert back is not None
         assert ready_of(back)[0] == "True"

@@ -48,7 +48,9 @@ def pod(name: str = "a", **changes: Any) -> types.Pod:
     if ready is not None:
         since = NOW - timedelta(seconds=ready)
         made.status.conditions = [types.Condition(type="Ready", status="True", last_transition_time=since)]
-    made.status.container_statuses = [types.ContainerStatus(name="app", restart_count=changes.get("restarts", 0))]
+    made.status.container_statuses = [
+        types.ContainerStatus(name="app", restart_count=changes.get("restarts", 0))
+    ]
     return made
 
 
@@ -93,7 +95,9 @@ def replicas_in(view: View) -> int:
 
 
 @given(pods=some_pods, wanted=st.integers(0, 8))
-def test_carrying_a_plan_out_leaves_exactly_the_wanted_replicas(pods: tuple[types.Pod, ...], wanted: int) -> None:
+def test_carrying_a_plan_out_leaves_exactly_the_wanted_replicas(
+    pods: tuple[types.Pod, ...], wanted: int
+) -> None:
     view = View(controller(wanted), pods)
     assert replicas_in(after(view, plan(view, NOW))) == wanted
 
@@ -105,7 +109,9 @@ def test_planning_again_after_carrying_out_changes_nothing(pods: tuple[types.Pod
 
 
 @given(pods=some_pods, wanted=st.integers(0, 8))
-def test_a_plan_leaves_its_view_alone_and_is_the_same_each_time(pods: tuple[types.Pod, ...], wanted: int) -> None:
+def test_a_plan_leaves_its_view_alone_and_is_the_same_each_time(
+    pods: tuple[types.Pod, ...], wanted: int
+) -> None:
     view = View(controller(wanted), pods)
     before = types.encode([view.controller, *view.pods])
     assert plan(view, NOW) == plan(view, NOW)
@@ -117,7 +123,9 @@ def test_somebody_elses_pods_are_never_touched(pods: tuple[types.Pod, ...], want
     actions = plan(View(controller(wanted), pods), NOW)
     touched = {update.obj.metadata.uid for update in actions.updates} | {gone.uid for gone in actions.deletes}
     theirs = {
-        one.metadata.uid for one in pods if any(found.uid == "somebody" for found in one.metadata.owner_references)
+        one.metadata.uid
+        for one in pods
+        if any(found.uid == "somebody" for found in one.metadata.owner_references)
     }
     assert not touched & theirs
 
@@ -129,7 +137,9 @@ def test_pods_are_never_made_and_deleted_in_one_plan(pods: tuple[types.Pod, ...]
 
 
 @given(pods=some_pods, order=st.randoms())
-def test_who_is_deleted_does_not_depend_on_the_order_of_reading(pods: tuple[types.Pod, ...], order: Any) -> None:
+def test_who_is_deleted_does_not_depend_on_the_order_of_reading(
+    pods: tuple[types.Pod, ...], order: Any
+) -> None:
     shuffled = list(pods)
     order.shuffle(shuffled)
     first, second = (plan(View(controller(2), tuple(each)), NOW) for each in (pods, shuffled))

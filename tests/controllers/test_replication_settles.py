@@ -7,7 +7,7 @@ import pytest
 from apps.cluster import log, store, types
 from apps.cluster.kinds import EVENT, POD, REPLICATION_CONTROLLER
 from apps.controllers.replication import Replication
-from tests.harness import add_nodes, create, delete, edit, find, objects, run_pods, settle, stop_pod
+from tests.harness import add_nodes, create, delete, edit, find, follower, objects, run_pods, settle, stop_pod
 
 pytestmark = pytest.mark.usefixtures("ruled")
 RC = REPLICATION_CONTROLLER
@@ -60,7 +60,7 @@ def test_settling_again_writes_nothing() -> None:
     create(RC, spec__replicas=3)
     settle()
     before = store.clock()
-    settle()
+    follower().resync()
     assert store.clock() == before
 
 
@@ -141,7 +141,7 @@ def test_pods_that_the_store_refuses_become_an_event_and_a_condition_and_nothing
     assert (condition.type, condition.status) == ("ReplicaFailure", "True")
     assert "missing" in condition.message
     before = store.clock()
-    settle()
+    follower().resync()
     assert store.clock() == before, "a refusal that stays the same is told once"
 
 
