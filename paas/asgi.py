@@ -19,8 +19,8 @@ from apps.api import asgi as api  # noqa: E402  the apps can be imported only on
 from apps.dashboard.live import LiveConsumer  # noqa: E402
 
 Scope = dict[str, Any]
-Receive = Callable[[], Awaitable[dict[str, Any]]]
-Send = Callable[[dict[str, Any]], Awaitable[None]]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
 
 _pages = get_asgi_application()
 _sockets = URLRouter(

@@ -40,7 +40,7 @@ def free_port() -> int:
             return port
 
 
-def eventually(check: Callable[[], T], *, within: float = 30, what: str = "") -> T:
+def eventually(check: Callable[[], T | None], *, within: float = 30, what: str = "") -> T:
     """The first truthy answer of ``check``; fails with its last answer or error once ``within`` seconds are over."""
     deadline = time.monotonic() + within
     while True:

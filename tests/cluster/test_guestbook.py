@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import subprocess
+from functools import partial
 from typing import Any
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -43,6 +44,11 @@ def page() -> str:
     with urlopen(PAGE, timeout=5) as answer:
         text: str = answer.read().decode()
         return text
+
+
+def answers(url: str, word: str) -> bool:
+    with urlopen(url, timeout=3) as answer:
+        return word in answer.read().decode().lower()
 
 
 def sign(message: str) -> None:
@@ -126,7 +132,7 @@ def test_nginx_answers_on_its_cluster_address_and_its_node_port(guestbook: Platf
     outside = guestbook.objects("service", "nginx-service-nodeport")[0]["spec"]["ports"][0]["nodePort"]
     address = guestbook.objects("nodes")[0]["status"]["addresses"][0]["address"]
     for url in (f"http://{inside}:8001/", f"http://127.0.0.1:{outside}/", f"http://{address}:{outside}/"):
-        eventually(lambda url=url: "nginx" in urlopen(url, timeout=3).read().decode().lower(), what=url)
+        eventually(partial(answers, url, "nginx"), what=url)
     guestbook.kubectl("delete", "-f", str(EXAMPLES / "nginx"))
     guestbook.ready_pods("name=nginx", 0)
 
@@ -158,7 +164,7 @@ def test_a_killed_pause_container_rebuilds_the_whole_pod(
 ) -> None:
     pod = guestbook.pods("name=frontend")[0]
     uid, old = pod["metadata"]["uid"], containers([pod])
-    pause = next(c for c in engine.containers.list() if c.name.startswith("k8s_POD_") and uid in c.name)
+    pause = next(c for c in engine.containers.list() if (c.name or "").startswith("k8s_POD_") and uid in str(c.name))
     pause.kill()
     eventually(
         lambda: next(
