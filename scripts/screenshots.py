@@ -1,4 +1,4 @@
-"""Pictures of the dashboard for the README and for looking at it: ``python -m scripts.screenshots <folder> [name ...]``.
+"""Pictures of the dashboard, to look at and for the README: ``python -m scripts.screenshots <folder> [name ...]``.
 
 Every screen at 1440 and 360 px, light and dark: with the guestbook, with nothing, with 50 pods, with an error.
 """
@@ -36,7 +36,11 @@ SCREENS = {
     "styleguide": "/styleguide",
 }
 EMPTY = {"empty-home": "/", "empty-pods": "/kinds/pods", "empty-nodes": "/kinds/nodes"}
-MANY = {"many-pods": "/kinds/pods", "many-home": "/", "many-controller": "/kinds/replicationcontrollers/default/herd"}
+MANY = {
+    "many-pods": "/kinds/pods",
+    "many-home": "/",
+    "many-controller": "/kinds/replicationcontrollers/default/herd",
+}
 
 
 def main(folder: str, *names: str) -> None:
@@ -56,9 +60,12 @@ def main(folder: str, *names: str) -> None:
 def shoot(chromium: Browser, url: str, screens: dict[str, str], target: Path) -> None:
     for width, (across, down) in WIDTHS.items():
         for theme in ("light", "dark"):
-            context = chromium.new_context(viewport={"width": across, "height": down}, color_scheme=theme)  # type: ignore[arg-type]
+            context = chromium.new_context(viewport={"width": across, "height": down}, color_scheme=theme)
             page = context.new_page()
-            page.on("console", lambda message: print("console:", message.text) if message.type == "error" else None)
+            page.on(
+                "console",
+                lambda message: print("console:", message.text) if message.type == "error" else None,
+            )
             page.on("pageerror", lambda error: print("error:", error))
             if "home" in screens:
                 page.goto(f"{url}/login")

@@ -27,7 +27,9 @@ def actor(request: HttpRequest) -> Actor:
     return authentication.authenticate({}, request.user)
 
 
-def may(who: Actor, verb: str, kind: Kind, namespace: str = "", name: str = "", subresource: str = "") -> Decision:
+def may(
+    who: Actor, verb: str, kind: Kind, namespace: str = "", name: str = "", subresource: str = ""
+) -> Decision:
     return policy.authorize(who, verb, kind.group, kind.plural, subresource, namespace, name)
 
 

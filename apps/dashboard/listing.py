@@ -147,7 +147,7 @@ def table(who: Actor, kind: Kind, question: Question, now: datetime) -> Table:
         limit=AT_MOST,
     )
     columns = shown_columns(kind, wide=question.wide)
-    rows = page.rows
+    rows = list(page.rows)
     if question.text:
         wanted = question.text.lower()
         rows = [row for row in rows if _holds(row, columns, wanted, now)]
@@ -234,7 +234,8 @@ def _moment(column: Column, obj: Any, text: str, now: datetime) -> datetime | No
         moment: datetime | None = obj.metadata.creation_timestamp
         return moment
     if column.name in {"Last Seen", "First Seen"} and _LENGTH.fullmatch(text):
-        told: datetime | None = getattr(obj, "last_timestamp" if column.name == "Last Seen" else "first_timestamp", None)
+        field = "last_timestamp" if column.name == "Last Seen" else "first_timestamp"
+        told: datetime | None = getattr(obj, field, None)
         return told
     return None
 
@@ -294,7 +295,7 @@ def order_of(value: str | int) -> tuple[Any, ...]:
 
 
 def length(text: str) -> timedelta:
-    """"3m12s" as a length of time."""
+    """ "3m12s" as a length of time."""
     found = re.findall(r"(\d+)([smhdy])", text)
     return timedelta(seconds=sum(int(amount) * _UNITS[unit] for amount, unit in found))
 

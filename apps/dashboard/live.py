@@ -70,7 +70,11 @@ def _region(data: Any) -> Region:
     if not isinstance(data, dict):
         raise ValueError("a region is an object")
     topics, labels, number = data.get("topics"), data.get("labels", ""), data.get("number")
-    if not isinstance(topics, list) or len(topics) > MOST_TOPICS or not all(isinstance(each, str) for each in topics):
+    if (
+        not isinstance(topics, list)
+        or len(topics) > MOST_TOPICS
+        or not all(isinstance(each, str) for each in topics)
+    ):
         raise ValueError("topics are a short list of texts")
     known = number if isinstance(number, int) and number > 0 else 0
     return Region(str(data.get("id", ""))[:64], tuple(topics), _labels(labels), known)
@@ -92,7 +96,9 @@ def scope_of(topic: str, labels: LabelSelector, who: Actor) -> Scope | None:
     except UnknownKind:
         return None
     place = namespace if kind.namespaced and namespace not in {"", paths.NOWHERE} else None
-    return Scope(kind=kind, namespace=place, name=name, labels=labels, visible=partial(policy.scope, who, kind))
+    return Scope(
+        kind=kind, namespace=place, name=name, labels=labels, visible=partial(policy.scope, who, kind)
+    )
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -197,5 +203,3 @@ async def _ended(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         with suppress(asyncio.CancelledError, Exception):
             await task
-
-

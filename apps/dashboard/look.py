@@ -29,7 +29,16 @@ _WORDS = {
     **dict.fromkeys(("Pending", "Unschedulable", "Waiting"), WAITING),
     **dict.fromkeys(("Warning", "Unknown", "SchedulingDisabled"), WARN),
     **dict.fromkeys(
-        ("Failed", "NotReady", "OOMKilled", "Evicted", "InvalidImageName", "Lost", "NodeLost", "DeadlineExceeded"),
+        (
+            "Failed",
+            "NotReady",
+            "OOMKilled",
+            "Evicted",
+            "InvalidImageName",
+            "Lost",
+            "NodeLost",
+            "DeadlineExceeded",
+        ),
         BAD,
     ),
     **dict.fromkeys(("Succeeded", "Completed"), IDLE),
@@ -64,7 +73,9 @@ def of_fraction(text: str) -> Look | None:
     return OK if int(found[1]) >= int(found[2]) else WAITING
 
 
-GOOD_WHEN_FALSE = frozenset({"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "ReplicaFailure"})
+GOOD_WHEN_FALSE = frozenset(
+    {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "ReplicaFailure"}
+)
 
 
 def of_condition(type_: str, status: str) -> Look:

@@ -35,4 +35,8 @@ class ContentSecurity:
 def _host(request: HttpRequest) -> str:
     """The Host header, if it is one: it becomes part of another header."""
     host = request.META.get("HTTP_HOST", "")
-    return host if host and all(character.isalnum() or character in ".-:[]" for character in host) else "localhost"
+    return (
+        host
+        if host and all(character.isalnum() or character in ".-:[]" for character in host)
+        else "localhost"
+    )

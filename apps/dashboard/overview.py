@@ -86,10 +86,10 @@ class Overview:
 
 def of_cluster(who: Actor, now: datetime) -> Overview:
     """Everything the first page shows; the number of queries does not grow with the cluster."""
-    nodes: list[types.Node] = reading.everything(who, "nodes")
+    nodes: Sequence[types.Node] = reading.everything(who, "nodes")
     pods = reading.pods_of(who)
-    controllers: list[types.ReplicationController] = reading.everything(who, "replicationcontrollers")
-    services: list[types.Service] = reading.everything(who, "services")
+    controllers: Sequence[types.ReplicationController] = reading.everything(who, "replicationcontrollers")
+    services: Sequence[types.Service] = reading.everything(who, "services")
     troubles = [*_of_nodes(nodes), *_of_pods(who, pods, now), *_of_controllers(controllers, pods, now)]
     ready = [node for node in nodes if _is_ready(node)]
     return Overview(
@@ -108,7 +108,9 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
 
 
 def _is_ready(node: types.Node) -> bool:
-    return any(condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions)
+    return any(
+        condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions
+    )
 
 
 def _bucket(pod: types.Pod, now: datetime) -> str:
@@ -184,14 +186,14 @@ def _of_controllers(
     """Controllers that cannot make their pods; those whose pods have troubles are told by the pods."""
     found = []
     for controller in controllers:
-        failure = next(
-            (each for each in controller.status.conditions if each.type == "ReplicaFailure" and each.status == "True"), None
-        )
-        if failure:
+        failed = [each for each in controller.status.conditions if each.type == "ReplicaFailure"]
+        for failure in (each for each in failed if each.status == "True"):
             meta = controller.metadata
             href = paths.of_object(REPLICATION_CONTROLLER, meta.namespace, meta.name)
             text = f"Pods cannot be made: {failure.message}"
-            found.append(Trouble(look.BAD, f"Controller {meta.name}", text, href, since=failure.last_transition_time))
+            found.append(
+                Trouble(look.BAD, f"Controller {meta.name}", text, href, since=failure.last_transition_time)
+            )
     return found
 
 

@@ -14,7 +14,6 @@ from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.html import strip_tags
 
-from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, NotFound
 from apps.dashboard import access, paths
 
@@ -59,7 +58,7 @@ def show(
 
 def is_fragment(request: HttpRequest) -> bool:
     htmx = getattr(request, "htmx", None)
-    return bool(htmx) and not htmx.boosted and not htmx.history_restore_request
+    return htmx is not None and bool(htmx) and not htmx.boosted and not htmx.history_restore_request
 
 
 def shell(request: HttpRequest, here: str) -> dict[str, Any]:

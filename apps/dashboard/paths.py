@@ -104,7 +104,9 @@ def navigation() -> list[tuple[str, list[Place]]]:
     groups: list[tuple[str, list[Place]]] = []
     for name, keys in _GROUPS:
         groups.append((name, [_place(kinds.pop(key)) for key in keys if key in kinds]))
-    access = [kind for key, kind in kinds.items() if key == "serviceaccounts" or kind.group.startswith("rbac.")]
+    access = [
+        kind for key, kind in kinds.items() if key == "serviceaccounts" or kind.group.startswith("rbac.")
+    ]
     more = [kind for kind in kinds.values() if kind not in access]
     groups.append(("Access", [_place(kind) for kind in access]))
     groups.append(("More", [_place(kind) for kind in more]))

@@ -15,15 +15,16 @@ from apps.cluster.selectors import FieldSelector
 from apps.dashboard import access
 
 MOST = 500
+MOST_READ = 5000
 
 
-def everything(who: Actor, key: str, **narrowed: Any) -> list[Any]:
+def everything(who: Actor, key: str, **narrowed: Any) -> Sequence[Any]:
     """Objects of a kind, as structs; none when this installation does not know the kind."""
     try:
         kind = by_key(key)
     except UnknownKind:
         return []
-    return store.list(kind, visible=access.visible(who, kind), limit=5000, **narrowed).objects
+    return store.list(kind, visible=access.visible(who, kind), limit=MOST_READ, **narrowed).objects
 
 
 def latest(who: Actor, key: str, count: int, where: Q | None = None) -> list[Any]:
@@ -59,12 +60,12 @@ def dependents(who: Actor, uid: str) -> list[Stored]:
     return [Stored(by_key(key), *values) for key, *values in found]
 
 
-def pods_of(who: Actor, **narrowed: Any) -> list[types.Pod]:
-    pods: list[types.Pod] = everything(who, "pods", **narrowed)
+def pods_of(who: Actor, **narrowed: Any) -> Sequence[types.Pod]:
+    pods: Sequence[types.Pod] = everything(who, "pods", **narrowed)
     return pods
 
 
-def pods_on(who: Actor, node: str) -> list[types.Pod]:
+def pods_on(who: Actor, node: str) -> Sequence[types.Pod]:
     return pods_of(who, fields=FieldSelector.of({"spec.nodeName": node}))
 
 

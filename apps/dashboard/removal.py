@@ -34,7 +34,9 @@ def of(subject: Subject) -> Removal:
 
 
 def _anything(subject: Subject) -> Removal:
-    owned = [f"{row.kind.name.lower()} {row.name}" for row in reading.dependents(subject.who, subject.stored.uid)]
+    owned = [
+        f"{row.kind.name.lower()} {row.name}" for row in reading.dependents(subject.who, subject.stored.uid)
+    ]
     return Removal(
         goes=(f"{subject.kind.name} {subject.name}",),
         names=tuple(owned[:NAMED]),
@@ -46,7 +48,8 @@ def _anything(subject: Subject) -> Removal:
 def _pod(subject: Subject) -> Removal:
     pod: types.Pod = subject.obj
     grace = pod.spec.termination_grace_period_seconds or 0
-    goes = [f"Pod {subject.name} and its {_count(len(pod.spec.containers), 'container')}, after at most {grace} s to stop by themselves"]
+    containers = _count(len(pod.spec.containers), "container")
+    goes = [f"Pod {subject.name} and its {containers}, after at most {grace} s to stop by themselves"]
     lost = [volume.name for volume in pod.spec.volumes if volume.empty_dir]
     if lost:
         goes.append(f"What is in its empty directories: {', '.join(lost)}")
@@ -73,7 +76,10 @@ def _controller(subject: Subject) -> Removal:
 def _service(subject: Subject) -> Removal:
     service: types.Service = subject.obj
     ports = [str(port.node_port) for port in service.spec.ports if port.node_port]
-    goes = [f"Service {subject.name}, its address {service.spec.cluster_ip} and its name in DNS", "Its endpoints"]
+    goes = [
+        f"Service {subject.name}, its address {service.spec.cluster_ip} and its name in DNS",
+        "Its endpoints",
+    ]
     if ports:
         goes.append(f"The way in from outside on port {', '.join(ports)}")
     return Removal(tuple(goes), ("The pods behind it stay and keep running",))
@@ -98,11 +104,11 @@ def _node(subject: Subject) -> Removal:
 
 def _held(subject: Subject) -> Removal:
     pods = users(subject)
-    stays = [f"{_count(len(pods), 'pod')} that read it now keep running; new ones cannot start without it"] if pods else []
+    told = f"{_count(len(pods), 'pod')} that read it now keep running; new ones cannot start without it"
     keys = len(subject.obj.data)
     return Removal(
         (f"{subject.kind.name} {subject.name} and its {_count(keys, 'key')}, for good",),
-        tuple(stays),
+        (told,) if pods else (),
         tuple(pods[:NAMED]),
         max(0, len(pods) - NAMED),
         type_name=subject.kind.key == "secrets",
@@ -122,5 +128,3 @@ _TOLD: dict[str, Callable[[Subject], Removal]] = {
 
 def _count(number: int, word: str) -> str:
     return f"{number} {word}" if number == 1 else f"{number} {word}s"
-
-

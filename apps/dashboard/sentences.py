@@ -34,7 +34,11 @@ def _pod(pod: types.Pod, now: datetime) -> Sentence:
     total, ready = len(pod.spec.containers), sum(status.ready for status in pod.status.container_statuses)
     restarts = sum(status.restart_count for status in pod.status.container_statuses)
     where = f" on {pod.spec.node_name}" if pod.spec.node_name else ""
-    count = "Its container is ready" if total == 1 and ready == 1 else f"{ready} of {_count(total, 'container')} ready"
+    count = (
+        "Its container is ready"
+        if total == 1 and ready == 1
+        else f"{ready} of {_count(total, 'container')} ready"
+    )
     text = f"{count}{where}" + (f", restarted {_times(restarts)}." if restarts else ".")
     if pod.status.phase == "Succeeded":
         text = "Its containers have done their work and ended."
@@ -42,12 +46,20 @@ def _pod(pod: types.Pod, now: datetime) -> Sentence:
 
 
 def _controller(controller: types.ReplicationController, now: datetime) -> Sentence:
-    wanted, there, ready = controller.spec.replicas or 0, controller.status.replicas, controller.status.ready_replicas
+    wanted, there, ready = (
+        controller.spec.replicas or 0,
+        controller.status.replicas,
+        controller.status.ready_replicas,
+    )
     if controller.status.observed_generation < controller.metadata.generation:
-        return Sentence("Progressing", look.BUSY, f"Scaling to {wanted}: the controller has not looked at this change yet.")
+        return Sentence(
+            "Progressing", look.BUSY, f"Scaling to {wanted}: the controller has not seen this change yet."
+        )
     if wanted == 0 and there == 0:
         return Sentence("Scaled to zero", look.IDLE, "It keeps no pods: its number of replicas is 0.")
-    failure = next((c for c in controller.status.conditions if c.type == "ReplicaFailure" and c.status == "True"), None)
+    failure = next(
+        (c for c in controller.status.conditions if c.type == "ReplicaFailure" and c.status == "True"), None
+    )
     if failure:
         return Sentence("Failing", look.BAD, f"Pods cannot be made: {failure.message}")
     if there > wanted:

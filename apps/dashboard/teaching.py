@@ -53,8 +53,12 @@ _LESSONS = {
     ),
     "serviceaccounts": Lesson("A service account is the identity that a pod acts with."),
     "roles.rbac.authorization.k8s.io": Lesson("A role names what may be done in one namespace."),
-    "clusterroles.rbac.authorization.k8s.io": Lesson("A cluster role names what may be done, in every namespace."),
-    "rolebindings.rbac.authorization.k8s.io": Lesson("A role binding gives a role to people or accounts, in one namespace."),
+    "clusterroles.rbac.authorization.k8s.io": Lesson(
+        "A cluster role names what may be done, in every namespace."
+    ),
+    "rolebindings.rbac.authorization.k8s.io": Lesson(
+        "A role binding gives a role to people or accounts, in one namespace."
+    ),
     "clusterrolebindings.rbac.authorization.k8s.io": Lesson(
         "A cluster role binding gives a cluster role to people or accounts, everywhere."
     ),

@@ -48,7 +48,9 @@ def _leaving(pod: types.Pod, now: datetime) -> Why:
     left = int((end - now).total_seconds()) if end else 0
     grace = pod.metadata.deletion_grace_period_seconds or 0
     if left >= 0:
-        return Why("busy", f"This pod is being deleted. Its containers have up to {grace} s to stop by themselves.")
+        return Why(
+            "busy", f"This pod is being deleted. Its containers have up to {grace} s to stop by themselves."
+        )
     return Why(
         "warn",
         "This pod should be gone by now: its node has not said that the containers are removed.",
@@ -63,7 +65,9 @@ def _failed(pod: types.Pod) -> Why:
         if status.state.terminated
     ]
     said = pod.status.message or pod.status.reason or "its containers have ended and are not started again"
-    return Why("bad", f"This pod has failed: {said.rstrip('.')}.", tuple(ended), "Read its logs, then delete it.")
+    return Why(
+        "bad", f"This pod has failed: {said.rstrip('.')}.", tuple(ended), "Read its logs, then delete it."
+    )
 
 
 def _unscheduled(pod: types.Pod) -> Why:
@@ -71,7 +75,9 @@ def _unscheduled(pod: types.Pod) -> Why:
     if condition is not None and condition.status == "False" and condition.message:
         head, _, reasons = condition.message.partition(": ")
         evidence = tuple(part.strip().rstrip(".") for part in reasons.split(", ")) if reasons else ()
-        return Why("warn", f"No node can take this pod: {head.rstrip('.')}.", evidence, _advice(condition.message))
+        return Why(
+            "warn", f"No node can take this pod: {head.rstrip('.')}.", evidence, _advice(condition.message)
+        )
     return Why("busy", "Waiting for the scheduler to choose a node.")
 
 
@@ -138,7 +144,12 @@ def _crashing(status: types.ContainerStatus, message: str) -> Why:
         advice = "It used more memory than its limit: raise the limit, or make it use less."
     if last and last.exit_code in {126, 127}:
         advice = "The command could not be run: check command and args against what the image holds."
-    return Why("bad", f"Container {status.name} keeps ending; it was restarted {times}.{ended}", _said(message), advice)
+    return Why(
+        "bad",
+        f"Container {status.name} keeps ending; it was restarted {times}.{ended}",
+        _said(message),
+        advice,
+    )
 
 
 def _exit(ended: types.ContainerStateTerminated | None) -> str:

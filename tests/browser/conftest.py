@@ -1,4 +1,4 @@
-"""One server and one Chromium per module: while Playwright runs, this thread has an event loop that others cannot use."""
+"""One server and one Chromium per module: while Playwright runs, its event loop holds this thread."""
 
 from __future__ import annotations
 

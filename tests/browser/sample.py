@@ -1,4 +1,4 @@
-"""A sample cluster as the store would hold it: nodes, the guestbook in full swing, and pods in every kind of trouble."""
+"""A sample cluster as the store would hold it: nodes, the guestbook at work, pods in every kind of trouble."""
 
 from __future__ import annotations
 
@@ -11,7 +11,16 @@ from apps.accounts import policy, roles
 from apps.cluster import store, types
 from apps.cluster.actors import system
 from apps.cluster.kinds import (
-    CLUSTER_ROLE, CLUSTER_ROLE_BINDING, CONFIG_MAP, ENDPOINTS, NAMESPACE, NODE, POD, REPLICATION_CONTROLLER, SECRET, SERVICE,
+    CLUSTER_ROLE,
+    CLUSTER_ROLE_BINDING,
+    CONFIG_MAP,
+    ENDPOINTS,
+    NAMESPACE,
+    NODE,
+    POD,
+    REPLICATION_CONTROLLER,
+    SECRET,
+    SERVICE,
 )  # fmt: skip
 from apps.cluster.transaction import Transaction
 
@@ -56,7 +65,9 @@ def guestbook() -> None:
         ready(made, len(pods))
         service("default", name, labels, port, pods, node_port=30061 if name == "frontend" else None)
         for pod in pods:
-            said(pod, "Scheduled", f"Successfully assigned default/{pod.metadata.name} to {pod.spec.node_name}")
+            said(
+                pod, "Scheduled", f"Successfully assigned default/{pod.metadata.name} to {pod.spec.node_name}"
+            )
             said(pod, "Pulled", f'Container image "{IMAGES[name]}" already present on machine', "agent")
             said(pod, "Started", f"Started container {name}", "agent")
     troubles()
@@ -74,7 +85,9 @@ def troubles() -> None:
     worker = controller("shop", "worker", {"app": "worker"}, 1, "registry.example/shop/worker:1.0", 9000)
     crashing(owned(worker, "worker-5tq9v"))
     ready(worker, 0, 1)
-    report = controller("shop", "report", {"app": "report"}, 1, "registry.example/shop/report:7", 9000, memory="64Gi")
+    report = controller(
+        "shop", "report", {"app": "report"}, 1, "registry.example/shop/report:7", 9000, memory="64Gi"
+    )
     pending = make(POD, pod_of(report, "report-zz71m"))
     ready(report, 0, 1)
 
@@ -98,7 +111,9 @@ def troubles() -> None:
 def many(count: int = 50) -> None:
     """One controller with many pods."""
     herd = controller("default", "herd", {"app": "herd"}, count, "nginx", 80)
-    store.write(WRITER, lambda tx: [tx.create(POD, pod_of(herd, f"herd-{number:03d}")) for number in range(count)])
+    store.write(
+        WRITER, lambda tx: [tx.create(POD, pod_of(herd, f"herd-{number:03d}")) for number in range(count)]
+    )
     for number in range(count):
         run(f"herd-{number:03d}", f"drover-{number % 2 + 1}", number)
     ready(herd, count)
@@ -142,7 +157,7 @@ def node(name: str, address: str, *, cordoned: bool = False) -> None:
         node.status.conditions = [
             types.Condition(type="MemoryPressure", status="False", reason="EnoughMemory"),
             types.Condition(type="DiskPressure", status="False", reason="EnoughDisk"),
-            types.Condition(type="Ready", status="True", reason="AgentReady", message="the agent is posting ready status"),
+            types.Condition(type="Ready", status="True", reason="AgentReady", message="the agent reports"),
         ]
         for condition in node.status.conditions:
             condition.last_transition_time = types.now() - timedelta(hours=3)
@@ -151,7 +166,13 @@ def node(name: str, address: str, *, cordoned: bool = False) -> None:
 
 
 def controller(
-    namespace: str, name: str, labels: dict[str, str], replicas: int, image: str, port: int, memory: str = "64Mi"
+    namespace: str,
+    name: str,
+    labels: dict[str, str],
+    replicas: int,
+    image: str,
+    port: int,
+    memory: str = "64Mi",
 ) -> types.ReplicationController:
     container = types.Container(
         name=name, image=image, ports=[types.ContainerPort(container_port=port)],
@@ -165,13 +186,14 @@ def controller(
     template = types.PodTemplateSpec(
         metadata=types.ObjectMeta(labels=labels),
         spec=types.PodSpec(
-            containers=[container], volumes=[types.Volume(name="scratch", empty_dir=types.EmptyDirVolumeSource())]
+            containers=[container],
+            volumes=[types.Volume(name="scratch", empty_dir=types.EmptyDirVolumeSource())],
         ),
     )
     spec = types.ReplicationControllerSpec(replicas=replicas, selector=labels, template=template)
     meta = types.ObjectMeta(name=name, namespace=namespace, labels=labels)
-    made: types.ReplicationController = make(REPLICATION_CONTROLLER, types.ReplicationController(metadata=meta, spec=spec))
-    return made
+    wanted = types.ReplicationController(metadata=meta, spec=spec)
+    return make(REPLICATION_CONTROLLER, wanted)  # type: ignore[no-any-return]
 
 
 def pod_of(controller: types.ReplicationController, name: str) -> types.Pod:
@@ -181,14 +203,23 @@ def pod_of(controller: types.ReplicationController, name: str) -> types.Pod:
     )  # fmt: skip
     template = types.decode(types.PodTemplateSpec, types.encode(controller.spec.template))
     meta = types.ObjectMeta(
-        name=name, namespace=controller.metadata.namespace, labels=template.metadata.labels, owner_references=[owner]
+        name=name,
+        namespace=controller.metadata.namespace,
+        labels=template.metadata.labels,
+        owner_references=[owner],
     )
     return types.Pod(metadata=meta, spec=template.spec)
 
 
 def owned(controller: types.ReplicationController, name: str, *, run: bool = True) -> types.Pod:
     made: types.Pod = make(POD, pod_of(controller, name))
-    _run(made.metadata.namespace, name, "drover-1" if len(name) % 2 else "drover-2", hash(name) % 200 + 2, started=run)
+    _run(
+        made.metadata.namespace,
+        name,
+        "drover-1" if len(name) % 2 else "drover-2",
+        hash(name) % 200 + 2,
+        started=run,
+    )
     return find(POD, made.metadata.namespace, name)  # type: ignore[no-any-return]
 
 
@@ -202,17 +233,19 @@ def _run(namespace: str, name: str, node: str, number: int, *, started: bool) ->
     def report(pod: types.Pod) -> None:
         word = "True" if started else "False"
         now = types.now()
-        state = types.ContainerState(running=types.ContainerStateRunning(started_at=now))
+        running = types.ContainerState(running=types.ContainerStateRunning(started_at=now))
+        making = types.ContainerState(waiting=types.ContainerStateWaiting("ContainerCreating"))
         pod.status.phase = "Running" if started else "Pending"
         pod.status.start_time = now
         pod.status.pod_ip, pod.status.host_ip = f"10.64.1.{number % 250 + 2}", "192.168.7.11"
         pod.status.conditions += [
-            types.Condition(type=type_, status=word, last_transition_time=now) for type_ in ("ContainersReady", "Ready")
+            types.Condition(type=type_, status=word, last_transition_time=now)
+            for type_ in ("ContainersReady", "Ready")
         ]
         pod.status.container_statuses = [
             types.ContainerStatus(
                 name=each.name, image=each.image, ready=started, started=started,
-                state=state if started else types.ContainerState(waiting=types.ContainerStateWaiting("ContainerCreating")),
+                state=running if started else making,
                 container_id="docker://" + "3f9c2ab77d10" * 5,
             )
             for each in pod.spec.containers
@@ -225,7 +258,9 @@ def waiting(pod: types.Pod, reason: str, message: str) -> None:
     def change(pod: types.Pod) -> None:
         status = pod.status.container_statuses[0]
         status.ready = False
-        status.state = types.ContainerState(waiting=types.ContainerStateWaiting(reason=reason, message=message))
+        status.state = types.ContainerState(
+            waiting=types.ContainerStateWaiting(reason=reason, message=message)
+        )
 
     edit(POD, pod, change)
 
@@ -235,7 +270,9 @@ def crashing(pod: types.Pod) -> None:
         status = pod.status.container_statuses[0]
         status.ready, status.restart_count = False, 4
         status.state = types.ContainerState(
-            waiting=types.ContainerStateWaiting("CrashLoopBackOff", "back-off 40s restarting failed container worker")
+            waiting=types.ContainerStateWaiting(
+                "CrashLoopBackOff", "back-off 40s restarting failed container worker"
+            )
         )
         status.last_state = types.ContainerState(
             terminated=types.ContainerStateTerminated(exit_code=1, reason="Error", finished_at=types.now())
@@ -250,16 +287,24 @@ def service(
 ) -> None:
     ports = [types.ServicePort(port=port, target_port=port, protocol="TCP", node_port=node_port)]
     spec = types.ServiceSpec(ports=ports, selector=labels, type="NodePort" if node_port else "ClusterIP")
-    make(SERVICE, types.Service(metadata=types.ObjectMeta(name=name, namespace=namespace, labels=labels), spec=spec))
+    make(
+        SERVICE,
+        types.Service(metadata=types.ObjectMeta(name=name, namespace=namespace, labels=labels), spec=spec),
+    )
     addresses = [
         types.EndpointAddress(
             ip=pod.status.pod_ip, node_name=pod.spec.node_name,
-            target_ref=types.ObjectReference(kind="Pod", namespace=namespace, name=pod.metadata.name, uid=pod.metadata.uid),
+            target_ref=types.ObjectReference(
+                kind="Pod", namespace=namespace, name=pod.metadata.name, uid=pod.metadata.uid
+            ),
         )
         for pod in pods
     ]  # fmt: skip
     subset = types.EndpointSubset(addresses=addresses, ports=[types.EndpointPort(port=port, protocol="TCP")])
-    make(ENDPOINTS, types.Endpoints(metadata=types.ObjectMeta(name=name, namespace=namespace), subsets=[subset]))
+    make(
+        ENDPOINTS,
+        types.Endpoints(metadata=types.ObjectMeta(name=name, namespace=namespace), subsets=[subset]),
+    )
 
 
 def ready(controller: types.ReplicationController, count: int, there: int = 0) -> None:
@@ -271,9 +316,13 @@ def ready(controller: types.ReplicationController, count: int, there: int = 0) -
     edit(REPLICATION_CONTROLLER, controller, report)
 
 
-def said(about: Any, reason: str, message: str, component: str = "default-scheduler", type: str = "Normal") -> None:
+def said(
+    about: Any, reason: str, message: str, component: str = "default-scheduler", type: str = "Normal"
+) -> None:
     host = about.spec.node_name if component == "agent" else ""
-    store.write(WRITER, lambda tx: tx.record(about, reason, message, type=type, component=component, host=host))
+    store.write(
+        WRITER, lambda tx: tx.record(about, reason, message, type=type, component=component, host=host)
+    )
 
 
 def make(kind: Any, obj: Any) -> Any:

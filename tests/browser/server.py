@@ -15,7 +15,9 @@ NAME, PASSWORD = "admin", "correct-horse-battery"
 
 
 def main(state: str, port: str, *stories: str) -> None:
-    os.environ.update(STATE=state, PORT=port, DJANGO_SETTINGS_MODULE="paas.settings", DROVER_LOG_LEVEL="WARNING")
+    os.environ.update(
+        STATE=state, PORT=port, DJANGO_SETTINGS_MODULE="paas.settings", DROVER_LOG_LEVEL="WARNING"
+    )
     os.environ.pop("DATABASE_URL", None)
     Path(state).mkdir(parents=True, exist_ok=True)
 
@@ -41,7 +43,12 @@ def main(state: str, port: str, *stories: str) -> None:
     from paas.asgi import application  # noqa: PLC0415
 
     config = uvicorn.Config(
-        application, host="127.0.0.1", port=int(port), log_level="warning", ws="wsproto", timeout_graceful_shutdown=1
+        application,
+        host="127.0.0.1",
+        port=int(port),
+        log_level="warning",
+        ws="wsproto",
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     threading.Thread(target=listen, args=(sample, server), daemon=True).start()

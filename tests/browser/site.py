@@ -51,6 +51,9 @@ class Site:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe:
+                pipe.close()
 
     def start_again(self) -> None:
         """On the same STATE and port, without playing anything."""
@@ -63,7 +66,9 @@ class Site:
 
     def _start(self) -> None:
         words = [sys.executable, "-m", "tests.browser.server", self._folder, str(self.port), *self.stories]
-        self._process = subprocess.Popen(words, cwd=BASE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(
+            words, cwd=BASE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        )
         assert self._process.stdout
         if self._process.stdout.readline().strip() != "seeded":
             raise AssertionError("the dashboard's server did not start")

@@ -8,13 +8,16 @@ from playwright.sync_api import Page, expect
 from tests.browser.site import Site, sign_in
 
 pytestmark = pytest.mark.browser
+SCREENS = (
+    "/", "/kinds/pods", "/kinds/pods/default/frontend-x7k2p", "/kinds/services/default/frontend", "/create",
+    "/kinds/nodes/-/drover-1", "/kinds/secrets/shop/login", "/kinds/events", "/styleguide",
+)  # fmt: skip
 SENTINEL = "sentinel-7f3a9c"
 
 
 def test_every_screen_fits_a_phone(page: Page, site: Site) -> None:
     page.set_viewport_size({"width": 360, "height": 780})
-    for path in ("/", "/kinds/pods", "/kinds/pods/default/frontend-x7k2p", "/kinds/services/default/frontend",
-                 "/kinds/nodes/-/drover-1", "/kinds/secrets/shop/login", "/kinds/events", "/create", "/styleguide"):  # fmt: skip
+    for path in SCREENS:
         page.goto(f"{site.url}{path}")
         assert page.evaluate("document.documentElement.scrollWidth") <= 360, path
 
@@ -117,7 +120,11 @@ def test_the_theme_is_remembered(page: Page, site: Site) -> None:
     page.get_by_label("Dark theme").click()
     dark = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     page.reload()
-    assert page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == dark == "rgb(19, 18, 16)"
+    assert (
+        page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
+        == dark
+        == "rgb(19, 18, 16)"
+    )
 
 
 def test_creating_is_all_or_nothing(page: Page, site: Site) -> None:

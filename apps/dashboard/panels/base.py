@@ -57,7 +57,9 @@ _panels: dict[str, list[Panel]] = {}
 _MODULES = ("pods", "controllers", "network", "configuration", "machines", "rights")
 
 
-def panel(*keys: str, template: str, aside: bool = False, topics: tuple[str, ...] = ()) -> Callable[[Gather], Gather]:
+def panel(
+    *keys: str, template: str, aside: bool = False, topics: tuple[str, ...] = ()
+) -> Callable[[Gather], Gather]:
     """Registers a panel for kinds, in the order of registration."""
 
     def around(gather: Gather) -> Gather:

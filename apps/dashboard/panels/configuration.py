@@ -25,7 +25,8 @@ def secret(subject: Subject) -> Mapping[str, Any]:
     held: types.Secret = subject.obj
     allowed = access.may(subject.who, "get", subject.kind, subject.namespace, subject.name)
     href = paths.of_action("reveal", subject.kind, subject.namespace, subject.name)
-    return {"keys": [(key, size_of(value)) for key, value in sorted(held.data.items())], "allowed": allowed, "href": href}
+    keys = [(key, size_of(value)) for key, value in sorted(held.data.items())]
+    return {"keys": keys, "allowed": allowed, "href": href}
 
 
 @panel("configmaps", "secrets", template="used_by.html", aside=True)
@@ -57,7 +58,9 @@ def named_by(spec: types.PodSpec, *, secrets: bool) -> set[str]:
             names |= {ref.name} if ref else set()
         for variable in container.env:
             if variable.value_from:
-                key = variable.value_from.secret_key_ref if secrets else variable.value_from.config_map_key_ref
+                key = (
+                    variable.value_from.secret_key_ref if secrets else variable.value_from.config_map_key_ref
+                )
                 names |= {key.name} if key else set()
     return names
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.cluster import types
@@ -32,7 +32,7 @@ def template(subject: Subject) -> Mapping[str, Any]:
     }
 
 
-def pods_table(rows: list[Any], subject: Subject) -> dict[str, Any]:
+def pods_table(rows: Sequence[Any], subject: Subject) -> dict[str, Any]:
     """Pods as a small table inside a page."""
     columns = [column for column in POD.columns if column.name in COLUMNS]
     shown = [listing.row_of(POD, row, columns, "Name", subject.now) for row in rows]

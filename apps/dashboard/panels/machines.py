@@ -27,13 +27,20 @@ class Share:
 @panel("nodes", template="room.html")
 def room(subject: Subject) -> Mapping[str, Any]:
     node: types.Node = subject.obj
-    pods = [pod for pod in reading.pods_on(subject.who, node.metadata.name) if pod.status.phase in {"Pending", "Running"}]
-    allocatable = node.status.allocatable or node.status.capacity
+    pods = [
+        pod
+        for pod in reading.pods_on(subject.who, subject.name)
+        if pod.status.phase in {"Pending", "Running"}
+    ]
+    room = node.status.allocatable or node.status.capacity
+    cpu, memory = quantities.cpu_milli, quantities.bytes_of
     shares = [
-        _share("CPU", sum(_asked(pod, "cpu", quantities.cpu_milli) for pod in pods), _of(allocatable, "cpu", quantities.cpu_milli), _cores),
-        _share("Memory", sum(_asked(pod, "memory", quantities.bytes_of) for pod in pods), _of(allocatable, "memory", quantities.bytes_of), size),
-        _share("Pods", len(pods), _of(allocatable, "pods", int), str),
-    ]  # fmt: skip
+        _share("CPU", sum(_asked(pod, "cpu", cpu) for pod in pods), _of(room, "cpu", cpu), _cores),
+        _share(
+            "Memory", sum(_asked(pod, "memory", memory) for pod in pods), _of(room, "memory", memory), size
+        ),
+        _share("Pods", len(pods), _of(room, "pods", int), str),
+    ]
     return {"shares": [share for share in shares if share], "node": node}
 
 
@@ -47,11 +54,8 @@ def pods(subject: Subject) -> Mapping[str, Any]:
 @panel("namespaces", template="inside.html")
 def inside(subject: Subject) -> Mapping[str, Any]:
     counted = reading.inside(subject.who, subject.name)
-    return {
-        "counted": [
-            (paths.title(kind), count, paths.of_list(kind, namespace=subject.name), paths.icon(kind)) for kind, count in counted
-        ]
-    }
+    lists = [(kind, count, paths.of_list(kind, namespace=subject.name)) for kind, count in counted]
+    return {"counted": [(paths.title(kind), count, href, paths.icon(kind)) for kind, count, href in lists]}
 
 
 def _asked(pod: types.Pod, name: str, read: Any) -> int:

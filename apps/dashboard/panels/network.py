@@ -37,7 +37,11 @@ def behind_service(subject: Subject) -> Mapping[str, Any]:
     stored = store.find(ENDPOINTS, subject.namespace, subject.name)
     allowed = access.may(subject.who, "get", ENDPOINTS, subject.namespace, subject.name)
     found = behind(stored.object) if stored and allowed else []
-    return {"behind": found, "selector": subject.obj.spec.selector, "refused": "" if allowed else allowed.reason}
+    return {
+        "behind": found,
+        "selector": subject.obj.spec.selector,
+        "refused": "" if allowed else allowed.reason,
+    }
 
 
 @panel("endpoints", template="behind.html")

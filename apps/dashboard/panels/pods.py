@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -66,9 +66,15 @@ def volumes(subject: Subject) -> Mapping[str, Any] | None:
 def served_by(subject: Subject) -> Mapping[str, Any] | None:
     """Services whose selector this pod meets."""
     pod: types.Pod = subject.obj
-    services: list[types.Service] = reading.everything(subject.who, "services", namespace=subject.namespace)
+    services: Sequence[types.Service] = reading.everything(
+        subject.who, "services", namespace=subject.namespace
+    )
     found = [
-        (service.metadata.name, paths.of_object(SERVICE, subject.namespace, service.metadata.name), _ports(service))
+        (
+            service.metadata.name,
+            paths.of_object(SERVICE, subject.namespace, service.metadata.name),
+            _ports(service),
+        )
         for service in services
         if service.spec.selector and LabelSelector.of(service.spec.selector).matches(pod.metadata.labels)
     ]
@@ -142,11 +148,13 @@ def _resources(resources: types.ResourceRequirements) -> list[tuple[str, str]]:
 def _variables(container: types.Container, namespace: str) -> Iterator[Variable]:
     for source in container.env_from:
         if source.secret_ref:
-            href = paths.of_object(SECRET, namespace, source.secret_ref.name)
-            yield Variable(f"{source.prefix}*", source=f"every key of secret {source.secret_ref.name}", href=href, secret=True)
+            ref = source.secret_ref.name
+            href = paths.of_object(SECRET, namespace, ref)
+            yield Variable(f"{source.prefix}*", source=f"every key of secret {ref}", href=href, secret=True)
         elif source.config_map_ref:
-            href = paths.of_object(CONFIG_MAP, namespace, source.config_map_ref.name)
-            yield Variable(f"{source.prefix}*", source=f"every key of config map {source.config_map_ref.name}", href=href)
+            ref = source.config_map_ref.name
+            href = paths.of_object(CONFIG_MAP, namespace, ref)
+            yield Variable(f"{source.prefix}*", source=f"every key of config map {ref}", href=href)
     for variable in container.env:
         yield _variable(variable, namespace)
 
@@ -173,8 +181,12 @@ def _source(volume: types.Volume, namespace: str) -> tuple[str, str]:
     if volume.host_path:
         return f"the node's {volume.host_path.path}", ""
     if volume.config_map:
-        return f"config map {volume.config_map.name}", paths.of_object(CONFIG_MAP, namespace, volume.config_map.name)
+        return f"config map {volume.config_map.name}", paths.of_object(
+            CONFIG_MAP, namespace, volume.config_map.name
+        )
     if volume.secret:
-        return f"secret {volume.secret.secret_name}", paths.of_object(SECRET, namespace, volume.secret.secret_name)
+        return f"secret {volume.secret.secret_name}", paths.of_object(
+            SECRET, namespace, volume.secret.secret_name
+        )
     medium = " in memory" if volume.empty_dir and volume.empty_dir.medium == "Memory" else ""
     return f"empty directory{medium}, gone with the pod", ""

@@ -21,7 +21,8 @@ def binding(subject: Subject) -> Mapping[str, Any]:
     ref = subject.obj.role_ref
     kind = paths.kind_of_reference(f"{_RBAC}/v1", ref.kind)
     place = subject.namespace if kind and kind.namespaced else ""
-    return {"ref": ref, "href": paths.of_object(kind, place, ref.name) if kind else "", "subjects": subject.obj.subjects}
+    href = paths.of_object(kind, place, ref.name) if kind else ""
+    return {"ref": ref, "href": href, "subjects": subject.obj.subjects}
 
 
 @panel("events", template="event.html")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django import template
@@ -21,13 +21,16 @@ register = template.Library()
 def icon(name: str, size: str = "") -> SafeString:
     """One icon of the sprite; decorative, the word beside it is what counts."""
     return format_html(
-        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>', size, static("img/icons.svg"), name
-    )
+        '<svg class="icon {}" aria-hidden="true" focusable="false"><use href="{}#{}"/></svg>',
+        size, static("img/icons.svg"), name,
+    )  # fmt: skip
 
 
 @register.simple_tag
 def mark() -> SafeString:
-    return format_html('<svg class="mark" aria-hidden="true"><use href="{}#mark"/></svg>', static("img/icons.svg"))
+    return format_html(
+        '<svg class="mark" aria-hidden="true"><use href="{}#mark"/></svg>', static("img/icons.svg")
+    )
 
 
 @register.simple_tag
@@ -48,7 +51,8 @@ def ago(context: dict[str, Any], moment: datetime | None, suffix: str = "") -> S
         return ""
     now = context.get("now") or datetime.now(UTC)
     stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    return format_html('<time datetime="{}" data-ago="{}">{}{}</time>', stamp, suffix, human(max(now - moment, now - now)), suffix)
+    length = human(max(now - moment, timedelta()))
+    return format_html('<time datetime="{}" data-ago="{}">{}{}</time>', stamp, suffix, length, suffix)
 
 
 @register.simple_tag

@@ -1,4 +1,4 @@
-"""What can be done to an object: delete, scale, reveal a secret's value. Each asks policy and writes through the store."""
+"""What can be done to an object: delete, scale, reveal. Each asks policy and writes through the store."""
 
 from __future__ import annotations
 
@@ -49,7 +49,9 @@ def delete(request: HttpRequest, who: Actor, key: str, namespace: str, name: str
     try:
         left = store.write(who, lambda tx: tx.delete(subject.kind, subject.namespace, name, options))
     except ApiError as refusal:
-        return _dialog(request, "delete", subject, {"removal": told, "problem": refusal.message}, status=refusal.code)
+        return _dialog(
+            request, "delete", subject, {"removal": told, "problem": refusal.message}, status=refusal.code
+        )
     word = "is being deleted" if left is not None else "is deleted"
     return _done(request, subject, f"{subject.kind.name} {name} {word}.", leave=left is None)
 
@@ -77,7 +79,9 @@ def scale(request: HttpRequest, who: Actor, key: str, namespace: str, name: str)
     try:
         store.write(who, change)
     except ApiError as refusal:
-        return _dialog(request, "scale", subject, {"wanted": wanted, "problem": refusal.message}, status=refusal.code)
+        return _dialog(
+            request, "scale", subject, {"wanted": wanted, "problem": refusal.message}, status=refusal.code
+        )
     return _done(request, subject, f"{name} is scaling to {wanted}.")
 
 
@@ -95,7 +99,9 @@ def reveal(request: HttpRequest, who: Actor, key: str, namespace: str, name: str
         value = base64.b64decode(encoded, validate=True).decode()
     except (binascii.Error, UnicodeDecodeError):
         raise BadRequest("This value is no text; fetch it with kubectl.") from None
-    logger.info("%s revealed key %s of %s %s/%s", who.name, entry, subject.kind.singular, subject.namespace, name)
+    logger.info(
+        "%s revealed key %s of %s %s/%s", who.name, entry, subject.kind.singular, subject.namespace, name
+    )
     answer = render(request, "dashboard/_value.html", {"entry": entry, "value": value})
     answer["Cache-Control"] = "no-store"
     return answer
@@ -119,14 +125,20 @@ def _dialog(
 
 
 def _done(request: HttpRequest, subject: Subject, text: str, *, leave: bool = False) -> HttpResponse:
-    where = paths.of_list(subject.kind) if leave else paths.of_object(subject.kind, subject.namespace, subject.name)
+    where = (
+        paths.of_list(subject.kind)
+        if leave
+        else paths.of_object(subject.kind, subject.namespace, subject.name)
+    )
     if not pages.is_fragment(request):
         return HttpResponseRedirect(where)
     answer = HttpResponse(status=204)
-    events: dict[str, Any] = {"toast": {"text": text, "tone": "ok"}, "drover:close": True, "drover:refresh": True}
+    events: dict[str, Any] = {
+        "toast": {"text": text, "tone": "ok"},
+        "drover:close": True,
+        "drover:refresh": True,
+    }
     answer["HX-Trigger"] = json.dumps(events)
-    if leave and "/kinds/" in request.headers.get("HX-Current-URL", "") and subject.name in request.headers["HX-Current-URL"]:
+    if leave and f"/{subject.name}" in request.headers.get("HX-Current-URL", ""):
         answer["HX-Redirect"] = where
     return answer
-
-

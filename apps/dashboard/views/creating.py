@@ -45,7 +45,9 @@ def create(request: HttpRequest, who: Actor) -> HttpResponse:
             context |= {"made": made, "checked": check}
     answer = pages.show(request, "dashboard/create.html", context, status=status, here="create")
     if "made" in context and not context["checked"]:
-        told = "1 object created." if len(context["made"]) == 1 else f"{len(context['made'])} objects created."
+        told = (
+            "1 object created." if len(context["made"]) == 1 else f"{len(context['made'])} objects created."
+        )
         answer["HX-Trigger"] = json.dumps({"toast": {"text": told, "tone": "ok"}})
     return answer
 
@@ -61,10 +63,8 @@ def _create(who: Actor, text: str, namespace: str, *, check: bool) -> list[tuple
         return [(kind, tx.create(kind, obj)) for kind, obj in copies]
 
     made = store.write(who, change, dry_run=check)
-    return [
-        (kind, obj.metadata.namespace, obj.metadata.name, paths.of_object(kind, obj.metadata.namespace, obj.metadata.name))
-        for kind, obj in made
-    ]
+    named = [(kind, obj.metadata.namespace, obj.metadata.name) for kind, obj in made]
+    return [(kind, place, name, paths.of_object(kind, place, name)) for kind, place, name in named]
 
 
 def documents(text: str, namespace: str) -> list[Wanted]:
@@ -88,7 +88,11 @@ def documents(text: str, namespace: str) -> list[Wanted]:
 
 
 def _items(document: Any) -> list[Any]:
-    if isinstance(document, dict) and document.get("kind") == "List" and isinstance(document.get("items"), list):
+    if (
+        isinstance(document, dict)
+        and document.get("kind") == "List"
+        and isinstance(document.get("items"), list)
+    ):
         items: list[Any] = document["items"]
         return items
     return [document]

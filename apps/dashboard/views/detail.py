@@ -65,7 +65,9 @@ def resource_detail(request: HttpRequest, who: Actor, key: str, namespace: str, 
 def _overview(subject: Subject, request: HttpRequest) -> dict[str, Any]:
     gathered = [(panel, panel.gather(subject)) for panel in panels_of(subject.kind)]
     return {
-        "panels": [(panel.template, shown) for panel, shown in gathered if shown is not None and not panel.aside],
+        "panels": [
+            (panel.template, shown) for panel, shown in gathered if shown is not None and not panel.aside
+        ],
         "asides": [(panel.template, shown) for panel, shown in gathered if shown is not None and panel.aside],
         "facts": _facts(subject),
         "conditions": _conditions(subject.obj),
@@ -121,9 +123,9 @@ def _children(subject: Subject) -> list[tuple[Kind, str, str]]:
 def _tabs(kind: Kind, namespace: str, name: str, chosen: str) -> list[tuple[str, str, bool]]:
     named = {"overview": "Overview", "logs": "Logs", "yaml": "YAML"}
     shown = [tab for tab in TABS if tab != "logs" or kind is POD]
+    asked = {tab: {} if tab == "overview" else {"tab": tab} for tab in shown}
     return [
-        (named[tab], paths.of_object(kind, namespace, name, **({} if tab == "overview" else {"tab": tab})), tab == chosen)
-        for tab in shown
+        (named[tab], paths.of_object(kind, namespace, name, **asked[tab]), tab == chosen) for tab in shown
     ]
 
 

@@ -31,22 +31,34 @@ def home(request: HttpRequest, who: Actor) -> HttpResponse:
 def find(request: HttpRequest, who: Actor) -> HttpResponse:
     """Pages and objects whose name holds what was typed."""
     text = request.GET.get("q", "").strip()[:253].lower()
-    places = [place for _, group in paths.navigation() for place in group if text in place.title.lower() or text in place.key]
+    every = [place for _, group in paths.navigation() for place in group]
+    places = [place for place in every if text in place.title.lower() or text in place.key]
     found = []
     if text:
-        rows = models.Object.objects.filter(access.any_of(who, all_kinds()), name__contains=text).exclude(kind="events")
-        for key, namespace, name in rows.order_by("kind", "name").values_list("kind", "namespace", "name")[:FOUND]:
+        rows = models.Object.objects.filter(access.any_of(who, all_kinds()), name__contains=text).exclude(
+            kind="events"
+        )
+        for key, namespace, name in rows.order_by("kind", "name").values_list("kind", "namespace", "name")[
+            :FOUND
+        ]:
             kind = by_key(key)
             found.append((kind, namespace, name, paths.of_object(kind, namespace, name), paths.icon(kind)))
-    return pages.show(
-        request, "dashboard/find.html", {"text": text, "places": places[:8], "found": found, "full": len(found) == FOUND}
-    )
+    context = {"text": text, "places": places[:8], "found": found, "full": len(found) == FOUND}
+    return pages.show(request, "dashboard/find.html", context)
 
 
 @pages.page("GET")
 def styleguide(request: HttpRequest, who: Actor) -> HttpResponse:
     """Every part of the design on one page, to look at in both themes."""
-    words = ("Running", "ContainerCreating", "Pending", "CrashLoopBackOff", "Completed", "Terminating", "NotReady", "Warning")
+    words = (
+        "Running",
+        "ContainerCreating",
+        "Pending",
+        "CrashLoopBackOff",
+        "Completed",
+        "Terminating",
+        "Warning",
+    )
     tokens = ("ground", "surface", "sunken", "line", "ink", "accent", "ok", "warn", "bad", "busy")
     context = {"words": [(word, look.of_word(word)) for word in words], "tokens": tokens}
     return pages.show(request, "dashboard/styleguide.html", context, here="styleguide")

@@ -37,7 +37,9 @@ async def stream(request: HttpRequest, key: str, namespace: str, name: str) -> H
             del asked["follow"]
         lines = await _opened(node, namespace, name, container, asked)
     except ApiError as refusal:
-        return HttpResponse(strip_tags(refusal.message), status=refusal.code, content_type="text/plain; charset=utf-8")
+        return HttpResponse(
+            strip_tags(refusal.message), status=refusal.code, content_type="text/plain; charset=utf-8"
+        )
     answer = StreamingHttpResponse(lines, content_type="text/plain; charset=utf-8")
     answer["Cache-Control"] = "no-store"
     answer["X-Accel-Buffering"] = "no"
@@ -58,7 +60,9 @@ def _node_of(request: HttpRequest, namespace: str, name: str, container: str) ->
     return pod.spec.node_name
 
 
-async def _opened(node: str, namespace: str, name: str, container: str, asked: dict[str, str]) -> AsyncIterator[bytes]:
+async def _opened(
+    node: str, namespace: str, name: str, container: str, asked: dict[str, str]
+) -> AsyncIterator[bytes]:
     """The stream. A refusal that comes at once is still an answer of its own; a quiet container's stream just opens."""
     source = door.logs(node, namespace, name, container, asked)
     first = asyncio.ensure_future(_next(source))
