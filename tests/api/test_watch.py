@@ -10,6 +10,7 @@ import pytest
 from asgiref.testing import ApplicationCommunicator
 
 from apps.accounts import tokens
+from apps.accounts.scope import Scope as Sight
 from apps.api import asgi
 from apps.cluster import hub, models, nudge, store, types, watching
 from apps.cluster.actors import Actor
@@ -220,3 +221,31 @@ async def test_a_watch_goes_on_when_no_nudge_comes(maps: Any, monkeypatch: pytes
     await in_db(maps, "quiet")
     assert (await asyncio.wait_for(waiting, 10)).name == "quiet"
     await events.aclose()
+
+
+async def test_a_long_past_is_told_whole(maps: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "BATCH", 3)
+    start = await in_db(store.clock)
+    for number in range(10):
+        await in_db(maps, f"m{number}")
+    events = hub.watch(watching.Scope(kind=CONFIG_MAP), start)
+    async with asyncio.timeout(10):
+        assert [(await anext(events)).name for _ in range(10)] == [f"m{number}" for number in range(10)]
+    await events.aclose()
+
+
+async def test_a_watch_tells_nothing_that_its_watcher_may_not_see(maps: Any) -> None:
+    mine = Sight(names=frozenset({"mine"}))
+    await in_db(maps, "other")
+    events = hub.watch(watching.Scope(kind=CONFIG_MAP, visible=lambda: mine))
+    waiting = asyncio.ensure_future(anext(events))
+    await in_db(maps, "another")
+    await in_db(maps, "mine")
+    assert (await asyncio.wait_for(waiting, 10)).name == "mine"
+    await in_db(maps, "more")
+    await in_db(maps, "mine-too")
+    await events.aclose()
+    past = hub.watch(watching.Scope(kind=CONFIG_MAP, visible=lambda: mine), 1)
+    async with asyncio.timeout(10):
+        assert (await anext(past)).name == "mine"
+    await past.aclose()
