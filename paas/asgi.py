@@ -12,11 +12,10 @@ from django.urls import path
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
 django.setup()
 
-from apps.nodes.consumer import AgentConsumer  # noqa: E402
-from apps.watch import socket  # noqa: E402
-
 from apps.api import asgi as api  # noqa: E402  the apps can be imported only once Django is set up
 from apps.dashboard.live import LiveConsumer  # noqa: E402
+from apps.nodes.consumer import AgentConsumer  # noqa: E402
+from apps.watch import socket  # noqa: E402
 
 Scope = dict[str, Any]
 Receive = Callable[[], Awaitable[Any]]

@@ -10,6 +10,7 @@ import socket
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from paas.state import ProcessMark, Refused, StateDirectory, read_mark, wait_gone
 
@@ -56,14 +57,21 @@ def ensure(state: StateDirectory) -> str:
         raise Refused("Docker is missing: run `make up`, which installs it, or install docker.io first.")
     if socket_path() != SOCKET:
         raise Refused(f"no engine answers on DOCKER_HOST ({socket_path()}): start it, or unset DOCKER_HOST.")
-    _start(state)
+    _await_answer(_start(state), f"its words are in {_log(state)}")
     return "the Docker engine was started (no service manager does it here); `make down` ends it"
 
 
-def _start(state: StateDirectory) -> None:
-    log = state.log / "dockerd.log"
+def revive(state: StateDirectory) -> str:
+    """Start the engine again that we had started and that ended; does not wait for it."""
+    if read_mark(_record(state)) is None or started_by_us(state) is not None or answers():
+        return ""
+    _start(state)
+    return f"the Docker engine had ended and was started again; its words are in {_log(state)}"
+
+
+def _start(state: StateDirectory) -> subprocess.Popen[bytes]:
     before = _rules()
-    with log.open("ab") as output:
+    with _log(state).open("ab") as output:
         engine = subprocess.Popen(
             ["dockerd"],
             stdin=subprocess.DEVNULL,
@@ -73,10 +81,12 @@ def _start(state: StateDirectory) -> None:
             cwd="/",
         )
     mark = ProcessMark.of(engine.pid)
-    record = {"pid": mark.pid, "started": mark.started, "clean": not any(_of_engine(rule) for rule in before)}
-    record["policy"] = next((rule for rule in before if rule.startswith("-P FORWARD")), "")
-    _record(state).write_text(json.dumps(record))
-    _await_answer(engine, f"its words are in {log}")
+    record = _kept(state) or {
+        "clean": not any(_of_engine(rule) for rule in before),
+        "policy": next((rule for rule in before if rule.startswith("-P FORWARD")), ""),
+    }
+    _record(state).write_text(json.dumps({**record, "pid": mark.pid, "started": mark.started}))
+    return engine
 
 
 def _await_answer(engine: subprocess.Popen[bytes] | None, hint: str) -> None:
@@ -112,7 +122,7 @@ def stop(state: StateDirectory) -> str:
     if not wait_gone(mark, STOP_SECONDS):
         os.kill(mark.pid, 9)
         wait_gone(mark, 5)
-    kept = json.loads(_record(state).read_text())
+    kept = _kept(state)
     if kept.get("clean"):
         _remove_traces(str(kept.get("policy", "")))
     _record(state).unlink(missing_ok=True)
@@ -159,6 +169,19 @@ def _of_engine(rule: str) -> bool:
 def _iptables(table: str, *arguments: str) -> str:
     command = ["iptables", "-w", "-t", table, *arguments]
     return subprocess.run(command, check=False, capture_output=True, text=True).stdout
+
+
+def _log(state: StateDirectory) -> Path:
+    return state.log / "dockerd.log"
+
+
+def _kept(state: StateDirectory) -> dict[str, Any]:
+    """What was noted when we first started the engine; empty when we did not."""
+    try:
+        kept = json.loads(_record(state).read_text())
+    except (OSError, ValueError):
+        return {}
+    return kept if isinstance(kept, dict) else {}
 
 
 def _record(state: StateDirectory) -> Path:

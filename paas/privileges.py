@@ -54,6 +54,16 @@ def serving_identity(state: Path) -> tuple[Identity, str]:
     return identity, ""
 
 
+def follow_owner(path: Path) -> None:
+    """As root, become the account that owns ``path``: root's own files beside it would lock that account out."""
+    try:
+        owner = path.stat()
+    except OSError:
+        return
+    if os.geteuid() == 0 and owner.st_uid != 0:
+        Identity(owner.st_uid, owner.st_gid).become()
+
+
 def _unreadable(identity: Identity, paths: Iterable[Path]) -> str:
     """The first of ``paths`` that the account may not read, asked by a child that has become it."""
     reader, writer = os.pipe()

@@ -21,6 +21,8 @@ from paas.privileges import Identity, serving_identity
 from paas.state import Refused, StateDirectory
 from paas.supervisor import Supervisor
 
+ENGINE_LOOK_SECONDS, ENGINE_PAUSE_SECONDS = 1.0, 8.0
+
 
 class Command(BaseCommand):
     help = "Start the platform and this machine's node in the foreground; Ctrl-C stops them, containers stay."
@@ -40,9 +42,14 @@ class Command(BaseCommand):
                 identity, reason = serving_identity(state.path)
                 say(reason)
                 state.prepare(identity.uid, identity.gid)
+                say(engine.ensure(state))
+                say(registry.ensure(state.path))
+                platform.preload()
                 asyncio.run(Up(state, identity, started).run())
         except Refused as refusal:
             sys.exit(str(refusal))
+        except KeyboardInterrupt:
+            sys.exit(130)
 
 
 def refuse_early(nodes: int) -> None:
@@ -101,10 +108,6 @@ class Up:
         queue = platform.redis(self.state, self.identity)
         if queue is not None:
             self.supervisor.keep(queue)
-        for done in (engine.ensure(self.state), registry.ensure(self.state.path)):
-            if done:
-                say(done)
-        platform.preload()
         plan = platform.nodes(self.state)
         told = await self.bootstrap(plan)
         if queue is not None and not await self.supervisor.ready(queue):
@@ -121,6 +124,10 @@ class Up:
             self.welcome(told, plan, mirror)
         elif not self.supervisor.stopping.is_set():
             say(f"the dashboard does not answer yet; its words are in {self.state.log / 'web.log'}")
+        while not self.supervisor.stopping.is_set():
+            revived = engine.revive(self.state)
+            say(revived)
+            await asyncio.sleep(ENGINE_PAUSE_SECONDS if revived else ENGINE_LOOK_SECONDS)
 
     async def bootstrap(self, plan: list[platform.NodePlan]) -> dict[str, str]:
         work = partial(platform.bootstrap, self.state, plan)
