@@ -1,0 +1,158 @@
+"""The real kubectl against a served API with nothing behind it: no worker, no node, no Docker."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.platform import BASE, EXAMPLES, eventually, free_port
+
+pytestmark = [
+    pytest.mark.kubectl,
+    pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed"),
+]
+
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
+
+PREPARE = """
+import django
+django.setup()
+from django.core.management import call_command
+from apps.accounts import bootstrap
+call_command("migrate", verbosity=0)
+bootstrap.ensure_platform()
+"""
+
+POD = """
+apiVersion: v1
+kind: Pod
+metadata: {name: web, labels: {app: web}}
+spec:
+  containers:
+  - {name: a, image: "nginx:1", ports: [{containerPort: 80}]}
+  - {name: b, image: busybox, env: [{name: X, value: "1"}]}
+"""
+
+
+@pytest.fixture(scope="module")
+def environment() -> Iterator[dict[str, str]]:
+    """A web process of its own, and what kubectl needs to find it."""
+    state, port = Path(tempfile.mkdtemp(prefix="drover-api-")), free_port()
+    environ = {**os.environ, "STATE": str(state), "PORT": str(port), "REDIS_URL": "redis://127.0.0.1:1/0",
+               "DJANGO_SETTINGS_MODULE": "paas.settings", "KUBECONFIG": str(state / "kubeconfig"),
+               "HOME": str(state)}  # fmt: skip
+    environ.pop("DATABASE_URL", None)
+    subprocess.run([sys.executable, "-c", PREPARE], cwd=BASE, env=environ, check=True, timeout=60)
+    served = [
+        f"--{name}={state / 'tls' / f'server.{end}'}"
+        for name, end in (("certificate", "crt"), ("key", "key"))
+    ]
+    log = (state / "web.log").open("wb")
+    web = subprocess.Popen([sys.executable, "manage.py", "web", *served], cwd=BASE, env=environ, stderr=log)
+
+    def ready() -> bool:
+        ask = ["kubectl", "get", "--raw", "/readyz"]
+        return subprocess.run(ask, env=environ, capture_output=True, timeout=20, check=False).stdout == b"ok"
+
+    try:
+        eventually(ready, within=60, what="the API answers")
+        yield environ
+        assert b"Traceback" not in (state / "web.log").read_bytes()
+    finally:
+        web.terminate()
+        web.wait(timeout=20)
+        log.close()
+        shutil.rmtree(state, ignore_errors=True)
+
+
+@pytest.fixture
+def kubectl(environment: dict[str, str]) -> Run:
+    def run(*arguments: str, input: str | None = None, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            ["kubectl", *arguments], env=environment, input=input, capture_output=True, text=True, timeout=60,
+            check=False, cwd=EXAMPLES,
+        )  # fmt: skip
+        assert done.returncode == code, f"kubectl {' '.join(arguments)}: {done.stdout}{done.stderr}"
+        return done
+
+    return run
+
+
+def test_the_articles_files_are_created_scaled_and_described(kubectl: Run) -> None:
+    files = sorted((EXAMPLES / "guestbook").glob("*.yaml"))
+    for file in files:
+        if file.name != "frontend-service-nodeport.yaml":
+            kubectl("create", "-f", str(file))
+    kubectl("apply", "-f", "guestbook/frontend-service-nodeport.yaml")
+    table = kubectl("get", "service", "frontend").stdout.splitlines()
+    assert table[0].split() == ["NAME", "TYPE", "CLUSTER-IP", "EXTERNAL-IP", "PORT(S)", "AGE"]
+    assert "80:30061/TCP" in table[1]
+    wide = kubectl("get", "rc", "-o", "wide").stdout
+    assert wide.split("\n")[0].split() == [
+        "NAME", "DESIRED", "CURRENT", "READY", "AGE", "CONTAINERS", "IMAGES", "SELECTOR",
+    ]  # fmt: skip
+    kubectl("scale", "rc", "frontend", "--replicas=5")
+    kubectl("scale", "rc", "frontend", "--current-replicas=5", "--replicas=2")
+    assert kubectl("get", "rc", "frontend", "-o", "jsonpath={.spec.replicas}").stdout == "2"
+    assert "Replicas:     0 current / 2 desired" in kubectl("describe", "rc", "frontend").stdout
+    told = kubectl("create", "-f", "guestbook/frontend-controller.yaml", code=1).stderr
+    assert "(AlreadyExists): error when creating" in told
+    assert 'replicationcontrollers "frontend" already exists' in told
+
+
+def test_apply_patch_label_edit_and_delete(kubectl: Run) -> None:
+    assert kubectl("apply", "-f", "-", input=POD).stdout == "pod/web created\n"
+    changed = POD.replace("nginx:1", "nginx:2")
+    assert "image: nginx:2" in kubectl("diff", "-f", "-", input=changed, code=1).stdout
+    assert kubectl("apply", "-f", "-", input=changed).stdout == "pod/web configured\n"
+    assert kubectl("apply", "-f", "-", input=changed).stdout == "pod/web unchanged\n"
+    kubectl("label", "pod", "web", "seen=1")
+    kubectl("annotate", "pod", "web", "note=x")
+    kubectl("patch", "pod", "web", "--type=json", "-p", '[{"op":"remove","path":"/metadata/labels/seen"}]')
+    kubectl("set", "image", "pod/web", "a=nginx:3")
+    pod = json.loads(kubectl("get", "pod", "web", "-o", "json").stdout)
+    assert [container["image"] for container in pod["spec"]["containers"]] == ["nginx:3", "busybox"]
+    assert pod["metadata"]["labels"] == {"app": "web"}
+    assert "Server-side apply" in kubectl("apply", "--server-side", "-f", "-", input=POD, code=1).stderr
+    watching = kubectl("wait", "--for=jsonpath={.status.phase}=Pending", "pod/web", "--timeout=20s")
+    assert "condition met" in watching.stdout
+    kubectl("delete", "pod", "web", "--timeout=30s")
+    assert 'pods "web" not found' in kubectl("get", "pod", "web", code=1).stderr
+
+
+def test_typed_commands_send_protobuf_and_are_understood(kubectl: Run) -> None:
+    kubectl("create", "namespace", "team")
+    kubectl("create", "configmap", "colours", "--from-literal=sky=blue", "-n", "team")
+    kubectl("create", "secret", "generic", "login", "--from-literal=password=hunter2", "-n", "team")
+    kubectl("create", "serviceaccount", "robot", "-n", "team")
+    kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods", "-n", "team")
+    kubectl("create", "rolebinding", "reader", "--role=reader", "--user=ann", "-n", "team")
+    assert kubectl("get", "configmap", "colours", "-n", "team", "-o", "jsonpath={.data.sky}").stdout == "blue"
+    assert kubectl("auth", "can-i", "create", "pods").stdout == "yes\n"
+    assert "system:admin" in kubectl("auth", "whoami").stdout
+    assert "*.*" in kubectl("auth", "can-i", "--list").stdout
+
+
+def test_what_is_wrong_is_refused_in_words(kubectl: Run) -> None:
+    unknown = POD.replace("name: a,", "name: a, imagee: x,")
+    told = kubectl("create", "-f", "-", input=unknown, code=1).stderr
+    assert 'strict decoding error: unknown field "spec.containers[0].imagee"' in told
+    told = kubectl("create", "-f", "-", input=POD.replace("name: web", "name: Web_1"), code=1).stderr
+    assert 'Pod "Web_1" is invalid: metadata.name: Invalid value' in told
+    assert "the server doesn't have a resource type" in kubectl("get", "nosuch", code=1).stderr
+    told = kubectl("get", "pods", "--field-selector=spec.colour=red", code=1).stderr
+    assert "field label not supported" in told
+
+
+def test_it_explains_itself(kubectl: Run) -> None:
+    assert "containerPort" in kubectl("explain", "pod.spec.containers.ports").stdout
+    assert "rc" in kubectl("api-resources").stdout
+    assert "Server Version: v1.32" in kubectl("version").stdout
