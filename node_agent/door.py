@@ -26,7 +26,8 @@ from node_agent.settings import Settings
 log = logging.getLogger(__name__)
 
 CALLER = "drover-server"
-CERTIFICATES_AWAITED_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+BACKLOG = 128
 CHUNKS_WAITING = 64
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -57,14 +58,22 @@ class Door:
     def __init__(self, settings: Settings, herd: Herd, runtime: Runtime) -> None:
         self._settings = settings
         self._logs = Logs(herd, runtime)
+        self._server: uvicorn.Server | None = None
+        self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
 
     def start(self) -> None:
-        threading.Thread(target=self._serve, name="door", daemon=True).start()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let nobody in any more; who is inside is sent away."""
+        if self._server is not None:
+            self._server.should_exit = self._server.force_exit = True
+            self._thread.join()
 
     def _serve(self) -> None:
         settings = self._settings
         while not (settings.certificate.exists() and settings.key.exists() and settings.ca.exists()):
-            time.sleep(CERTIFICATES_AWAITED_SECONDS)
+            time.sleep(RETRY_SECONDS)
         config = uvicorn.Config(
             self._answer,
             http=OnlyTheServer,
@@ -79,16 +88,19 @@ class Door:
             ssl_ca_certs=str(settings.ca),
             ssl_cert_reqs=ssl.CERT_REQUIRED,
         )
+        self._server = uvicorn.Server(config)
+        with self._listen() as listener:
+            self._server.run(sockets=[listener])
+
+    def _listen(self) -> socket.socket:
+        """Waits for as long as the port is taken."""
+        place = (self._settings.address, self._settings.door_port)
         while True:
             try:
-                listener = socket.create_server(
-                    (settings.address, settings.door_port), reuse_port=False, backlog=128
-                )
+                return socket.create_server(place, backlog=BACKLOG)
             except OSError as error:
-                log.error("the door cannot listen on %s:%d: %s", settings.address, settings.door_port, error)
-                time.sleep(CERTIFICATES_AWAITED_SECONDS)
-                continue
-            uvicorn.Server(config).run(sockets=[listener])
+                log.error("the door cannot listen on %s:%d: %s", *place, error)
+                time.sleep(RETRY_SECONDS)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = [part for part in str(scope["path"]).split("/") if part]

@@ -180,7 +180,9 @@ def finished(pod: types.Pod, sight: Sight) -> bool:
 
 def restart_due(life: Life, sandbox: Seen | None, newest: Seen | None, now: datetime) -> datetime:
     """When an ended container may be made anew. A container whose sandbox died is not to blame: at once."""
-    if newest is not None and sandbox is not None and newest.sandbox != sandbox.id:
+    if sandbox is None or sandbox.state is not State.RUNNING:
+        return now
+    if newest is not None and newest.sandbox != sandbox.id:
         return now
     return now if life.ended_at is None else life.backoff.due(life.ended_at)
 

@@ -188,8 +188,8 @@ class DockerRuntime:
             "event": ["start", "die", "oom", "destroy"],
         }
         with _words():
-            stream = self._api.events(
-                since=since.timestamp() if since else None, filters=wanted, decode=True
+            stream = DockerStream(
+                self._api.events(since=since.timestamp() if since else None, filters=wanted, decode=True)
             )
             self._streams.append(stream)
             for event in stream:
@@ -205,21 +205,39 @@ class DockerRuntime:
 
     def close(self) -> None:
         for stream in self._streams:
-            with contextlib.suppress(docker.errors.DockerException, OSError):
-                stream.close()
+            stream.close()
         self._api.close()
 
     def logs(self, id: str, wish: LogWish) -> Stream:
         with _words():
-            stream = self._api.logs(
-                id,
-                stream=True,
-                follow=wish.follow,
-                timestamps=wish.timestamps,
-                tail="all" if wish.tail is None else wish.tail,
-                since=wish.since,
+            return DockerStream(
+                self._api.logs(
+                    id,
+                    stream=True,
+                    follow=wish.follow,
+                    timestamps=wish.timestamps,
+                    tail="all" if wish.tail is None else wish.tail,
+                    since=wish.since,
+                )
             )
-        return cast(Stream, stream)
+
+
+class DockerStream:
+    """An endless answer. Closed from another thread it ends at once, and it gives its connection back."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            yield from self._stream
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        with contextlib.suppress(docker.errors.DockerException, OSError, AttributeError):
+            self._stream.close()  # wakes whoever reads
+        self._stream._response.close()
 
 
 @contextlib.contextmanager

@@ -22,17 +22,22 @@ class FakeServer:
         self.number = 1
         self.heard: list[protocol.FromAgent] = []
         self.tokens: list[str] = []
-        self.silent = False
+        self.silent_connections = 0  # so many of the first ones are never answered
         self.accepting = True
         self._sockets: set[ServerConnection] = set()
         self._loop = asyncio.new_event_loop()
         self._ready = threading.Event()
-        threading.Thread(target=self._loop.run_until_complete, args=(self._run(),), daemon=True).start()
+        self._thread = threading.Thread(target=self._live, daemon=True)
+        self._thread.start()
         assert self._ready.wait(5)
 
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def _live(self) -> None:
+        self._loop.run_until_complete(self._run())
+        self._loop.close()
 
     async def _run(self) -> None:
         self._stop = asyncio.Event()
@@ -58,7 +63,7 @@ class FakeServer:
 
     async def _take(self, socket: ServerConnection, frame: protocol.FromAgent) -> None:
         self.heard.append(frame)
-        if self.silent:
+        if len(self.tokens) <= self.silent_connections:
             return
         match frame:
             case protocol.Hello():
@@ -101,6 +106,7 @@ class FakeServer:
 
     def stop(self) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
 
     def statuses(self, uid: str) -> list[protocol.PodReport]:
         """What was reported of a pod, oldest first."""

@@ -1,0 +1,147 @@
+"""Volumes on this machine: what they hold, updates that show at once, and paths that stay inside."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from apps.cluster import types
+from node_agent import disk
+from node_agent.pods.env import ConfigTrouble
+from node_agent.volumes import Volumes, chosen, host_path, project
+from tests.agent.test_env import Held
+
+
+def pod(*volumes: types.Volume, mounts: list[types.VolumeMount] | None = None) -> types.Pod:
+    container = types.Container(name="app", volume_mounts=mounts or [])
+    return types.Pod(
+        metadata=types.ObjectMeta(name="web", namespace="default", uid="u1"),
+        spec=types.PodSpec(containers=[container], volumes=list(volumes)),
+    )
+
+
+def texts(root: Path) -> dict[str, str]:
+    return {each.name: each.read_text() for each in root.iterdir() if not each.name.startswith("..")}
+
+
+def test_files_are_the_keys_or_the_items_asked_for() -> None:
+    data = {"a": b"1", "b": b"2"}
+    assert chosen(data, [], None, what="configmap", optional=False) == {
+        "a": (b"1", 0o644),
+        "b": (b"2", 0o644),
+    }
+    items = [types.KeyToPath(key="b", path="x/y", mode=0o400)]
+    assert chosen(data, items, 0o600, what="configmap", optional=False) == {"x/y": (b"2", 0o400)}
+    with pytest.raises(ConfigTrouble, match="references non-existent key: c"):
+        chosen(data, [types.KeyToPath(key="c", path="c")], None, what="configmap", optional=False)
+    assert chosen(data, [types.KeyToPath(key="c", path="c")], None, what="configmap", optional=True) == {}
+
+
+def test_an_update_shows_all_at_once_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    project(tmp_path, {"a": (b"1", 0o644), "dir/b": (b"2", 0o600)})
+    assert (tmp_path / "a").read_text() == "1" and (tmp_path / "dir/b").read_text() == "2"
+    assert stat.S_IMODE((tmp_path / "dir/b").stat().st_mode) == 0o600
+    first = os.readlink(tmp_path / "..data")
+    project(tmp_path, {"a": (b"1", 0o644), "dir/b": (b"2", 0o600)})
+    assert os.readlink(tmp_path / "..data") == first, "equal content is left alone"
+    project(tmp_path, {"a": (b"new", 0o644)})
+    assert texts(tmp_path) == {"a": "new"}
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(
+        ["..data", os.readlink(tmp_path / "..data"), "a"]
+    )
+
+
+def test_a_missing_config_map_is_named_with_its_volume(tmp_path: Path) -> None:
+    wanted = pod(types.Volume(name="conf", config_map=types.ConfigMapVolumeSource(name="none")))
+    with pytest.raises(ConfigTrouble) as trouble:
+        Volumes(tmp_path).prepare(wanted, Held())
+    assert str(trouble.value) == 'MountVolume.SetUp failed for volume "conf": configmap "none" not found'
+    optional = pod(
+        types.Volume(name="conf", config_map=types.ConfigMapVolumeSource(name="none", optional=True))
+    )
+    assert texts(Volumes(tmp_path).prepare(optional, Held())["conf"]) == {}
+
+
+@pytest.mark.docker
+def test_secrets_never_touch_the_disk_and_go_with_the_pod(tmp_path: Path) -> None:
+    volumes = Volumes(tmp_path)
+    held = Held(secrets={"keys": {"password": b"hush"}})
+    wanted = pod(
+        types.Volume(name="keys", secret=types.SecretVolumeSource(secret_name="keys", default_mode=0o400))
+    )
+    path = volumes.prepare(wanted, held)["keys"]
+    assert path.is_mount() and texts(path) == {"password": "hush"}
+    assert stat.S_IMODE((path / "password").stat().st_mode) == 0o400
+    held.secrets["keys"]["password"] = b"other"
+    volumes.prepare(wanted, held)
+    assert texts(path) == {"password": "other"}
+    volumes.remove("u1")
+    assert not path.exists() and not (tmp_path / "u1").exists()
+
+
+@pytest.mark.parametrize(
+    ("kind", "exists", "fine"),
+    [
+        ("", "dir", True), ("", "nothing", True), ("Directory", "dir", True), ("Directory", "nothing", False),
+        ("Directory", "file", False), ("DirectoryOrCreate", "nothing", True), ("File", "file", True),
+        ("File", "nothing", False), ("FileOrCreate", "nothing", True), ("Socket", "file", False),
+    ],
+)  # fmt: skip
+def test_a_path_of_the_machine_is_made_or_checked(tmp_path: Path, kind: str, exists: str, fine: bool) -> None:
+    path = tmp_path / "it"
+    if exists == "dir":
+        path.mkdir()
+    elif exists == "file":
+        path.touch()
+    source = types.HostPathVolumeSource(path=str(path), type=kind)
+    if fine:
+        assert host_path(source) == path and path.exists()
+    else:
+        with pytest.raises(ConfigTrouble, match="hostPath type check failed"):
+            host_path(source)
+
+
+@pytest.mark.docker
+def test_a_sub_path_cannot_lead_out_of_its_volume(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("of the machine")
+    mount = types.VolumeMount(name="data", mount_path="/data", sub_path="way/out")
+    wanted = pod(types.Volume(name="data", empty_dir=types.EmptyDirVolumeSource()), mounts=[mount])
+    volumes = Volumes(tmp_path / "pods")
+    paths = volumes.prepare(wanted, Held())
+    (paths["data"] / "way").mkdir()
+    (paths["data"] / "way" / "out").symlink_to(tmp_path)
+    with pytest.raises(ConfigTrouble, match='subPath "way/out" cannot be used'):
+        volumes.mounts(wanted, wanted.spec.containers[0], paths, 0)
+    (paths["data"] / "way" / "out").unlink()
+    found = volumes.mounts(wanted, wanted.spec.containers[0], paths, 0)
+    held = Path(found[0].source)
+    (paths["data"] / "way" / "out" / "file").write_text("inside")
+    assert texts(held) == {"file": "inside"}
+    (paths["data"] / "way" / "out").rename(paths["data"] / "away")
+    (paths["data"] / "way" / "out").symlink_to(tmp_path)
+    assert texts(held) == {"file": "inside"}, "what is mounted stays what was checked"
+    volumes.remove("u1")
+    assert (tmp_path / "secret").exists()
+
+
+@pytest.mark.docker
+def test_a_sub_path_may_be_one_key_of_a_config_map(tmp_path: Path) -> None:
+    mount = types.VolumeMount(name="conf", mount_path="/etc/app.conf", sub_path="app.conf")
+    source = types.ConfigMapVolumeSource(name="conf")
+    wanted = pod(types.Volume(name="conf", config_map=source), mounts=[mount])
+    volumes = Volumes(tmp_path)
+    paths = volumes.prepare(wanted, Held(config_maps={"conf": {"app.conf": "x=1"}}))
+    found = volumes.mounts(wanted, wanted.spec.containers[0], paths, 0)
+    assert Path(found[0].source).read_text() == "x=1" and found[0].read_only
+    volumes.remove("u1")
+
+
+def test_a_file_is_replaced_whole(tmp_path: Path) -> None:
+    disk.write(tmp_path / "f", b"one")
+    disk.write(tmp_path / "f", b"two", 0o644)
+    assert (tmp_path / "f").read_bytes() == b"two"
+    assert stat.S_IMODE((tmp_path / "f").stat().st_mode) == 0o644
+    assert [each.name for each in tmp_path.iterdir()] == ["f"]
