@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from apps.accounts import policy, tokens
-from apps.cluster import seal, store, types
+from apps.cluster import seal, store, types, work
 from apps.cluster.actors import Actor, system
 from apps.cluster.kinds import NAMESPACE
 
@@ -23,4 +23,5 @@ def cluster(transactional_db: None, actor: Actor) -> Iterator[None]:
     default = types.Namespace(metadata=types.ObjectMeta(name="default"))
     store.write(actor, lambda tx: tx.create(NAMESPACE, default))
     yield
+    work.close_connections()
     seal.keyring.forget()

@@ -9,6 +9,7 @@ import pytest
 from cryptography import x509
 
 from apps.accounts import addresses, certificates
+from apps.cluster.work import in_db
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -110,16 +111,16 @@ def door(folder: Path) -> ssl.SSLContext:
 
 
 async def test_server_and_node_know_each_other_at_the_door(tmp_path: Path) -> None:
-    await asyncio.to_thread(certificates.ensure, tmp_path)
-    await asyncio.to_thread(certificates.ensure_for_node, tmp_path / "n1", "n1", ("192.0.2.7",))
+    await in_db(certificates.ensure, tmp_path)
+    await in_db(certificates.ensure_for_node, tmp_path / "n1", "n1", ("192.0.2.7",))
     context = certificates.door_context(tmp_path)
     said = await handshake(door(tmp_path / "n1"), context, certificates.node_server_name("n1"))
     assert certificates.DOOR_NAME.encode() in said
 
 
 async def test_a_node_cannot_pass_for_another_or_for_the_server(tmp_path: Path) -> None:
-    await asyncio.to_thread(certificates.ensure, tmp_path)
-    await asyncio.to_thread(certificates.ensure_for_node, tmp_path / "n1", "n1", ("192.0.2.7",))
+    await in_db(certificates.ensure, tmp_path)
+    await in_db(certificates.ensure_for_node, tmp_path / "n1", "n1", ("192.0.2.7",))
     context = certificates.door_context(tmp_path)
     for name in (certificates.node_server_name("n2"), "kubernetes.default.svc", "localhost"):
         with pytest.raises(ssl.SSLCertVerificationError):

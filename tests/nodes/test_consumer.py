@@ -14,7 +14,7 @@ from apps.cluster.actors import node as node_actor
 from apps.cluster.actors import system
 from apps.cluster.kinds import NODE, POD, SERVICE
 from apps.cluster.types import agent
-from apps.cluster.work import close_connections, in_db
+from apps.cluster.work import in_db
 from apps.nodes import consumer, heartbeats
 from apps.nodes.models import Heartbeat
 from tests.builders import build
@@ -31,7 +31,6 @@ async def quiet_end(cluster: None) -> AsyncIterator[None]:
     for task in others:
         task.cancel()
     await asyncio.gather(*others, return_exceptions=True)
-    await asyncio.to_thread(close_connections)
 
 
 def token_of(name: str) -> str:
