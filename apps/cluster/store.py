@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import msgspec
 from django.db.models import F, Q, Subquery
 
-from apps.cluster import models, nudge, query, types
+from apps.cluster import models, nudge, query, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import BadRequest
 from apps.cluster.registry import Kind
@@ -50,8 +50,7 @@ def get(kind: Kind, namespace: str, name: str) -> Stored:
 
 def find(kind: Kind, namespace: str, name: str) -> Stored | None:
     """One object, or None."""
-    found = models.Object.objects.filter(kind=kind.key, namespace=namespace, name=name)
-    values = found.values_list(*COLUMNS).first()
+    values = statements.find(kind.key, namespace, name)
     return Stored(kind, *values) if values else None
 
 
@@ -128,27 +127,19 @@ def _write(actor: Actor, change: Callable[[Transaction], T], dry_run: bool) -> T
     try:
         with exclusive():
             # Locked before anything is read or written: later writers wait here, so no number is seen out of order.
-            started = _locked_clock()
+            started = statements.locked_clock()
             tx = Transaction(actor, started, types.now())
             result = change(tx)
             if dry_run:
                 raise _DryRun(result)
             if tx.changes:
-                models.Change.objects.bulk_create(tx.changes)
-                models.Clock.objects.filter(pk=1).update(number=tx.number)
+                statements.append(tx.changes)
     except _DryRun as done:
         dry: T = done.result
         return dry
     if tx.changes:
         nudge.moved(tx.number)
     return result
-
-
-def _locked_clock() -> int:
-    row = models.Clock.objects.select_for_update().filter(pk=1).values_list("number", flat=True).first()
-    if row is None:
-        row = models.Clock.objects.get_or_create(pk=1, defaults={"number": 0})[0].number
-    return row
 
 
 class _Start(msgspec.Struct):

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.db.models import Q
 
-from apps.cluster import models, query, types
+from apps.cluster import models, query, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound, invalid
 from apps.cluster.events import merged
@@ -32,13 +32,12 @@ class Transaction:
         self.actor = actor
         self.number = number
         self.now = now
-        self._changes: list[models.Change] = []
+        self._changes: list[statements.Written] = []
 
     # Reading
 
     def row(self, kind: Kind, namespace: str, name: str) -> Stored | None:
-        found = models.Object.objects.filter(kind=kind.key, namespace=namespace, name=name)
-        values = found.values_list(*COLUMNS).first()
+        values = statements.find(kind.key, namespace, name)
         return Stored(kind, *values) if values else None
 
     def find(self, kind: Kind, namespace: str, name: str) -> Any | None:
@@ -208,7 +207,7 @@ class Transaction:
     # Inside
 
     @property
-    def changes(self) -> Sequence[models.Change]:
+    def changes(self) -> Sequence[statements.Written]:
         return self._changes
 
     def _check(self, kind: Kind, old: Any | None, new: Any) -> None:
@@ -220,8 +219,7 @@ class Transaction:
 
     def _require_namespace(self, kind: Kind, obj: Any) -> None:
         name = obj.metadata.namespace
-        found = models.Object.objects.filter(kind="namespaces", namespace="", name=name)
-        deleting = found.values_list("deleting", flat=True).first()
+        deleting = statements.namespace_deleting(name)
         if deleting is None:
             raise NotFound(f'namespaces "{name}" not found', name=name, kind="namespaces")
         if deleting:
@@ -277,50 +275,28 @@ class Transaction:
         self.number += 1
         meta: types.ObjectMeta = obj.metadata
         meta.resource_version = str(self.number)
-        text = sealed(kind, meta.uid, types.encode(obj).decode())
-        node = kind.node(obj)
-        columns = {
-            "node": node,
-            "number": self.number,
-            "deleting": bool(meta.deletion_timestamp),
-            "text": text,
-        }
-        if row is None:
-            stored = models.Object.objects.create(
-                kind=kind.key, namespace=meta.namespace, name=meta.name, uid=meta.uid,
-                created_at=meta.creation_timestamp or self.now, **columns,
-            )  # fmt: skip
-            self._index(kind, stored.pk, None, obj)
-        elif type_ == "DELETED":
-            models.Index.objects.filter(object=row.id).delete()
-            models.Owner.objects.filter(object=row.id).delete()
-            models.Object.objects.filter(pk=row.id)._raw_delete(models.Object.objects.db)
-        else:
-            models.Object.objects.filter(pk=row.id).update(**columns)
-            self._index(kind, row.id, row.object, obj)
-        self._changes.append(
-            models.Change(
-                number=self.number, type=type_, kind=kind.key, namespace=meta.namespace, name=meta.name,
-                uid=meta.uid, node=node, actor=self.actor.name, at=self.now, text=text,
-                before=_before(kind, row) if row else "",
-            )
+        written = statements.Written(
+            number=self.number, type=type_, kind=kind.key, namespace=meta.namespace, name=meta.name, uid=meta.uid,
+            node=kind.node(obj), actor=self.actor.name, at=self.now,
+            text=sealed(kind, meta.uid, types.encode(obj).decode()), before=_before(kind, row) if row else "",
         )  # fmt: skip
+        deleting = bool(meta.deletion_timestamp)
+        if row is None:
+            pk = statements.insert(written, meta.creation_timestamp or self.now, deleting=deleting)
+            self._index(kind, pk, None, obj)
+        elif type_ == "DELETED":
+            statements.delete(row.id)
+        else:
+            statements.update(row.id, written, deleting=deleting)
+            self._index(kind, row.id, row.object, obj)
+        self._changes.append(written)
 
     def _index(self, kind: Kind, pk: int, old: Any | None, new: Any) -> None:
-        had = query.entries(kind, old) if old else set()
-        has = query.entries(kind, new)
-        for key, value in had - has:
-            models.Index.objects.filter(object=pk, key=key, value=value).delete()
-        models.Index.objects.bulk_create(
-            models.Index(object_id=pk, key=key, value=value) for key, value in sorted(has - had)
-        )
+        had, has = query.entries(kind, old) if old else set(), query.entries(kind, new)
+        statements.change_entries(pk, had - has, has - had)
         owned = {owner.uid for owner in old.metadata.owner_references} if old else set()
         owns = {owner.uid for owner in new.metadata.owner_references}
-        if gone := owned - owns:
-            models.Owner.objects.filter(object=pk, owner_uid__in=gone).delete()
-        models.Owner.objects.bulk_create(
-            models.Owner(object_id=pk, owner_uid=uid) for uid in sorted(owns - owned)
-        )
+        statements.change_owners(pk, owned - owns, owns - owned)
 
 
 def _before(kind: Kind, row: Stored) -> str:
