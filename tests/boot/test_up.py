@@ -1,0 +1,152 @@
+"""`up` and `down` on this machine: what they print and refuse, how they end, and what they leave."""
+
+import hashlib
+import os
+import signal
+import socket
+import ssl
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from paas.state import FORMAT
+from tests.platform import BASE, Platform, eventually, free_port
+
+pytestmark = [pytest.mark.docker, pytest.mark.skipif(os.geteuid() != 0, reason="`up` needs root")]
+SERVING = {"redis", "web", "worker", "beat"}
+
+
+@pytest.fixture(scope="module")
+def rules() -> list[str]:
+    """The machine's packet rules before the first start."""
+    return packet_rules()
+
+
+@pytest.fixture(scope="module")
+def platform(rules: list[str]) -> Iterator[Platform]:
+    running = Platform()
+    try:
+        running.start(within=120)
+        yield running
+    finally:
+        running.down()
+
+
+def packet_rules() -> list[str]:
+    found = []
+    for program in ("iptables-save", "iptables-legacy-save"):
+        done = subprocess.run([program], capture_output=True, text=True, check=False)
+        found += [line for line in done.stdout.splitlines() if "DROVER" in line or "drv" in line]
+    return found
+
+
+def manage(platform: Platform, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=BASE,
+        env={**platform.environment, **changed},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def refusal(done: subprocess.CompletedProcess[str]) -> str:
+    """What a refused start says: one line, and an exit code that scripts notice."""
+    assert done.returncode == 1
+    assert done.stdout == ""
+    (line,) = done.stderr.splitlines()
+    return line
+
+
+def gone(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except OSError:
+        return True
+
+
+def test_it_prints_what_a_person_needs_next(platform: Platform) -> None:
+    text = platform.output.read_text()
+    served = ssl.get_server_certificate(("127.0.0.1", platform.port + 443))
+    digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(served)).hexdigest().upper()
+    for told in (
+        f"http://127.0.0.1:{platform.port}/ on this machine",
+        f":{platform.port + 443}/ from anywhere",
+        f"http://127.0.0.1:{platform.port}/setup/",
+        ":".join(digest[place : place + 2] for place in range(0, len(digest), 2)),
+        f"export KUBECONFIG={platform.state}/kubeconfig",
+    ):
+        assert told in text
+    assert stat.S_IMODE((platform.state / "kubeconfig").stat().st_mode) == 0o600
+
+
+def test_only_the_agent_keeps_roots_powers(platform: Platform) -> None:
+    for name, pid in platform.processes().items():
+        status = Path(f"/proc/{pid}/status").read_text()
+        powerless = "CapEff:\t0000000000000000" in status and "CapBnd:\t0000000000000000" in status
+        assert powerless == (name in SERVING), name
+
+
+def test_redis_listens_on_no_port(platform: Platform) -> None:
+    assert stat.S_ISSOCK((platform.runtime / "redis.sock").stat().st_mode)
+    listening = Path(f"/proc/{platform.processes()['redis']}/net/tcp").read_text()
+    assert f":{6379:04X} " not in listening
+
+
+def test_a_second_up_on_the_same_state_says_so(platform: Platform) -> None:
+    line = refusal(manage(platform, "up"))
+    assert line.startswith(f"Drover already runs on {platform.state} (process {platform.pid})")
+
+
+@pytest.mark.parametrize("offset", [0, 443], ids=["plain", "tls"])
+def test_a_port_in_use_is_named_with_what_to_do(platform: Platform, tmp_path: Path, offset: int) -> None:
+    port = free_port()
+    with socket.socket() as taken:
+        taken.bind(("0.0.0.0", port + offset))
+        taken.listen()
+        line = refusal(manage(platform, "up", STATE=str(tmp_path / "other"), PORT=str(port)))
+    assert line.startswith(f"Port {port + offset}")
+    assert line.endswith("choose another with PORT=.")
+
+
+def test_a_state_of_a_newer_format_is_left_alone(platform: Platform, tmp_path: Path) -> None:
+    (tmp_path / "format").write_text(f"{FORMAT + 1}\n")
+    line = refusal(manage(platform, "up", STATE=str(tmp_path), PORT=str(free_port())))
+    assert "was written by a newer Drover" in line
+    assert (tmp_path / "format").read_text() == f"{FORMAT + 1}\n"
+
+
+def test_more_nodes_than_this_release_runs_are_refused(platform: Platform, tmp_path: Path) -> None:
+    line = refusal(manage(platform, "up", "--nodes", "3", STATE=str(tmp_path / "other")))
+    assert line.startswith("This release runs one node per machine")
+
+
+def test_it_stops_within_three_seconds_and_is_ready_again_within_five(platform: Platform) -> None:
+    pids = platform.processes().values()
+    assert platform.stop() < 3
+    assert all(gone(pid) for pid in pids)
+    assert platform.start() < 5
+
+
+def test_nothing_survives_a_killed_supervisor_and_the_next_start_works(platform: Platform) -> None:
+    pids = platform.processes().values()
+    os.kill(platform.pid, signal.SIGKILL)
+    eventually(lambda: all(gone(pid) for pid in pids), within=3, what="every process is gone")
+    platform.stop()
+    platform.start(within=20)
+
+
+def test_down_after_a_kill_leaves_nothing_and_may_be_repeated(platform: Platform, rules: list[str]) -> None:
+    os.kill(platform.pid, signal.SIGKILL)
+    platform.stop()
+    first = manage(platform, "down")
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert not platform.state.exists()
+    assert packet_rules() == rules
+    assert "nothing is left to remove" in manage(platform, "down").stdout
