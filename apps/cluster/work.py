@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -46,10 +47,16 @@ async def in_db(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
 def close_connections() -> None:
     """Close what the threads hold, for tests and a clean end. Waits for work that has begun."""
     global _pool
-    old, _pool = _pool, _new_pool()
+    old, _pool = _pool, ThreadPoolExecutor(THREADS, thread_name_prefix="db")
+    together = threading.Barrier(THREADS)  # holds each thread at its job until all have one
+
+    def close() -> None:
+        together.wait(timeout=30)
+        connections.close_all()
+
+    for _ in range(THREADS):
+        old.submit(close)
     old.shutdown(wait=True)
-    while _held:
-        _held.pop().close()
 
 
 def _with_good_connections(work: Callable[..., T], args: tuple[Any, ...], kwargs: dict[str, Any]) -> T:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
+from django.db import connections
 
 from apps.accounts import policy, tokens
 from apps.cluster import work
@@ -20,6 +23,7 @@ def served(cluster: None, settings: Any) -> Iterator[None]:
     policy.forget()
     yield
     work.close_connections()
+    asyncio.run(sync_to_async(connections.close_all)())
     policy.forget()
 
 
