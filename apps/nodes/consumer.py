@@ -46,7 +46,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.node = ""
         self.connection = str(uuid.uuid4())
-        self._greeted = False
+        self._greeted = self._over = False
         self._heard_at = 0.0
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
         self._described: agent.NodeReport | None = None
@@ -70,26 +70,24 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._start(self._watch_over())
 
     async def disconnect(self, code: int) -> None:
-        heartbeats.book().leave(self.node, self.connection)
-        current = asyncio.current_task()
-        for task in self._tasks - {current}:
-            task.cancel()
+        self._over = True
+        self._leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         self._heard_at = asyncio.get_running_loop().time()
         text = text_data if text_data is not None else (bytes_data or b"")
         if len(text) > LARGEST_FRAME:
-            await self.close(GARBLED, "a frame is too large")
+            await self._end(GARBLED, "a frame is too large")
             return
         try:
             message = agent.from_agent(text)
         except msgspec.DecodeError as error:
-            await self.close(GARBLED, _short(f"this frame cannot be read: {error}"))
+            await self._end(GARBLED, _short(f"this frame cannot be read: {error}"))
             return
         if isinstance(message, agent.Hello):
             await self._greet(message)
         elif not self._greeted:
-            await self.close(GARBLED, "the first frame must be hello")
+            await self._end(GARBLED, "the first frame must be hello")
         elif isinstance(message, agent.Ping):
             heartbeats.book().beat(self.node, self.connection)
             await self._say(agent.Pong(seq=message.seq))
@@ -98,7 +96,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _greet(self, hello: agent.Hello) -> None:
         if hello.node != self.node:
-            await self.close(UNAUTHORIZED, _short(f"this token is node {self.node}'s, not {hello.node}'s"))
+            await self._end(UNAUTHORIZED, _short(f"this token is node {self.node}'s, not {hello.node}'s"))
             return
         if self._greeted:
             return
@@ -164,20 +162,20 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await asyncio.sleep(1)
             now = loop.time()
             if now - self._heard_at > SILENCE:
-                await self.close(SILENT, "nothing was heard for too long")
+                await self._end(SILENT, "nothing was heard for too long")
                 return
             if now - checked_at > TOKEN_CHECKED_EVERY:
                 checked_at = now
                 try:
                     await authentication.of_scope(self.scope)
                 except ApiError:
-                    await self.close(UNAUTHORIZED, "the token has ended or was revoked")
+                    await self._end(UNAUTHORIZED, "the token has ended or was revoked")
                     return
                 except DatabaseError as error:
                     logger.warning("the token of node %s could not be checked: %s", self.node, error)
 
     def _superseded(self) -> None:
-        self._start(self.close(SUPERSEDED, "a newer connection speaks for this node"))
+        self._start(self._end(SUPERSEDED, "a newer connection speaks for this node"))
 
     async def _refuse(self, status: int, words: str) -> None:
         """Say no before there is a connection, in words where the server can carry them."""
@@ -190,7 +188,21 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.base_send({"type": "websocket.http.response.body", "body": words.encode()})
 
     async def _say(self, message: agent.Message) -> None:
-        await self.send(text_data=agent.frame(message))
+        if not self._over:
+            await self.send(text_data=agent.frame(message))
+
+    async def _end(self, code: int, reason: str) -> None:
+        """Close, once; whatever else is still being said is dropped."""
+        if not self._over:
+            self._over = True
+            # Not left to the peer's answer, which a dead one never sends.
+            self._leave()
+            await self.close(code, reason)
+
+    def _leave(self) -> None:
+        heartbeats.book().leave(self.node, self.connection)
+        for task in self._tasks - {asyncio.current_task()}:
+            task.cancel()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(self._guarded(work))
@@ -203,12 +215,14 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await work
         except asyncio.CancelledError:
             raise
+        except OSError:
+            return  # the agent left in the middle of a word; its disconnect follows
         except DatabaseError as error:
             logger.warning("node %s: the database is away: %s", self.node, error)
-            await self.close(FAILED, "the database is away")
+            await self._end(FAILED, "the database is away")
         except Exception:
             logger.exception("the connection of node %s failed", self.node)
-            await self.close(FAILED, "the server failed")
+            await self._end(FAILED, "the server failed")
 
 
 def _with_ready(report: agent.NodeReport) -> agent.NodeReport:
