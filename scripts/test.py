@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> int:
     had_registry = registry.mirror() != ""
     try:
         if os.geteuid() == 0:
-            print(engine.ensure(state), flush=True)
+            print(engine.ensure(state) or "the Docker engine is running", flush=True)
             subprocess.run([sys.executable, "-m", "scripts.images"], check=True)
         if arguments:
             return pytest(*arguments)

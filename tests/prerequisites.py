@@ -1,0 +1,57 @@
+"""What a test needs of the machine: skipped with a reason that nobody overlooks where it is missing."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+OLDEST_KUBECTL = (1, 27)
+SKIPPED = pytest.StashKey[set[str]]()
+
+
+@cache
+def kubectl_problem() -> str:
+    """Why the kubectl tests cannot run here; "" when they can."""
+    wanted = ".".join(map(str, OLDEST_KUBECTL))
+    if shutil.which("kubectl") is None:
+        return f"there is no kubectl on PATH: install {wanted} or newer, Debian's own is too old"
+    command = ["kubectl", "version", "--client", "-o", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    try:
+        version = str(json.loads(done.stdout)["clientVersion"]["gitVersion"])
+    except (ValueError, KeyError):
+        return f"kubectl does not tell its version: {done.stderr.strip()[:200]}"
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    return "" if numbers >= OLDEST_KUBECTL else f"kubectl is {version}: install {wanted} or newer"
+
+
+def root_problem() -> str:
+    return "" if os.geteuid() == 0 else "it needs root"
+
+
+PROBLEMS: dict[str, Callable[[], str]] = {
+    "kubectl": kubectl_problem,
+    "docker": root_problem,
+    "net": root_problem,
+}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    skipped = config.stash.setdefault(SKIPPED, set())
+    for item in items:
+        for marker, problem in PROBLEMS.items():
+            if item.get_closest_marker(marker) is not None and (reason := problem()):
+                item.add_marker(pytest.mark.skip(reason=reason))
+                skipped.add(f"every {marker} test was SKIPPED: {reason}")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in sorted(config.stash.setdefault(SKIPPED, set())):
+        terminalreporter.write_line(line, red=True, bold=True)
