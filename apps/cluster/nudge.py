@@ -92,4 +92,12 @@ def _to_controllers(number: int) -> None:
     current_app.send_task(FOLLOW, ignore_result=True, retry=False)
 
 
-_messengers = (_Messenger("nudge-processes", _ToProcesses()), _Messenger("nudge-controllers", _to_controllers))
+_messengers = [_Messenger("nudge-processes", _ToProcesses())]
+_controllers = _Messenger("nudge-controllers", _to_controllers)
+_messengers.append(_controllers)
+
+
+def followed_here() -> None:
+    """The controllers run in this process: after each of their writes they look at the log anyway."""
+    if _controllers in _messengers:
+        _messengers.remove(_controllers)

@@ -92,6 +92,8 @@ class Follower:
         self._backlog: dict[Task, None] = {}
         self._resync_every = resync_every
         self._chores_at = 0.0
+        self.looked_at = 0.0
+        """When this process last came to the end of the log."""
         # A fresh follower begins with a look at everything, unless it never takes one.
         self._resync_at = 0.0 if math.isfinite(resync_every) else math.inf
         self._looked_at = [0.0] * len(self.controllers)
@@ -102,14 +104,19 @@ class Follower:
             try:
                 position = self.drain()
             finally:
+                self.looked_at = time.monotonic()
                 self._lock.release()
             # Whoever wrote after the last look found the lock busy and went away.
             if store.clock() <= position:
                 return
 
-    def resync(self) -> None:
-        """Look at every key of every controller, when there is time."""
+    def resync_soon(self) -> None:
+        """Look at every key of every controller as soon as somebody follows, when the log is drained."""
         self._resync_at = self._chores_at = 0.0
+
+    def resync(self) -> None:
+        """Follow, and look at every key of every controller."""
+        self.resync_soon()
         self.follow()
 
     def drain(self) -> int:

@@ -1,18 +1,26 @@
-"""The controllers as Celery tasks. A task carries nothing: what is to be done stands in the log and in wake-
-ups."""
+"""The controllers as Celery tasks. A task carries nothing: what is to be done stands in the log and in wake-ups."""
 
+import logging
+import threading
+import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
 from celery import shared_task
-from celery.signals import worker_ready
+from celery.signals import worker_init, worker_ready
 from django.conf import settings
+from django.db import InterfaceError, OperationalError, connection
 
-from apps.cluster import log
+from apps.cluster import log, nudge
 from apps.controllers.expiry import expire_events
 from apps.controllers.follow import Follower, configured
 from apps.controllers.lock import Lock
+
+PULSE = 2.0
+"""Seconds without any reminder after which a worker looks by itself."""
+
+logger = logging.getLogger(__name__)
 
 
 @lru_cache(maxsize=1)
@@ -21,22 +29,32 @@ def follower() -> Follower:
     return Follower(configured(), Lock(settings.REDIS_URL, "controllers"))
 
 
+def look() -> None:
+    """Follow the log. A database that is away is tried again at the next reminder, over a new connection."""
+    try:
+        follower().follow()
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("the database is away: %s", error)
+        connection.close()
+
+
 @shared_task(name="apps.controllers.tasks.follow")
 def follow() -> None:
     """Sent after commits: the log moved."""
-    follower().follow()
+    look()
 
 
 @shared_task(name="apps.controllers.tasks.tick")
 def tick() -> None:
     """Sent by beat: does what was due, and what a lost nudge should have started."""
-    follower().follow()
+    look()
 
 
 @shared_task(name="apps.controllers.tasks.resync")
 def resync() -> None:
     """Looks at everything."""
-    follower().resync()
+    follower().resync_soon()
+    look()
 
 
 @shared_task(name="apps.controllers.tasks.trim")
@@ -45,6 +63,29 @@ def trim() -> None:
     now = datetime.now(UTC)
     expire_events(now)
     log.trim(now)
+
+
+class Pulse(threading.Thread):
+    """Looks now and then when nobody else asks for it, so that a dead Redis stops no controller."""
+
+    def __init__(self) -> None:
+        super().__init__(name="pulse", daemon=True)
+
+    def run(self) -> None:
+        while True:
+            time.sleep(PULSE)
+            if time.monotonic() - follower().looked_at >= PULSE:
+                try:
+                    look()
+                except Exception:
+                    logger.exception("looking failed")
+
+
+@worker_init.connect
+def begin(**_: Any) -> None:
+    """Before the broker is there, if it ever is."""
+    nudge.followed_here()
+    Pulse().start()
 
 
 @worker_ready.connect
