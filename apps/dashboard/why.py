@@ -17,6 +17,8 @@ class Why:
     sentence: str
     evidence: tuple[str, ...] = ()
     advice: str = ""
+    log_of: str = ""
+    """The container whose previous run's log tells more."""
 
 
 def of_pod(pod: types.Pod, events: Sequence[types.Event], now: datetime) -> Why | None:
@@ -149,6 +151,7 @@ def _crashing(status: types.ContainerStatus, message: str) -> Why:
         f"Container {status.name} keeps ending; it was restarted {times}.{ended}",
         _said(message),
         advice,
+        log_of=status.name,
     )
 
 

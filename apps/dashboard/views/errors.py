@@ -7,12 +7,16 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
-from apps.cluster.errors import Forbidden, NotFound
+from apps.cluster.errors import BadRequest, Forbidden, NotFound
 from apps.dashboard import pages
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
     return pages.refused(request, NotFound("There is no page at this address."))
+
+
+def bad_request(request: HttpRequest, exception: Any = None) -> HttpResponse:
+    return pages.refused(request, BadRequest("This request cannot be understood."))
 
 
 def forbidden(request: HttpRequest, exception: Any = None) -> HttpResponse:
