@@ -53,5 +53,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    for line in sorted(config.stash.setdefault(SKIPPED, set())):
+    skipped = config.stash.setdefault(SKIPPED, set())
+    for line in sorted(skipped):
         terminalreporter.write_line(line, red=True, bold=True)
