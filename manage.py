@@ -13,6 +13,9 @@ NEED_ROOT = ("up", "down")
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
-    if len(sys.argv) > 1 and sys.argv[1] not in NEED_ROOT:
+    command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command not in NEED_ROOT:
         follow_owner(default_path() / "db.sqlite3")
+    elif os.geteuid() != 0:
+        sys.exit(f"Drover's containers and packet rules need root: run this as root (sudo make {command}).")
     execute_from_command_line(sys.argv)

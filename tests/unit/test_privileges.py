@@ -2,6 +2,8 @@
 
 import os
 import pwd
+import runpy
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -72,3 +74,11 @@ def test_a_directory_that_the_account_cannot_enter_is_named(tmp_path: Path, monk
     identity, reason = serving_identity(tmp_path / "closed" / "state")
     assert identity == POWERLESS_ROOT
     assert reason.startswith("user nobody cannot read ")
+
+
+@pytest.mark.parametrize("command", ["up", "down"])
+def test_without_root_it_says_what_to_do(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    monkeypatch.setattr(sys, "argv", ["manage.py", command])
+    with pytest.raises(SystemExit, match=rf"need root: run this as root \(sudo make {command}\)\.$"):
+        runpy.run_path(str(Path(__file__).parents[2] / "manage.py"), run_name="__main__")
