@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -17,9 +18,10 @@ OTHER_COLOUR = 32
 
 
 class Log:
-    """Where one program's output goes."""
+    """Where one program's output goes; lines that match ``hidden`` go to the file alone."""
 
-    def __init__(self, name: str, directory: Path) -> None:
+    def __init__(self, name: str, directory: Path, hidden: re.Pattern[str] | None = None) -> None:
+        self.hidden = hidden
         self.path = directory / f"{name}.log"
         self.prefix = prefix(name)
         self.rest = b""
@@ -46,7 +48,9 @@ class Log:
                 os.replace(self.path, f"{self.path}.1")
                 self.file.close()
                 self.file = self.path.open("ab", buffering=0)
-        show("".join(f"{self.prefix}{line.decode(errors='replace')}\n" for line in lines))
+        texts = [line.decode(errors="replace") for line in lines]
+        shown = [text for text in texts if self.hidden is None or not self.hidden.search(text)]
+        show("".join(f"{self.prefix}{text}\n" for text in shown))
 
     def __enter__(self) -> Self:
         return self

@@ -8,6 +8,7 @@ import importlib
 import json
 import logging
 import os
+import re
 import shutil
 import signal
 import socket
@@ -34,6 +35,10 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 DOOR_OFFSET = 2250  # the node's door is 10250 beside the default port, and moves with PORT
 WORKER_THREADS = 4
 REDIS_MEMORY = "64mb"
+# It keeps nothing on disk, so its advice about memory for saving is not for us.
+REDIS_ROUTINE = re.compile(
+    r"oO0Oo|Redis version=|Configuration loaded|Server initialized|Memory overcommit|SIGTERM|shutdown|ready to exit"
+)
 # Imported once before forking: web, worker and beat then share these pages.
 PRELOAD = (
     "paas.asgi",
@@ -123,7 +128,7 @@ def redis(state: StateDirectory, identity: Identity) -> Program | None:
     }
     start = ["redis-server", *(word for key, value in options.items() for word in (f"--{key}", value))]
     ready = partial(_redis_answers, str(path))
-    return Program(name="redis", start=tuple(start), identity=identity, ready=ready)
+    return Program(name="redis", start=tuple(start), identity=identity, ready=ready, hidden=REDIS_ROUTINE)
 
 
 def web(identity: Identity, certificate: Path, key: Path) -> Program:

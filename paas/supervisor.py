@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import sys
 import time
@@ -37,6 +38,7 @@ class Program:
     environment: Mapping[str, str] = field(default_factory=dict)
     ready: Callable[[], Awaitable[bool]] | None = None
     death: signal.Signals = signal.SIGKILL
+    hidden: re.Pattern[str] | None = None  # lines that are news to nobody: only in the file
 
 
 class Running:
@@ -174,7 +176,7 @@ class Supervisor:
 
     async def _keep(self, program: Program) -> None:
         failures = 0
-        with Log(program.name, self.log_directory) as log:
+        with Log(program.name, self.log_directory, program.hidden) as log:
             while not self.stopping.is_set():
                 run = self.running[program.name] = Running(program, log)
                 self._record(program.name, run.pid)
