@@ -26,6 +26,7 @@ from node_agent.proxy.rules import HostPort, Target
 from node_agent.runtime import pause
 from node_agent.runtime.base import NoSuchImage, RuntimeTrouble
 from node_agent.runtime.docker import DockerRuntime
+from node_agent.runtime.docker_streams import DockerStreams
 from node_agent.settings import Settings
 from node_agent.view import Touched, View
 from node_agent.volumes import Volumes
@@ -78,7 +79,7 @@ class Agent:
         """Serve until SIGTERM or SIGINT. Containers, rules and routes stay as they are."""
         self._view.load()
         self._proxy.start()
-        Door(self._settings, self._herd, self._runtime).start()
+        Door(self._settings, self._herd, self._runtime, DockerStreams(self._settings.docker)).start()
         self._upkeep.start()
         self._rewire.start()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()

@@ -21,7 +21,7 @@ def main(argv: list[str] | None = None) -> int:
         format="%(levelname).1s %(name)s: %(message)s",
         stream=sys.stderr,
     )
-    for loud in ("websockets", "urllib3", "docker", "asyncio"):
+    for loud in ("websockets", "urllib3", "docker", "asyncio", "uvicorn"):
         logging.getLogger(loud).setLevel(logging.WARNING)
     state = Path(options.state).resolve()
     if options.command == "down":

@@ -1,6 +1,7 @@
 """The node's door: what the server may ask of it over HTTPS. Only the server's certificate opens it.
 
-Today: ``GET /logs/<namespace>/<pod>/<container>``, a container's output as text.
+``GET /logs/<namespace>/<pod>/<container>`` is a container's output as text; ``/exec``, ``/attach`` and
+``/portforward`` are websockets (``apps.cluster.types.streams`` tells their frames). Only pods of this node are known.
 """
 
 from __future__ import annotations
@@ -13,15 +14,20 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, parse_qsl, unquote
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from apps.cluster.types.streams import MOST_BYTES
+from node_agent import door_sockets
 from node_agent.herd import Herd
-from node_agent.logs import LogRefused, Logs, wish_of
+from node_agent.logs import Logs, wish_of
+from node_agent.refused import Refused
 from node_agent.runtime.base import Runtime, RuntimeTrouble, Stream
+from node_agent.runtime.streams import StreamingRuntime
 from node_agent.settings import Settings
+from node_agent.streams import Streams
 
 log = logging.getLogger(__name__)
 
@@ -55,9 +61,10 @@ class _NoCertificate:
 class Door:
     """Serves in a thread of its own, so that a slow reader of logs holds up nothing else."""
 
-    def __init__(self, settings: Settings, herd: Herd, runtime: Runtime) -> None:
+    def __init__(self, settings: Settings, herd: Herd, runtime: Runtime, engine: StreamingRuntime) -> None:
         self._settings = settings
         self._logs = Logs(herd, runtime)
+        self._streams = Streams(herd, runtime, engine)
         self._server: uvicorn.Server | None = None
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
 
@@ -77,7 +84,10 @@ class Door:
         config = uvicorn.Config(
             self._answer,
             http=OnlyTheServer,
-            ws="none",
+            ws="wsproto",
+            ws_max_size=MOST_BYTES,
+            ws_ping_timeout=None,  # who waits for a slow container cannot answer: TCP tells who is gone
+            ws_per_message_deflate=False,
             lifespan="off",
             interface="asgi3",
             access_log=False,
@@ -103,23 +113,45 @@ class Door:
                 time.sleep(RETRY_SECONDS)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
-        parts = [part for part in str(scope["path"]).split("/") if part]
-        if scope["method"] != "GET" or len(parts) != 4 or parts[0] != "logs":
-            await _text(send, 404, "there is no such door")
-            return
-        query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()}
+        parts = [unquote(part) for part in scope["raw_path"].decode().partition("?")[0].split("/") if part]
         try:
-            wish, previous, limit = wish_of(query, time.time())
-            stream = await asyncio.to_thread(
-                self._logs.open, parts[1], parts[2], parts[3], previous=previous, wish=wish
-            )
-        except LogRefused as refusal:
+            if scope["type"] == "websocket":
+                await self._talk(parts, scope, receive, send)
+            elif scope["method"] != "GET":
+                raise Refused(405, "only GET is answered here")
+            elif parts[:1] == ["logs"] and len(parts) == 4:
+                await self._log(parts, scope, receive, send)
+            else:
+                await self._streams.open(parts[0] if parts else "", parts[1:], _query(scope), only_ask=True)
+                await _text(send, 200, "")
+        except Refused as refusal:
             await _text(send, refusal.status, str(refusal))
-            return
         except RuntimeTrouble as error:
             await _text(send, 500, str(error))
+
+    async def _talk(self, parts: list[str], scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()  # the wish to connect
+        try:
+            talk = await self._streams.open(
+                parts[0] if parts else "", parts[1:], _query(scope), only_ask=False
+            )
+        except Refused as refusal:
+            await door_sockets.refuse(send, refusal.status, str(refusal))
             return
+        assert talk is not None
+        await door_sockets.serve(talk, receive, send)
+
+    async def _log(self, parts: list[str], scope: Scope, receive: Receive, send: Send) -> None:
+        query = {key: values[-1] for key, values in parse_qs(scope["query_string"].decode()).items()}
+        wish, previous, limit = wish_of(query, time.time())
+        stream = await asyncio.to_thread(
+            self._logs.open, parts[1], parts[2], parts[3], previous=previous, wish=wish
+        )
         await _stream(stream, limit, receive, send)
+
+
+def _query(scope: Scope) -> list[tuple[str, str]]:
+    return parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
 
 
 async def _text(send: Send, status: int, words: str) -> None:

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 10.0
 ENGINE_RETRY_SECONDS = 0.5
-CONFIGURATION = {"configmaps", "secrets", "services", "nodes"}
+CONFIGURATION = {"configmaps", "secrets"}
 
 
 class Herd:
@@ -64,8 +64,8 @@ class Herd:
                 elif uid in self._workers:
                     self._workers[uid].desire(None)
             others = [each for uid, each in self._workers.items() if uid not in touched.pods]
-        if touched.kinds & CONFIGURATION:
-            for worker in others:
+        for worker in others:
+            if touched.kinds & CONFIGURATION or worker.waits_for_services:
                 worker.look_again()
         if first:
             self._relist_now.set()
@@ -116,7 +116,8 @@ class Herd:
             known = dict(self._workers)
             self._hand_out(self._view.pods())
         for uid, worker in known.items():
-            worker.listed(shown.get(uid, []), asked_at)
+            if not worker.agrees(shown.get(uid, [])):
+                worker.listed(shown.get(uid, []), asked_at)
         return True
 
     def _hand_out(self, pods: dict[str, types.Pod]) -> None:

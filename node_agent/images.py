@@ -197,8 +197,7 @@ class Images:
             failure = f"{type(error).__name__}: {error}"
         with self._lock:
             pull = self._pulls.pop(reference)
-            for key in pull.askers:
-                asker = self._askers.setdefault(key, _Asker())
+            for asker in (self._askers[key] for key in pull.askers if key in self._askers):
                 asker.fresh, asker.failure = not failure, failure
                 asker.failed_at = None
         for wake in pull.askers.values():

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from node_agent.herd import Herd
+from node_agent.refused import Refused
 from node_agent.runtime.base import LogWish, NoSuchContainer, Runtime, Seen, State, Stream
 
 
-class LogRefused(Exception):
-    """There is no such output; ``status`` is the HTTP status that says so."""
-
-    def __init__(self, status: int, words: str) -> None:
-        super().__init__(words)
-        self.status = status
+class LogRefused(Refused):
+    """There is no such output."""
 
 
 def wish_of(query: Mapping[str, str], now: float) -> tuple[LogWish, bool, int | None]:

@@ -59,10 +59,10 @@ class Outbox:
             self._node, self._node_waits = report, True
         self._filled()
 
-    def forget(self, uid: str) -> None:
-        """The pod is no more: nobody wants its status."""
+    def pending(self, uid: str) -> bool:
+        """Whether a status of the pod is on its way."""
         with self._lock:
-            self._pods.pop(uid, None)
+            return uid in self._pods or any(uid in flight.pods for flight in self._flights.values())
 
     def take(self, *, events: bool) -> list[Message]:
         """The frames to send now: at most one batch of each sort is under way. ``events`` when those may go."""

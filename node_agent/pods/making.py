@@ -11,7 +11,7 @@ from pathlib import Path
 from apps.cluster import types
 from node_agent import disk, images
 from node_agent.pods import credentials, files, plan, spec
-from node_agent.pods.env import ConfigTrouble, environment
+from node_agent.pods.env import ConfigTrouble, environment, uses_pod_address
 from node_agent.pods.plan import Life
 from node_agent.pods.record import Record
 from node_agent.pods.tools import Tools
@@ -32,22 +32,42 @@ class Making:
         self._record, self._tools, self._voice, self._tell = record, tools, voice, tell
         self._paths: dict[str, Path] | None = None  # of volumes, once prepared
         self._preparing: threading.Thread | None = None
+        self._premade: dict[str, str] = {}
 
-    def prepare_beside(self, now: datetime) -> None:
-        """Begin with volumes and images, while the sandbox starts."""
+    def prepare_beside(self, sandbox: str, now: datetime) -> None:
+        """While the sandbox starts: volumes, images, and the containers themselves as far as they can be made.
+
+        What was made is told by ``join``. What failed is met again, and told, when its turn comes.
+        """
         pod = self._pod()
         first = [each for each in pod.spec.containers if self._record.life(each.name).attempt < 0]
+        self._premade = {}
 
         def work() -> None:
             try:
                 self._prepare_volumes()
-                for container in first:
-                    self._image(container, 0, now)
-            except Exception as error:  # met again, and told, when the container is made
+                answers = [self._image(each, 0, now) for each in first]
+                for container, answer in zip(first, answers, strict=True):
+                    if not isinstance(answer, images.Present) or uses_pod_address(container):
+                        break
+                    step = plan.MakeContainer(container.name, 0, sandbox)
+                    self._premade[container.name] = self._create(pod, container, step, answer)
+            except Exception as error:
                 log.debug("pod %s: preparing failed: %s", self._record.uid, error)
 
         self._preparing = threading.Thread(target=work, name="prepare", daemon=True)
         self._preparing.start()
+
+    def join(self) -> dict[str, str]:
+        """Wait for what is prepared beside; the engine ids of containers it made, once, by name."""
+        if self._preparing is None:
+            return {}
+        self._preparing.join()
+        self._preparing = None
+        made, self._premade = self._premade, {}
+        if made:
+            self._write_etc(self._pod())
+        return made
 
     def refresh_volumes(self) -> None:
         """Bring config maps and secrets of a running pod up to date."""
@@ -62,7 +82,6 @@ class Making:
         """The new container's engine id; None when it cannot be made now, which its life then tells."""
         pod, life = self._pod(), self._record.life(step.name)
         container = next(each for each in pod.spec.containers if each.name == step.name)
-        self._join_preparing()
         answer = self._image(container, step.attempt, now)
         if not isinstance(answer, images.Present):
             self._hold(container, life, answer)
@@ -83,12 +102,11 @@ class Making:
     def _create(
         self, pod: types.Pod, container: types.Container, step: plan.MakeContainer, image: images.Present
     ) -> str:
-        tools, record = self._tools, self._record
+        tools = self._tools
         if self._paths is None:
             self._prepare_volumes()
         assert self._paths is not None
-        address = tools.node.address if pod.spec.host_network else record.address
-        place = tools.node.place(address)
+        place = tools.node.place(self._address(pod))
         env = environment(pod, container, tools.view, place)
         mounts = tools.volumes.mounts(pod, container, self._paths, step.attempt)
         wanted = spec.app_spec(
@@ -99,28 +117,36 @@ class Making:
             sandbox=step.sandbox,
             image=image.facts,
             env=env,
-            mounts=mounts + self._etc(pod, container, address),
+            mounts=mounts + self._etc(pod, container),
             node_memory=tools.node.memory,
             lowest_oom_score=tools.node.lowest_oom_score,
         )
         return tools.runtime.create(wanted)
 
-    def _etc(self, pod: types.Pod, container: types.Container, address: str) -> list[Mount]:
+    def _address(self, pod: types.Pod) -> str:
+        return self._tools.node.address if pod.spec.host_network else self._record.address
+
+    def _etc(self, pod: types.Pod, container: types.Container) -> list[Mount]:
         """The mounted /etc/hosts and /etc/resolv.conf; a pod on the machine's network uses the machine's."""
+        taken = {mount.mount_path for mount in container.volume_mounts}
+        return [
+            Mount(source=str(path), target=f"/etc/{path.name}")
+            for path in self._write_etc(pod)
+            if f"/etc/{path.name}" not in taken
+        ]
+
+    def _write_etc(self, pod: types.Pod) -> list[Path]:
+        """They are mounted when a container starts, so until then the address in them may still change."""
         if pod.spec.host_network:
             return []
         etc = self._tools.volumes.directory(pod.metadata.uid) / "etc"
         etc.mkdir(parents=True, exist_ok=True)
-        content = {"hosts": files.hosts(pod, address), "resolv.conf": self._tools.resolv_conf}
-        taken = {mount.mount_path for mount in container.volume_mounts}
-        found = []
+        content = {"hosts": files.hosts(pod, self._address(pod)), "resolv.conf": self._tools.resolv_conf}
         for name, text in content.items():
             path = etc / name
             if not path.exists() or path.read_text() != text:
                 disk.write(path, text.encode(), 0o644)
-            if f"/etc/{name}" not in taken:
-                found.append(Mount(source=str(path), target=f"/etc/{name}"))
-        return found
+        return [etc / name for name in content]
 
     def _image(self, container: types.Container, attempt: int, now: datetime) -> images.Answer:
         pod, tools = self._pod(), self._tools
@@ -170,11 +196,6 @@ class Making:
             self._voice.say(name, words, container=container.name, warning=True)
         life.reason = "ContainerCreating" if mount else reason
         life.message, life.retry_at = message, now + CONFIG_RETRY
-
-    def _join_preparing(self) -> None:
-        if self._preparing is not None:
-            self._preparing.join()
-            self._preparing = None
 
     def _prepare_volumes(self) -> None:
         self._paths = self._tools.volumes.prepare(self._pod(), self._tools.view)

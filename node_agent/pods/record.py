@@ -31,6 +31,7 @@ class Record:
     deleted: bool = False  # the server no longer knows the pod
     ending_since: datetime | None = None
     released: bool = False
+    doubted: bool = False  # the server believes something else of the pod than was reported
     reported: types.PodStatus = field(default_factory=types.PodStatus)
 
     def desire(self, pod: types.Pod | None) -> None:
@@ -45,6 +46,8 @@ class Record:
                 self.lives.setdefault(name, life)
         elif pod.status.phase in plan.TERMINAL and self.reported.phase not in plan.TERMINAL:
             self.reported = pod.status  # ended by somebody else, for good
+        if status.gist(pod.status) != status.gist(self.reported):
+            self.doubted = True
         self.pod = pod
 
     def life(self, name: str) -> Life:

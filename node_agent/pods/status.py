@@ -38,6 +38,12 @@ def pod_status(
     )
 
 
+def gist(status: types.PodStatus) -> tuple[str, str]:
+    """What others act on: when the server's differs from what was reported, the report is made again."""
+    ready = next((each.status for each in status.conditions if each.type == "Ready"), "")
+    return status.phase, ready
+
+
 def ending_of(container: Seen) -> types.ContainerStateTerminated:
     """How a container ended, in the API's words."""
     exit_code, reason = container.exit_code, "Completed" if container.exit_code == 0 else "Error"

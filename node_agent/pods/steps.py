@@ -31,6 +31,7 @@ from node_agent.waiting import utcnow
 log = logging.getLogger(__name__)
 
 FINISH, BEGIN = 0, 1  # ranks at the gate
+BEFORE_CONTAINERS = (plan.MakeSandbox, plan.StartSandbox, plan.Attach, plan.Settled)
 CONFIG_RETRY = timedelta(seconds=10)
 MESSAGE_LIMIT, MESSAGE_LINES = 4096, 80
 ADDRESS_FILE = "address"
@@ -48,6 +49,8 @@ class Steps:
 
     def take(self, step: plan.Step, now: datetime) -> None:  # noqa: C901, PLR0912 (one line a step)
         """Do it. Raises RuntimeTrouble or OSError when it could not be done; then it is tried again."""
+        if not isinstance(step, BEFORE_CONTAINERS) and self._take_over():
+            return  # there is more now than the step was chosen for
         match step:
             case plan.MakeSandbox():
                 self._make_sandbox(step, now)
@@ -112,7 +115,9 @@ class Steps:
         )
         found.qos_class = found.qos_class or spec.qos_class(record.pod)
         encoded = types.encode(found) + (b"gone" if record.released else b"")
-        if encoded == self._last_report:
+        doubted = record.doubted and not self._tools.reports.pending(record.uid)
+        record.doubted = False
+        if encoded == self._last_report and not doubted:
             return
         self._tell_crashes(record.reported, found)
         self._last_report, record.reported = encoded, found
@@ -141,7 +146,6 @@ class Steps:
 
     def _make_sandbox(self, step: plan.MakeSandbox, now: datetime) -> None:
         pod = self._pod()
-        self._making.prepare_beside(now)
         if step.attempt > 0:
             self._voice.say(
                 "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", container=""
@@ -157,6 +161,7 @@ class Steps:
             self._sandbox_trouble(error, now)
             return
         self._made(id, SANDBOX, step.attempt, sandbox="")
+        self._making.prepare_beside(id, now)
         self._start_sandbox(id)
 
     def _start_sandbox(self, id: str) -> None:
@@ -190,6 +195,15 @@ class Steps:
         disk.write(held, address.encode())
         record.address = address
         self._moved()
+
+    def _take_over(self) -> bool:
+        """Containers that were made beside the sandbox's start; whether there were any."""
+        made = self._making.join()
+        sandbox = next((each.id for each in self._record.seen.values() if each.name == SANDBOX), "")
+        for name, id in made.items():
+            self._made(id, name, 0, sandbox=sandbox)
+            self._voice.say("Created", f"Created container: {name}", container=name)
+        return bool(made)
 
     def _make_container(self, step: plan.MakeContainer, now: datetime) -> None:
         id = self._making.make(step, now)

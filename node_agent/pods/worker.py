@@ -35,7 +35,7 @@ class PodWorker:
         self._steps = Steps(self.record, tools, self.tell)
         self._lock = threading.Lock()
         self._notes: list[Note] = []
-        self._working = self._stopped = False
+        self._working = self._stopped = self._waits = False
         self._alarm: datetime | None = None
 
     def tell(self, note: Note) -> None:
@@ -74,6 +74,15 @@ class PodWorker:
         """Take no further step; the one under way is finished."""
         with self._lock:
             self._stopped = True
+
+    def agrees(self, containers: list[Seen]) -> bool:
+        """Whether a list of the engine's shows nothing new. A guess, made from another thread."""
+        known = {each.id: each.state for each in list(self.record.seen.values())}
+        return known == {each.id: each.state for each in containers}
+
+    @property
+    def waits_for_services(self) -> bool:
+        return self._waits
 
     @property
     def settled(self) -> bool:
@@ -115,7 +124,8 @@ class PodWorker:
             self._steps.take(step, now)
 
     def _may_start(self) -> bool:
-        return self._tools.view.number >= self.record.binding and (
+        self._waits = self._tools.view.number < self.record.binding
+        return not self._waits and (
             self._tools.node.network_up
             or (self.record.pod is not None and bool(self.record.pod.spec.host_network))
         )

@@ -147,6 +147,9 @@ class Machine:
         self.history.append(report)
         self.statuses[report.uid] = report
 
+    def pending(self, uid: str) -> bool:
+        return False
+
     def event(self, report: protocol.EventReport) -> None:
         self.events.append(report)
 

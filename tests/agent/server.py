@@ -105,8 +105,9 @@ class FakeServer:
         asyncio.run_coroutine_threadsafe(work(), self._loop).result(5)
 
     def stop(self) -> None:
-        self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join()
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+            self._thread.join()
 
     def statuses(self, uid: str) -> list[protocol.PodReport]:
         """What was reported of a pod, oldest first."""

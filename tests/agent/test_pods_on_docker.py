@@ -126,6 +126,21 @@ def test_what_the_server_does_not_know_is_removed_once_it_has_spoken(machine: Ma
     wait_for(lambda: not (machine.state / "pods" / pod.metadata.uid).exists(), "removal of files")
 
 
+def test_a_server_that_believes_otherwise_is_told_again(machine: Machine) -> None:
+    pod = machine.run(app())
+    status = machine.ready(pod)
+    told = len(machine.history)
+    pod.status = status
+    machine.put("pods", pod)
+    wait_for(lambda: all(each.settled for each in machine.herd.workers()), "rest")
+    assert len(machine.history) == told, "its own report coming back is no news"
+    lost = types.Condition("Ready", "False", "NodeLost")
+    pod.status = types.PodStatus(phase="Running", conditions=[lost])  # the node was taken for lost
+    machine.put("pods", pod)
+    wait_for(lambda: len(machine.history) > told, "second report")
+    assert machine.history[-1].status == status
+
+
 def test_a_deleted_pod_has_its_grace_and_is_then_gone(machine: Machine) -> None:
     pod = machine.run(app("sh", "-c", "trap 'echo stopping; sleep 0.3; exit 0' TERM; sleep 1000 & wait"))
     machine.ready(pod)
