@@ -28,7 +28,8 @@ def main(arguments: list[str]) -> int:
         if arguments:
             return pytest(*arguments)
         folders = [folder for folder in ON_POSTGRES if Path(folder).is_dir()]
-        codes = [pytest("-m", NEEDS_A_MACHINE, *folders, DROVER_TEST_DATABASE="postgres"), pytest()]
+        on_postgres = ("--reuse-db", "-m", NEEDS_A_MACHINE, *folders)  # the server goes with the run
+        codes = [pytest(*on_postgres, DROVER_TEST_DATABASE="postgres"), pytest()]
         return max(codes)
     except Refused as refusal:
         print(refusal, file=sys.stderr)
