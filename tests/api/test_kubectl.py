@@ -135,6 +135,8 @@ def test_typed_commands_send_protobuf_and_are_understood(kubectl: Run) -> None:
     kubectl("create", "serviceaccount", "robot", "-n", "team")
     kubectl("create", "role", "reader", "--verb=get,list", "--resource=pods", "-n", "team")
     kubectl("create", "rolebinding", "reader", "--role=reader", "--user=ann", "-n", "team")
+    kubectl("create", "quota", "most", "--hard=pods=10,requests.memory=1Gi", "-n", "team")
+    assert kubectl("get", "quota", "most", "-n", "team", "-o", "jsonpath={.spec.hard.pods}").stdout == "10"
     assert kubectl("get", "configmap", "colours", "-n", "team", "-o", "jsonpath={.data.sky}").stdout == "blue"
     assert kubectl("auth", "can-i", "create", "pods").stdout == "yes\n"
     assert "system:admin" in kubectl("auth", "whoami").stdout
