@@ -5,8 +5,9 @@ Silence is judged with patience: see patience.py. What this does not do: decide 
 replace them).
 """
 
+import bisect
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -31,12 +32,13 @@ from apps.controllers.base import Controller
 from apps.controllers.patience import Patience
 from apps.controllers.pods import is_finished
 from apps.controllers.reading import Reader
-from apps.controllers.taints import OURS, leaves_at, wanted_taints
+from apps.controllers.taints import NOT_READY, OURS, UNREACHABLE, leaves_at, wanted_taints
 from apps.nodes.models import Heartbeat
 
 SILENT = "NodeStatusUnknown"
 NODE_LOST = "NodeUnreachable"
 MOST = 0.5
+LOOKS_AT_ONCE = 50
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,12 @@ class Rules:
     grace: timedelta
     """A node may be silent this long."""
     stay: timedelta
-    """Pods that do not say otherwise stay this long on a node in trouble."""
+    """Pods that do not say otherwise stay this long on a silent node,"""
+    stay_unready: timedelta
+    """and this long on one that says it is not ready: its engine may just be restarting."""
+
+    def stays(self) -> Mapping[str, timedelta]:
+        return {UNREACHABLE: self.stay, NOT_READY: self.stay_unready}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,7 +193,7 @@ def evicted(
     counted = theirs if hold else taints
     deletes, later = [], []
     for pod in view.pods:
-        due = leaves_at(pod, counted, rules.stay)
+        due = leaves_at(pod, counted, rules.stays())
         if due is None or pod.metadata.deletion_timestamp is not None or is_finished(pod):
             continue
         if due > now:
@@ -229,9 +236,11 @@ class NodeLifecycle(Controller[View]):
         self.rules = Rules(
             grace=timedelta(seconds=settings.NODE_GRACE),
             stay=timedelta(seconds=settings.NODE_EVICTION),
+            stay_unready=timedelta(seconds=getattr(settings, "NODE_UNREADY_EVICTION", 60)),
         )
         self.patience = Patience(self.rules.grace)
         self._known: dict[str, tuple[int, types.Node]] = {}
+        self._last_turn = ""
 
     def keys(self, change: Change, read: Reader) -> Iterable[str]:  # noqa: ARG002
         return (change.name,)
@@ -244,9 +253,19 @@ class NodeLifecycle(Controller[View]):
         nodes = {node.metadata.name: node for node in read.cached(NODE, self._known)}
         heard = dict(Heartbeat.objects.values_list("node", "at"))
         late = {name for name in nodes if name not in heard or now - heard[name] > self.rules.grace}
-        self.patience.observe(now, time.monotonic(), storm=len(late) > MOST * len(nodes))
-        troubled = {name for name, node in nodes.items() if in_trouble(node)}
-        return late | troubled | (read.nodes_of(POD) - nodes.keys())
+        unready = {name for name, node in nodes.items() if ready_status(node) != "True"}
+        self.patience.observe(now, time.monotonic(), storm=len(late | unready) > MOST * len(nodes))
+        unknown = {name for name in unready if ready_status(nodes[name]) == "Unknown"}
+        flipped = (unknown - late) | (late - unknown if self.patience.lasted(now) else set())
+        return flipped | (read.nodes_of(POD) - nodes.keys()) | self._in_turn(nodes)
+
+    def _in_turn(self, nodes: Mapping[str, types.Node]) -> set[str]:
+        """Some of the nodes in trouble, others the next time: each look costs, and there may be a thousand."""
+        troubled = sorted(name for name, node in nodes.items() if in_trouble(node))
+        start = bisect.bisect_right(troubled, self._last_turn)
+        turn = [*troubled[start:], *troubled[:start]][:LOOKS_AT_ONCE]
+        self._last_turn = turn[-1] if turn else ""
+        return set(turn)
 
     def look(self, read: Reader, key: str) -> View | None:
         node = read.find(NODE, "", key)

@@ -34,6 +34,10 @@ class Patience:
         elif self.calm_since is None:
             self.calm_since = wall
 
+    def lasted(self, now: datetime) -> bool:
+        """Whether somebody has listened for a whole grace by now."""
+        return self.since is not None and now - self.since > self.grace
+
     def _interrupted(self, wall: datetime, monotonic: float) -> bool:
         assert self._wall is not None
         passed = timedelta(seconds=monotonic - self._monotonic)

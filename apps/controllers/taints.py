@@ -1,6 +1,6 @@
 """Taints of a node and what pods tolerate: how long a pod may stay on a node in trouble."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from apps.cluster import types
@@ -35,11 +35,13 @@ def tolerates(toleration: types.Toleration, taint: types.Taint) -> bool:
     return toleration.operator == "Exists" or (bool(toleration.key) and toleration.value == taint.value)
 
 
-def leaves_at(pod: types.Pod, taints: Iterable[types.Taint], patience: timedelta) -> datetime | None:
+def leaves_at(
+    pod: types.Pod, taints: Iterable[types.Taint], stays: Mapping[str, timedelta]
+) -> datetime | None:
     """When the pod must leave a node with these taints; None when it may stay.
 
-    ``patience`` is what pods that say nothing get on a node in trouble; any other taint asks them to leave at
-    once.
+    ``stays`` is how long pods that say nothing may stay, by the taint's key; any other taint asks them to leave
+    at once.
     """
     times = []
     for taint in taints:
@@ -47,14 +49,8 @@ def leaves_at(pod: types.Pod, taints: Iterable[types.Taint], patience: timedelta
             continue
         tolerated = [tol for tol in pod.spec.tolerations if tolerates(tol, taint)]
         limits = [tol.toleration_seconds for tol in tolerated if tol.toleration_seconds is not None]
-        if tolerated and not limits:
-            continue
-        stay = (
-            timedelta(seconds=max(min(limits), 0))
-            if limits
-            else patience
-            if taint.key in OURS
-            else timedelta(0)
-        )
-        times.append(taint.time_added + stay)
+        if limits:
+            times.append(taint.time_added + timedelta(seconds=max(min(limits), 0)))
+        elif not tolerated:
+            times.append(taint.time_added + stays.get(taint.key, timedelta(0)))
     return earliest(*times)

@@ -24,7 +24,7 @@ from tests.harness import add_nodes, create, delete, find, objects, run_pods, se
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 GRACE, STAY = timedelta(seconds=40), timedelta(seconds=60)
-RULES = Rules(grace=GRACE, stay=STAY)
+RULES = Rules(grace=GRACE, stay=STAY, stay_unready=2 * STAY)
 LONG = timedelta(hours=1)
 
 
@@ -202,6 +202,15 @@ def test_nobody_is_evicted(weather: dict[str, Any]) -> None:
     assert not plan(lost_for(500, **weather), NOW, RULES).deletes
 
 
+@pytest.mark.parametrize(("seconds", "leaves"), [(100, False), (121, True)])
+def test_a_node_that_says_it_is_not_ready_gets_more_time_than_a_silent_one(
+    seconds: float, leaves: bool
+) -> None:
+    taint = types.Taint(key=NOT_READY, effect="NoExecute", time_added=ago(seconds))
+    other = types.Taint(key=NOT_READY, effect="NoSchedule", time_added=ago(seconds))
+    assert bool(plan(view(node=node("False", other, taint), heard=ago(1)), NOW, RULES).deletes) is leaves
+
+
 def test_a_taint_of_the_users_evicts_at_once_even_in_a_storm() -> None:
     taint = types.Taint(key="maintenance", effect="NoExecute", value="now", time_added=ago(1))
     stays = pod("b", tolerations=[types.Toleration(key="maintenance", operator="Equal", value="now")])
@@ -262,7 +271,7 @@ def test_whoever_did_not_listen_for_a_grace_neither_judges_nor_evicts(
 def test_the_shortest_of_several_tolerations_counts() -> None:
     taint = types.Taint(key=UNREACHABLE, effect="NoExecute", time_added=NOW)
     both = pod(tolerations=[*tolerating(30), *tolerating(10)])
-    assert leaves_at(both, [taint], STAY) == NOW + timedelta(seconds=10)
+    assert leaves_at(both, [taint], RULES.stays()) == NOW + timedelta(seconds=10)
 
 
 class TestPatience:
