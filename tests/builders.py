@@ -102,6 +102,15 @@ def _role_ref() -> types.RoleRef:
     return types.RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="view")
 
 
+def _resource_quota() -> types.ResourceQuota:
+    return types.ResourceQuota(spec=types.ResourceQuotaSpec(hard={"pods": "10", "requests.memory": "1Gi"}))
+
+
+def _limit_range() -> types.LimitRange:
+    item = types.LimitRangeItem(type="Container", max={"cpu": "2"}, default={"cpu": "500m"})
+    return types.LimitRange(spec=types.LimitRangeSpec(limits=[item]))
+
+
 def _labelled() -> types.ObjectMeta:
     return types.ObjectMeta(labels=dict(LABELS))
 
@@ -117,6 +126,8 @@ _SAMPLES: dict[str, Callable[[], Any]] = {
     "Secret": lambda: types.Secret(data={"password": "aHVudGVyMg=="}),
     "ConfigMap": lambda: types.ConfigMap(data={"colour": "blue"}),
     "ServiceAccount": types.ServiceAccount,
+    "ResourceQuota": _resource_quota,
+    "LimitRange": _limit_range,
     "Role": lambda: types.Role(rules=_role_rules()),
     "ClusterRole": lambda: types.ClusterRole(rules=_role_rules()),
     "RoleBinding": lambda: types.RoleBinding(role_ref=_role_ref(), subjects=_subjects()),

@@ -37,6 +37,10 @@ def _nowhere(_: Any) -> str:
     return ""
 
 
+def _free(_: Any) -> Mapping[str, int]:
+    return {}
+
+
 def _finalizers(obj: Any) -> bool:
     return bool(obj.metadata.finalizers)
 
@@ -75,6 +79,10 @@ class Kind:
     """Seconds that deletion waits for someone to finish it; 0 removes at once."""
     held: Callable[[Any], bool] = _finalizers
     """Whether deletion must wait for finalizers."""
+    kept: Callable[[Any], str] = _nowhere
+    """Why an object may never be deleted; "" for nearly all."""
+    charges: Callable[[Any], Mapping[str, int]] = _free
+    """What an object takes of its namespace's quotas besides its count, in thousand millionths."""
 
     @property
     def singular(self) -> str:
@@ -93,6 +101,10 @@ class Kind:
     def has_status(self) -> bool:
         return "status" in self.subresources
 
+    @property
+    def has_charges(self) -> bool:
+        return self.charges is not _free
+
     def selectable(self, obj: Any) -> dict[str, str]:
         """What field selectors can ask of this object."""
         values = {"metadata.name": obj.metadata.name}
@@ -100,6 +112,22 @@ class Kind:
             values["metadata.namespace"] = obj.metadata.namespace
         values.update((name, read(obj)) for name, read in self.fields.items())
         return values
+
+
+Admit = Callable[[Any, Any, Any], None]
+
+_guards: dict[str, list[Admit]] = {}
+
+
+def guard(kind: Kind, admit: Admit) -> None:
+    """A rule that a room above this one holds on each write of a kind, as the kind's own admission does."""
+    held = _guards.setdefault(kind.key, [])
+    if admit not in held:
+        held.append(admit)
+
+
+def guards(kind: Kind) -> tuple[Admit, ...]:
+    return tuple(_guards.get(kind.key, ()))
 
 
 class UnknownKind(KeyError):

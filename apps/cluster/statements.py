@@ -13,6 +13,10 @@ _FIND = """
     SELECT id, namespace, name, uid, node, number, text FROM cluster_object
     WHERE kind = %s AND namespace = %s AND name = %s
 """
+_FIND_ALL = """
+    SELECT id, namespace, name, uid, node, number, text FROM cluster_object
+    WHERE kind = %s AND namespace = %s ORDER BY name
+"""
 _DELETING = "SELECT deleting FROM cluster_object WHERE kind = 'namespaces' AND namespace = '' AND name = %s"
 _INSERT = """
     INSERT INTO cluster_object (kind, namespace, name, uid, node, number, created_at, deleting, text)
@@ -64,6 +68,14 @@ def find(kind: str, namespace: str, name: str) -> tuple[Any, ...] | None:
         cursor.execute(_FIND, (kind, namespace, name))
         row: tuple[Any, ...] | None = cursor.fetchone()
         return row
+
+
+def find_all(kind: str, namespace: str) -> list[tuple[Any, ...]]:
+    """The same columns for each object of a kind in a namespace."""
+    with connection.cursor() as cursor:
+        cursor.execute(_FIND_ALL, (kind, namespace))
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def namespace_deleting(name: str) -> bool | None:

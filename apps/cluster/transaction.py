@@ -9,11 +9,11 @@ from typing import Any
 import msgspec
 from django.db.models import Q
 
-from apps.cluster import models, query, statements, types
+from apps.cluster import models, query, quota, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound, invalid
 from apps.cluster.events import merged
-from apps.cluster.registry import Kind, by_key
+from apps.cluster.registry import Kind, by_key, guards
 from apps.cluster.rows import COLUMNS, Stored, sealed
 from apps.cluster.selectors import FieldSelector, LabelSelector
 
@@ -33,6 +33,7 @@ class Transaction:
         self.number = number
         self.now = now
         self._changes: list[statements.Written] = []
+        self._unlimited: set[str] = set()
 
     # Reading
 
@@ -103,8 +104,9 @@ class Transaction:
             raise AlreadyExists(
                 f'{kind.key} "{meta.name}" already exists', name=meta.name, kind=kind.plural, group=kind.group
             )
-        for admit in kind.admit:
+        for admit in (*kind.admit, *guards(kind)):
             admit(self, None, obj)
+        self._charge(kind, None, obj)
         self._put(kind, None, obj, "ADDED")
         return obj
 
@@ -131,7 +133,7 @@ class Transaction:
             return old
         if part != "status":
             self._check(kind, old, new)
-            for admit in kind.admit:
+            for admit in (*kind.admit, *guards(kind)):
                 admit(self, old, new)
             # Admission gives back what a client left out, such as an address: then nothing has changed after all.
             if types.encode(new) == row.text.encode():
@@ -148,6 +150,8 @@ class Transaction:
         row = self.row(kind, namespace, name)
         if row is None:
             raise missing(kind, name)
+        if why := kind.kept(row.object):
+            raise self._forbidden(kind, name, why)
         self._check_preconditions(kind, row, options)
         obj = types.decode(kind.schema, row.text)
         meta: types.ObjectMeta = obj.metadata
@@ -223,11 +227,27 @@ class Transaction:
         if deleting is None:
             raise NotFound(f'namespaces "{name}" not found', name=name, kind="namespaces")
         if deleting:
-            raise Forbidden(
-                f'{kind.key} "{obj.metadata.name}" is forbidden: unable to create new content in namespace '
-                f"{name} because it is being terminated",
-                name=obj.metadata.name, kind=kind.plural, group=kind.group,
-            )  # fmt: skip
+            why = f"unable to create new content in namespace {name} because it is being terminated"
+            raise self._forbidden(kind, obj.metadata.name, why)
+
+    def _forbidden(self, kind: Kind, name: str, why: str) -> Forbidden:
+        return Forbidden(
+            f'{kind.key} "{name}" is forbidden: {why}', name=name, kind=kind.plural, group=kind.group
+        )
+
+    def _charge(self, kind: Kind, old: Any | None, new: Any | None) -> None:
+        """Count the write in the quotas of its namespace. Raises Forbidden, before anything is written."""
+        either: Any = new or old
+        meta: types.ObjectMeta = either.metadata
+        if meta.namespace in self._unlimited or not (moved := quota.difference(kind, old, new)):
+            return
+        quotas = by_key("resourcequotas")
+        rows = [Stored(quotas, *values) for values in statements.find_all(quotas.key, meta.namespace)]
+        if not rows:
+            self._unlimited.add(meta.namespace)
+        for row, changed in [*quota.settle(rows, kind, meta.name, moved)]:
+            if kind is not quotas or meta.name != row.name:
+                self._put(quotas, row, changed, "MODIFIED")
 
     def _conflict(self, kind: Kind, name: str, why: str) -> Conflict:
         return Conflict(
@@ -266,8 +286,10 @@ class Transaction:
         """Store ``obj``, or remove it when it is being deleted and nothing holds it any more."""
         waiting = obj.metadata.deletion_grace_period_seconds or kind.held(obj)
         if obj.metadata.deletion_timestamp is None or waiting:
+            self._charge(kind, row.object, obj)
             self._put(kind, row, obj, "MODIFIED")
             return obj
+        self._charge(kind, row.object, None)
         self._put(kind, row, obj, "DELETED")
         return None
 
@@ -281,6 +303,8 @@ class Transaction:
             text=sealed(kind, meta.uid, types.encode(obj).decode()), before=_before(kind, row) if row else "",
         )  # fmt: skip
         deleting = bool(meta.deletion_timestamp)
+        if kind.key == "resourcequotas":
+            self._unlimited.discard(meta.namespace)
         if row is None:
             pk = statements.insert(written, meta.creation_timestamp or self.now, deleting=deleting)
             self._index(kind, pk, None, obj)

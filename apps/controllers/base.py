@@ -5,7 +5,7 @@ it.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 
@@ -19,7 +19,7 @@ from apps.cluster.kinds import EVENT
 from apps.cluster.log import Change
 from apps.cluster.registry import Kind, by_key
 from apps.cluster.transaction import Transaction
-from apps.controllers.actions import Actions, Delete, Fingerprint, Note
+from apps.controllers.actions import Actions, Create, Delete, Fingerprint, Note
 from apps.controllers.reading import Reader
 
 LOOKS = 5
@@ -163,9 +163,8 @@ def execute(tx: Transaction, actions: Actions, component: str) -> None:
     """Carry a plan out inside a write, each event beside what it tells of."""
     for update in actions.updates:
         tx.update(update.kind, update.obj, part=update.part)
-    for make in actions.creates:
-        made = tx.create(make.kind, make.obj)
-        tell(tx, make.told, component, made.metadata.name)
+    if not create(tx, actions.creates, component):
+        return
     for removal in actions.deletes:
         delete(tx, removal)
         tell(tx, removal.told, component, removal.name)
@@ -175,6 +174,19 @@ def execute(tx: Transaction, actions: Actions, component: str) -> None:
         tx.update(update.kind, obj, part="status")
     for note in actions.events:
         tell(tx, note, component)
+
+
+def create(tx: Transaction, creates: Sequence[Create], component: str) -> bool:
+    """All, or as many as the namespace has room for: then the next look, at what was made, is told why no more."""
+    for count, make in enumerate(creates):
+        try:
+            made = tx.create(make.kind, make.obj)
+        except Forbidden:
+            if not count:
+                raise
+            return False
+        tell(tx, make.told, component, made.metadata.name)
+    return True
 
 
 def delete(tx: Transaction, removal: Delete) -> None:

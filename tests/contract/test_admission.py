@@ -5,6 +5,7 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+import msgspec
 import pytest
 
 from apps.cluster import ranges, store, types
@@ -235,6 +236,59 @@ def test_an_update_of_a_template_is_no_way_around() -> None:
     controller.spec.template.spec.volumes = HOST_PATH
     with pytest.raises(Forbidden):
         update(REPLICATION_CONTROLLER, controller)
+
+
+MODEST = types.SecurityContext(
+    allow_privilege_escalation=False,
+    run_as_non_root=True,
+    capabilities=types.Capabilities(drop=["ALL"], add=["NET_BIND_SERVICE"]),
+    seccomp_profile=types.SeccompProfile(type="RuntimeDefault"),
+)
+
+
+@pytest.fixture
+def strict(cluster: None) -> None:
+    create(NAMESPACE, name="strict", labels={"pod-security.kubernetes.io/enforce": "restricted"})
+
+
+@pytest.mark.usefixtures("strict")
+def test_a_restricted_namespace_names_all_that_a_pod_must_say() -> None:
+    with pytest.raises(Forbidden, match='level "restricted" of namespace "strict"') as refused:
+        create(POD, namespace="strict")
+    at = "spec.containers[0].securityContext"
+    assert {cause.path.removeprefix(f"{at}.") for cause in refused.value.causes} == {
+        "allowPrivilegeEscalation", "capabilities.drop", "runAsNonRoot", "seccompProfile.type",
+    }  # fmt: skip
+    assert create(POD, namespace="strict", spec__containers=containers(security_context=MODEST))
+
+
+@pytest.mark.usefixtures("strict")
+@pytest.mark.parametrize(
+    ("changes", "path"),
+    [({"run_as_user": 0}, "runAsUser"), ({"run_as_non_root": False}, "runAsNonRoot"),
+     ({"capabilities": types.Capabilities(drop=["ALL"], add=["CHOWN"])}, "capabilities.add[0]"),
+     ({"capabilities": types.Capabilities(drop=["CHOWN"])}, "capabilities.drop"),
+     ({"allow_privilege_escalation": None}, "allowPrivilegeEscalation")],
+)  # fmt: skip
+def test_each_restriction_is_refused_by_name(changes: dict[str, Any], path: str) -> None:
+    context = msgspec.structs.replace(MODEST, **changes)
+    with pytest.raises(Forbidden) as refused:
+        create(POD, namespace="strict", spec__containers=containers(security_context=context))
+    assert [cause.path for cause in refused.value.causes] == [f"spec.containers[0].securityContext.{path}"]
+
+
+@pytest.mark.usefixtures("strict")
+def test_what_the_pod_says_holds_for_its_containers() -> None:
+    own = msgspec.structs.replace(MODEST, run_as_non_root=None, seccomp_profile=None)
+    whole = types.PodSecurityContext(run_as_non_root=True, seccomp_profile=MODEST.seccomp_profile)
+    pods: dict[str, Any] = {"spec__containers": containers(security_context=own), "spec__security_context": whole}
+    assert create(POD, namespace="strict", **pods)
+
+
+def test_only_the_engines_own_seccomp_profile_is_offered() -> None:
+    context = types.SecurityContext(seccomp_profile=types.SeccompProfile(type="Unconfined"))
+    with pytest.raises(Invalid, match="supported values"):
+        create(POD, spec__containers=containers(security_context=context))
 
 
 def test_host_ports_need_their_label() -> None:

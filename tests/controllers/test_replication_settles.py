@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from apps.cluster import log, store, types
-from apps.cluster.kinds import EVENT, POD, REPLICATION_CONTROLLER
+from apps.cluster.kinds import EVENT, POD, REPLICATION_CONTROLLER, RESOURCE_QUOTA
 from apps.controllers.replication import Replication
 from tests.harness import add_nodes, create, delete, edit, find, follower, objects, run_pods, settle, stop_pod
 
@@ -44,6 +44,17 @@ def test_a_new_controller_gets_its_pods_a_status_and_an_event_for_each() -> None
     assert status.observed_generation == 1
     told = {event.message for event in objects(EVENT) if event.reason == "SuccessfulCreate"}
     assert told == {f"Created pod: {pod.metadata.name}" for pod in pods}
+
+
+def test_a_quota_lets_as_many_pods_be_made_as_there_is_room_for() -> None:
+    create(RESOURCE_QUOTA, name="q", spec__hard={"pods": "3"})
+    create(RC, spec__replicas=5)
+    settle()
+    assert len(objects(POD)) == 3
+    (failure,) = find(RC, "sample").status.conditions  # type: ignore[union-attr]
+    assert failure.type == "ReplicaFailure"
+    assert "exceeded quota: q, requested: pods=1, used: pods=3, limited: pods=3" in failure.message
+    assert any(event.reason == "FailedCreate" for event in objects(EVENT))
 
 
 def test_ready_pods_are_counted_ready_and_available() -> None:

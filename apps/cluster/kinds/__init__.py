@@ -6,9 +6,11 @@ What a kind does over time lives in its controller or in the agent, not here.
 from apps.cluster.kinds.configuration import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from apps.cluster.kinds.endpoints import ENDPOINTS
 from apps.cluster.kinds.events import EVENT
+from apps.cluster.kinds.limit_ranges import LIMIT_RANGE
 from apps.cluster.kinds.namespaces import NAMESPACE
 from apps.cluster.kinds.nodes import NODE
 from apps.cluster.kinds.pods import POD
+from apps.cluster.kinds.quotas import RESOURCE_QUOTA
 from apps.cluster.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from apps.cluster.kinds.replication import REPLICATION_CONTROLLER
 from apps.cluster.kinds.services import SERVICE
@@ -19,10 +21,12 @@ __all__ = [
     "CONFIG_MAP",
     "ENDPOINTS",
     "EVENT",
+    "LIMIT_RANGE",
     "NAMESPACE",
     "NODE",
     "POD",
     "REPLICATION_CONTROLLER",
+    "RESOURCE_QUOTA",
     "ROLE",
     "ROLE_BINDING",
     "SECRET",

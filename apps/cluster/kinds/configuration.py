@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, refusals
+from apps.cluster.quantities import NANO
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.types import Problem
 
@@ -132,6 +133,7 @@ SECRET = register(
         plural="secrets",
         schema=types.Secret,
         sealed=("data",),
+        charges=lambda _: {"secrets": NANO},
         default=_default_secret,
         validate=meta.checked(names.dns_subdomain_problem, _secret_problems),
         validate_update=meta.checked_update(_secret_update_problems),
@@ -153,6 +155,7 @@ CONFIG_MAP = register(
         plural="configmaps",
         short=("cm",),
         schema=types.ConfigMap,
+        charges=lambda _: {"configmaps": NANO},
         validate=meta.checked(names.dns_subdomain_problem, _config_map_problems),
         validate_update=meta.checked_update(_config_map_update_problems),
         columns=(

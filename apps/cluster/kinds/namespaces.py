@@ -8,6 +8,7 @@ from apps.cluster.kinds.transaction import CONTROLLERS, Transaction
 from apps.cluster.registry import Column, Kind, register
 
 FINALIZER = "kubernetes"
+LASTING = frozenset({"default", "kube-system"})
 NAME_LABEL = "kubernetes.io/metadata.name"
 
 
@@ -27,6 +28,10 @@ def _keep_finalizers(tx: Transaction, old: types.Namespace | None, new: types.Na
         new.spec.finalizers = old.spec.finalizers
 
 
+def _kept(namespace: types.Namespace) -> str:
+    return "this namespace may not be deleted" if namespace.metadata.name in LASTING else ""
+
+
 NAMESPACE = register(
     Kind(
         name="Namespace",
@@ -39,6 +44,7 @@ NAMESPACE = register(
         validate=meta.checked(names.dns_label_problem, security.level_problems, namespaced=False),
         validate_update=meta.checked_update(),
         admit=(_keep_finalizers,),
+        kept=_kept,
         held=lambda namespace: bool(namespace.spec.finalizers or namespace.metadata.finalizers),
         fields={"status.phase": lambda namespace: namespace.status.phase},
         columns=(

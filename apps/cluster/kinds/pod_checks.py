@@ -272,9 +272,19 @@ def toleration_problems(tolerations: Sequence[types.Toleration], path: str) -> I
             )
 
 
+def _seccomp_problems(
+    context: types.PodSecurityContext | types.SecurityContext, path: str
+) -> Iterator[Problem]:
+    """The container engine's own profile is what every container gets; no other is offered."""
+    if context.seccomp_profile is not None:
+        at = f"{path}.seccompProfile.type"
+        yield from refusals.one_of(at, context.seccomp_profile.type, ("RuntimeDefault",))
+
+
 def _security_problems(context: types.PodSecurityContext | None, path: str) -> Iterator[Problem]:
     if context is None:
         return
+    yield from _seccomp_problems(context, path)
     for field in ("run_as_user", "run_as_group", "fs_group"):
         yield from refusals.between(
             f"{path}.{types.wire_name(field)}", getattr(context, field), 0, LARGEST_ID
@@ -286,6 +296,7 @@ def _security_problems(context: types.PodSecurityContext | None, path: str) -> I
 def _container_security_problems(context: types.SecurityContext | None, path: str) -> Iterator[Problem]:
     if context is None:
         return
+    yield from _seccomp_problems(context, path)
     for field in ("run_as_user", "run_as_group"):
         yield from refusals.between(
             f"{path}.{types.wire_name(field)}", getattr(context, field), 0, LARGEST_ID

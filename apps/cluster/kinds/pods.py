@@ -11,9 +11,12 @@ from apps.cluster import names, types
 from apps.cluster.errors import Forbidden
 from apps.cluster.kinds import meta, pod_checks, refusals
 from apps.cluster.kinds.configuration import SERVICE_ACCOUNT
+from apps.cluster.kinds.limit_ranges import within_ranges
 from apps.cluster.kinds.namespaces import NAMESPACE
+from apps.cluster.kinds.pod_amounts import charges
 from apps.cluster.kinds.pod_columns import COLUMNS
 from apps.cluster.kinds.pod_defaults import default_pod
+from apps.cluster.kinds.quotas import require_amounts
 from apps.cluster.kinds.security import admit_spec
 from apps.cluster.kinds.transaction import Transaction
 from apps.cluster.registry import Kind, register
@@ -104,7 +107,8 @@ POD = register(
         default=default_pod,
         validate=meta.checked(names.dns_subdomain_problem, _problems),
         validate_update=meta.checked_update(_update_problems),
-        admit=(_let_in, _account),
+        admit=(_let_in, _account, within_ranges, require_amounts),
+        charges=charges,
         node=lambda pod: pod.spec.node_name,
         grace=_grace,
         fields={

@@ -10,6 +10,7 @@ from apps.cluster.kinds.namespaces import NAMESPACE
 from apps.cluster.kinds.pod_defaults import default_spec
 from apps.cluster.kinds.security import admit_spec
 from apps.cluster.kinds.transaction import Transaction
+from apps.cluster.quantities import NANO
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.selectors import LabelSelector
 from apps.cluster.types import Problem
@@ -81,6 +82,7 @@ REPLICATION_CONTROLLER = register(
         validate=meta.checked(names.dns_subdomain_problem, _problems),
         validate_update=meta.checked_update(),
         admit=(_let_in,),
+        charges=lambda _: {"replicationcontrollers": NANO},
         fields={"status.replicas": lambda controller: str(controller.status.replicas)},
         columns=(
             ages.NAME,

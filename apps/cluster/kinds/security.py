@@ -1,4 +1,4 @@
-"""Which pods a namespace lets in: level `baseline`, unless the namespace's labels allow more.
+"""Which pods a namespace lets in: level `baseline`, unless its labels allow more, or less (`restricted`).
 
 A pod that may mount the machine's files, join its network or take its capabilities is root on that machine,
 so the check comes with every pod and every template.
@@ -12,10 +12,12 @@ from typing import Any, Final
 from apps.cluster import types
 from apps.cluster.errors import Forbidden
 from apps.cluster.kinds import refusals
+from apps.cluster.kinds.pod_amounts import every_container
 from apps.cluster.types import Problem
 
 LEVEL_LABEL: Final = "pod-security.kubernetes.io/enforce"
-LEVELS: Final = ("baseline", "privileged")
+LEVELS: Final = ("baseline", "privileged", "restricted")
+DEFAULT_LEVEL: Final = "baseline"
 HOST_PORTS_LABEL: Final = "drover.dev/host-ports"
 HOST_PORTS_ALLOWED: Final = "allowed"
 HARMLESS_CAPABILITIES: Final = frozenset({
@@ -34,19 +36,25 @@ def level_problems(namespace: types.Namespace) -> Iterator[Problem]:
         yield from refusals.one_of(f"metadata.labels[{HOST_PORTS_LABEL}]", labels[HOST_PORTS_LABEL], allowed)
 
 
+def level_of(namespace: types.Namespace) -> str:
+    return namespace.metadata.labels.get(LEVEL_LABEL, DEFAULT_LEVEL)
+
+
 def admit_spec(namespace: types.Namespace, spec: types.PodSpec, path: str, refused: Any) -> None:
     """Raises Forbidden, naming each field and the label that would allow it. ``refused`` is (kind, name)."""
-    labels = namespace.metadata.labels
-    if labels.get(LEVEL_LABEL) == "privileged":
+    level = level_of(namespace)
+    if level == "privileged":
         return
-    host_ports = labels.get(HOST_PORTS_LABEL) == HOST_PORTS_ALLOWED
+    host_ports = namespace.metadata.labels.get(HOST_PORTS_LABEL) == HOST_PORTS_ALLOWED
     problems = [*privileges(spec, path), *(() if host_ports else host_port_uses(spec, path))]
+    if level == "restricted":
+        problems += restrictions(spec, path)
     if not problems:
         return
     kind, name = refused
     told = ", ".join(f"{problem.path}: {problem.message}" for problem in problems)
     raise Forbidden(
-        f'{kind} "{name}" is forbidden: violates pod security level "baseline" of namespace '
+        f'{kind} "{name}" is forbidden: violates pod security level "{level}" of namespace '
         f'"{namespace.metadata.name}": {told}',
         causes=problems,
         kind=kind,
@@ -57,20 +65,20 @@ def admit_spec(namespace: types.Namespace, spec: types.PodSpec, path: str, refus
 def privileges(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     """What only the level `privileged` allows."""
     why = f"needs the namespace label {LEVEL_LABEL}=privileged"
-    if spec.host_network:
-        yield refusals.forbidden(f"{path}.hostNetwork", why)
+    for field in ("host_network", "host_pid", "host_ipc"):
+        if getattr(spec, field, None):
+            yield refusals.forbidden(f"{path}.{types.wire_name(field)}", why)
     for index, volume in enumerate(spec.volumes):
         if volume.host_path is not None:
             yield refusals.forbidden(f"{path}.volumes[{index}].hostPath", why)
-    for index, container in enumerate(spec.containers):
+    for place, container in every_container(spec, path):
         context = container.security_context
-        at = f"{path}.containers[{index}].securityContext"
         if context is None:
             continue
+        at = f"{place}.securityContext"
         if context.privileged:
             yield refusals.forbidden(f"{at}.privileged", why)
-        added = context.capabilities.add if context.capabilities is not None else []
-        for position, name in enumerate(added):
+        for position, name in enumerate(_added(context)):
             if name not in HARMLESS_CAPABILITIES:
                 yield refusals.forbidden(f"{at}.capabilities.add[{position}]", f"{name} {why}")
 
@@ -78,7 +86,41 @@ def privileges(spec: types.PodSpec, path: str) -> Iterator[Problem]:
 def host_port_uses(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     """Ports of the machine itself, which a label of their own allows."""
     why = f"needs the namespace label {HOST_PORTS_LABEL}={HOST_PORTS_ALLOWED} or {LEVEL_LABEL}=privileged"
-    for index, container in enumerate(spec.containers):
+    for place, container in every_container(spec, path):
         for position, port in enumerate(container.ports):
             if port.host_port:
-                yield refusals.forbidden(f"{path}.containers[{index}].ports[{position}].hostPort", why)
+                yield refusals.forbidden(f"{place}.ports[{position}].hostPort", why)
+
+
+def restrictions(spec: types.PodSpec, path: str) -> Iterator[Problem]:
+    """What the level `restricted` asks to be said: no way to become root, or to gain any right at all."""
+    pod = spec.security_context or types.PodSecurityContext()
+    if pod.run_as_user == 0:
+        yield refusals.forbidden(f"{path}.securityContext.runAsUser", "must not be 0 (root)")
+    for place, container in every_container(spec, path):
+        at = f"{place}.securityContext"
+        own = container.security_context or types.SecurityContext()
+        yield from _unrestricted(own, at)
+        non_root = pod.run_as_non_root if own.run_as_non_root is None else own.run_as_non_root
+        if not non_root:
+            yield refusals.forbidden(f"{at}.runAsNonRoot", "must be true, here or for the pod")
+        if own.seccomp_profile is None and pod.seccomp_profile is None:
+            why = "must be RuntimeDefault, here or for the pod"
+            yield refusals.forbidden(f"{at}.seccompProfile.type", why)
+
+
+def _unrestricted(context: types.SecurityContext, at: str) -> Iterator[Problem]:
+    if context.allow_privilege_escalation is not False:
+        yield refusals.forbidden(f"{at}.allowPrivilegeEscalation", "must be false")
+    if context.capabilities is None or "ALL" not in context.capabilities.drop:
+        yield refusals.forbidden(f"{at}.capabilities.drop", 'must include "ALL"')
+    for position, name in enumerate(_added(context)):
+        if name != "NET_BIND_SERVICE" and name in HARMLESS_CAPABILITIES:
+            why = f"{name} is not allowed, only NET_BIND_SERVICE"
+            yield refusals.forbidden(f"{at}.capabilities.add[{position}]", why)
+    if context.run_as_user == 0:
+        yield refusals.forbidden(f"{at}.runAsUser", "must not be 0 (root)")
+
+
+def _added(context: types.SecurityContext) -> list[str]:
+    return context.capabilities.add if context.capabilities is not None else []

@@ -8,6 +8,7 @@ from datetime import datetime
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, pod_checks, refusals
 from apps.cluster.kinds.addresses import allocate_cluster_ip, allocate_node_ports
+from apps.cluster.quantities import NANO
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.types import Problem
 
@@ -139,6 +140,20 @@ def _update_problems(old: types.Service, new: types.Service) -> Iterator[Problem
         )
 
 
+def _charges(service: types.Service) -> dict[str, int]:
+    found = {"services": NANO}
+    if service.spec.type == "NodePort":
+        found["services.nodeports"] = len(service.spec.ports) * NANO
+    return found
+
+
+def _kept(service: types.Service) -> str:
+    """Pods reach the API by this service, and its address is a reserved one."""
+    meta = service.metadata
+    own = (meta.namespace, meta.name) == ("default", "kubernetes")
+    return "this service is the cluster's own and may not be deleted" if own else ""
+
+
 def _ports(service: types.Service, now: datetime) -> str:
     return (
         ",".join(
@@ -163,6 +178,8 @@ SERVICE = register(
         validate=meta.checked(names.dns_1035_problem, _problems),
         validate_update=meta.checked_update(_update_problems),
         admit=(allocate_cluster_ip, allocate_node_ports),
+        kept=_kept,
+        charges=_charges,
         fields={
             "spec.clusterIP": lambda service: service.spec.cluster_ip,
             "spec.type": lambda service: service.spec.type,

@@ -83,6 +83,10 @@ class Capabilities(Wire):
     drop: list[str] = []
 
 
+class SeccompProfile(Wire):
+    type: str
+
+
 class SecurityContext(Wire):
     privileged: bool | None = None
     run_as_user: int | None = None
@@ -91,6 +95,7 @@ class SecurityContext(Wire):
     read_only_root_filesystem: bool | None = None
     allow_privilege_escalation: bool | None = None
     capabilities: Capabilities | None = None
+    seccomp_profile: SeccompProfile | None = None
 
 
 class Container(Wire):
@@ -157,6 +162,7 @@ class PodSecurityContext(Wire):
     run_as_non_root: bool | None = None
     fs_group: int | None = None
     supplemental_groups: list[int] = []
+    seccomp_profile: SeccompProfile | None = None
 
 
 class Toleration(Wire):
