@@ -33,6 +33,7 @@ class Herd:
         self._stopped = False
         self._shown: dict[str, list[Seen]] = {}  # the engine's containers by pod, as last listed
         self._listed_at: datetime | None = None
+        self._said_away = False
 
     def start(self) -> None:
         """Adopt what runs, then follow the engine. Waits for the engine's first answer."""
@@ -104,8 +105,9 @@ class Herd:
         try:
             containers = self._tools.runtime.containers()
         except RuntimeTrouble as error:
-            log.warning("%s", error)
+            self._away(error)
             return False
+        self._said_away = False
         shown: dict[str, list[Seen]] = defaultdict(list)
         for each in containers:
             shown[each.uid].append(each)
@@ -144,13 +146,18 @@ class Herd:
                     since = happening.at
                     self._happened(happening)
             except EngineAway as error:
-                if not self._stopped:
-                    log.warning("%s", error)
+                self._away(error)
             except Exception:
                 log.exception("the engine's events cannot be read")
             if not self._stopped:
                 time.sleep(ENGINE_RETRY_SECONDS)
                 self._relist_now.set()
+
+    def _away(self, error: RuntimeTrouble) -> None:
+        """Said once, not at every try."""
+        if not self._said_away and not self._stopped:
+            log.warning("%s", error)
+        self._said_away = True
 
     def _happened(self, happening: Happening) -> None:
         with self._lock:

@@ -227,14 +227,19 @@ class DockerStream:
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self._closed = False
 
     def __iter__(self) -> Iterator[Any]:
         try:
             yield from self._stream
+        except Exception:
+            if not self._closed:  # what a stream raises when it is closed under its reader is of no interest
+                raise
         finally:
             self.close()
 
     def close(self) -> None:
+        self._closed = True
         with contextlib.suppress(docker.errors.DockerException, OSError, AttributeError):
             self._stream.close()  # wakes whoever reads
         self._stream._response.close()
