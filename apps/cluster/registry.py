@@ -65,6 +65,8 @@ class Kind:
     default: Callable[[Any], None] = _nothing
     """Sets the API's defaults in place."""
     validate: Callable[[Any], Iterable[types.Problem]] = _no_problems
+    validate_status: Callable[[Any], Iterable[types.Problem]] = _no_problems
+    """What a report may not say: the little that could hurt those who read it. Part of ``validate`` too."""
     validate_update: Callable[[Any, Any], Iterable[types.Problem]] = _no_problems
     """Takes (old, new); names what may not change."""
     admit: tuple[Callable[[Any, Any, Any], None], ...] = ()

@@ -131,7 +131,10 @@ class Transaction:
         kind.default(new)
         if types.encode(new) == row.text.encode():
             return old
-        if part != "status":
+        if part == "status":
+            if problems := [*kind.validate_status(new)]:
+                raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
+        else:
             self._check(kind, old, new)
             for admit in (*kind.admit, *guards(kind)):
                 admit(self, old, new)

@@ -47,6 +47,8 @@ HEADINGS = {
     "configmaps": "NAME DATA AGE |",
     "serviceaccounts": "NAME SECRETS AGE |",
     "namespaces": "NAME STATUS AGE |",
+    "resourcequotas": "NAME REQUEST LIMIT AGE |",
+    "limitranges": "NAME CREATED_AT |",
     "roles.rbac.authorization.k8s.io": "NAME CREATED_AT |",
     "clusterroles.rbac.authorization.k8s.io": "NAME CREATED_AT |",
     "rolebindings.rbac.authorization.k8s.io": "NAME ROLE AGE | USERS GROUPS SERVICEACCOUNTS",

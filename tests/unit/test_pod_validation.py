@@ -269,9 +269,11 @@ def test_an_ordinary_pod_is_let_in_anywhere() -> None:
 
 
 def test_a_level_that_is_not_enforced_is_refused() -> None:
-    namespace = defaulted(NAMESPACE, name="team", labels={"pod-security.kubernetes.io/enforce": "restricted"})
+    namespace = defaulted(NAMESPACE, name="team", labels={"pod-security.kubernetes.io/enforce": "strictest"})
     [problem] = NAMESPACE.validate(namespace)
-    assert problem.message == 'Unsupported value: "restricted": supported values: "baseline", "privileged"'
+    assert problem.message == (
+        'Unsupported value: "strictest": supported values: "baseline", "privileged", "restricted"'
+    )
 
 
 # Grace

@@ -75,6 +75,13 @@ def _owner_problems(owners: Iterable[types.OwnerReference], path: str) -> Iterat
             controller = f"{owner.kind}/{owner.name}"
 
 
+def condition_problems(conditions: Iterable[types.Condition], path: str) -> Iterator[Problem]:
+    """Conditions of a status: each with a word for what it is about and one of three for how it stands."""
+    for index, condition in enumerate(conditions):
+        yield from refusals.named(f"{path}[{index}].type", condition.type, names.label_key_problem)
+        yield from refusals.one_of(f"{path}[{index}].status", condition.status, ("True", "False", "Unknown"))
+
+
 def update_problems(old: types.ObjectMeta, new: types.ObjectMeta) -> Iterator[Problem]:
     """What an object is known by never changes."""
     for name in ("name", "namespace", "uid", "creation_timestamp"):

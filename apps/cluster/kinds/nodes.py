@@ -14,6 +14,8 @@ from apps.cluster.kinds.volume_checks import amount_problems
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.types import Problem
 
+ADDRESSES = ("InternalIP", "ExternalIP")
+NAMES = ("Hostname", "InternalDNS", "ExternalDNS")
 ROLE_PREFIX = "node-role.kubernetes.io/"
 ROLE_LABEL = "kubernetes.io/role"
 
@@ -44,9 +46,27 @@ def _problems(node: types.Node) -> Iterator[Problem]:
             yield refusals.invalid(
                 "spec.podCIDRs", node.spec.pod_cidrs, "must be one network, equal to `podCIDR`"
             )
+    yield from _status_problems(node)
+
+
+def _status_problems(node: types.Node) -> Iterator[Problem]:
+    """Amounts are reckoned with, and the server itself calls the address and port that a node reports."""
+    status = node.status
     for field in ("capacity", "allocatable"):
-        for name, amount in getattr(node.status, field).items():
+        for name, amount in getattr(status, field).items():
             yield from amount_problems(f"status.{field}[{name}]", amount)
+    for index, each in enumerate(status.addresses):
+        path = f"status.addresses[{index}]"
+        yield from refusals.one_of(f"{path}.type", each.type, (*ADDRESSES, *NAMES))
+        if each.type in ADDRESSES:
+            yield from pod_checks.address_problems(f"{path}.address", each.address)
+        else:
+            yield from refusals.named(f"{path}.address", each.address, names.dns_subdomain_problem)
+    endpoints = status.daemon_endpoints
+    if endpoints is not None and endpoints.kubelet_endpoint is not None:
+        path = "status.daemonEndpoints.kubeletEndpoint.Port"
+        yield from refusals.between(path, endpoints.kubelet_endpoint.port, 0, pod_checks.LARGEST_PORT)
+    yield from meta.condition_problems(status.conditions, "status.conditions")
 
 
 def _network_problems(path: str, text: str) -> Iterator[Problem]:
@@ -106,6 +126,7 @@ NODE = register(
         subresources=frozenset({"status"}),
         default=_default,
         validate=meta.checked(names.dns_subdomain_problem, _problems, namespaced=False),
+        validate_status=_status_problems,
         validate_update=meta.checked_update(_update_problems),
         admit=(allocate_pod_cidr,),
         node=lambda node: node.metadata.name,

@@ -23,6 +23,7 @@ from apps.cluster.registry import Kind, register
 from apps.cluster.types import Problem
 
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
+MOST_RESTARTS = 2**31 - 1
 FIXED = (
     "pod updates may not change fields other than `spec.containers[*].image` "
     "and `spec.tolerations` (only additions to existing tolerations)"
@@ -31,10 +32,23 @@ FIXED = (
 
 def _problems(pod: types.Pod) -> Iterator[Problem]:
     yield from pod_checks.spec_problems(pod.spec, "spec")
-    yield from refusals.one_of("status.phase", pod.status.phase, PHASES)
-    for field in ("pod_ip", "host_ip"):
-        if text := getattr(pod.status, field):
-            yield from pod_checks.address_problems(f"status.{types.wire_name(field)}", text)
+    yield from _status_problems(pod)
+
+
+def _status_problems(pod: types.Pod) -> Iterator[Problem]:
+    """Addresses lead proxies and people; phases and counts are what controllers decide by."""
+    status = pod.status
+    yield from refusals.one_of("status.phase", status.phase, PHASES)
+    named = [("podIP", status.pod_ip), ("hostIP", status.host_ip)]
+    named += [(f"podIPs[{index}].ip", each.ip) for index, each in enumerate(status.pod_ips)]
+    named += [(f"hostIPs[{index}].ip", each.ip) for index, each in enumerate(status.host_ips)]
+    for field, text in named:
+        if text or "[" in field:
+            yield from pod_checks.address_problems(f"status.{field}", text)
+    yield from meta.condition_problems(status.conditions, "status.conditions")
+    for index, container in enumerate(status.container_statuses):
+        path = f"status.containerStatuses[{index}].restartCount"
+        yield from refusals.between(path, container.restart_count, 0, MOST_RESTARTS)
 
 
 def _update_problems(old: types.Pod, new: types.Pod) -> Iterator[Problem]:
@@ -103,9 +117,10 @@ POD = register(
         short=("po",),
         categories=("all",),
         schema=types.Pod,
-        subresources=frozenset({"status", "log", "binding"}),
+        subresources=frozenset({"status", "log", "binding", "exec", "attach", "portforward"}),
         default=default_pod,
         validate=meta.checked(names.dns_subdomain_problem, _problems),
+        validate_status=_status_problems,
         validate_update=meta.checked_update(_update_problems),
         admit=(_let_in, _account, within_ranges, require_amounts),
         charges=charges,
