@@ -77,6 +77,8 @@ class Agent:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Containers, rules and routes stay as they are."""
+        for private in (self._settings.view, self._settings.pods):
+            private.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._view.load()
         self._proxy.start()
         Door(self._settings, self._herd, self._runtime, DockerStreams(self._settings.docker)).start()

@@ -22,7 +22,7 @@ from node_agent.runtime.streams import Session, StreamingRuntime, StreamWish
 log = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
-CONNECT_SECONDS = 10.0
+CONNECT_SECONDS = 3.0
 LARGEST_WINDOW = 0xFFFF
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 Query = Sequence[tuple[str, str]]
@@ -111,9 +111,7 @@ def running(record: Record, pod: str, container: str) -> Seen:
     assert record.pod is not None
     names = [each.name for each in record.pod.spec.containers]
     if not found and container not in names:
-        raise Refused(
-            404, f'there is no container "{container}" in pod "{pod}"; it has: {", ".join(names)}'
-        )
+        raise Refused(404, f'there is no container "{container}" in pod "{pod}"; it has: {", ".join(names)}')
     life = record.lives.get(container)
     if life is not None and life.ending is not None:
         why = f"it ended with exit code {life.ending.exit_code}"

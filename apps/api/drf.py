@@ -24,7 +24,7 @@ from rest_framework.views import APIView
 from apps.accounts import authentication
 from apps.api import core
 from apps.api.bodies import MOST_BYTES
-from apps.api.messages import JSON, Answer, Query, Request, Stream, refusal
+from apps.api.messages import JSON, Answer, Query, Request, Stream, Talk, refusal
 from apps.cluster.actors import ANONYMOUS, Actor
 from apps.cluster.errors import (
     ApiError,
@@ -135,6 +135,8 @@ def _whole(request: DrfRequest, *, page: bool) -> Request:
 
 def _carried(answer: Answer | Stream, number: str, *, page: bool) -> HttpResponseBase:
     response: HttpResponseBase
+    if isinstance(answer, Talk):
+        answer = refusal(BadRequest("this is served over websockets only"))
     if isinstance(answer, Stream):
         response = StreamingHttpResponse(answer.open(), content_type=answer.content_type)
     elif page and answer.content_type == JSON and answer.body:

@@ -1,7 +1,8 @@
 """What goes into the core and what comes out, whatever carried it."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import parse_qsl
 
 from apps.cluster import types
@@ -91,6 +92,18 @@ class Stream:
     open: Callable[[], AsyncIterator[bytes]]
     peek: bool = False
     """Whether its first chunk may still be a refusal (ApiError), to be answered as one."""
+
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+
+@dataclass
+class Talk(Stream):
+    """An answer that listens too, over a websocket. Over plain HTTP its only chunk is the refusal that says why not."""
+
+    talk: Callable[[Sequence[str], Receive, Send], Awaitable[Answer | None]] = field(kw_only=True)
+    """Takes the sub-protocols offered and carries a connected websocket to its end; or answers why it stays closed."""
 
 
 def status_body(status: types.Status) -> bytes:

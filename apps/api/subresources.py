@@ -1,4 +1,4 @@
-"""Parts of objects that have an address of their own: status, scale, binding, log."""
+"""Parts of objects that have an address of their own: status, scale, binding, log, and what is talked to."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -6,12 +6,13 @@ from typing import Any
 
 import msgspec
 
-from apps.api import bodies, writing
+from apps.api import bodies, containers, writing
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import Answer, Stream, status_body
 from apps.api.objects import checked_as
 from apps.api.paths import UNKNOWN
 from apps.api.reading import get
+from apps.api.streams import forwarding, processes
 from apps.cluster import store, types
 from apps.cluster.errors import BadRequest, MethodNotAllowed, NotFound, invalid
 from apps.cluster.selectors import LabelSelector
@@ -19,6 +20,12 @@ from apps.cluster.transaction import Transaction
 from apps.nodes import door
 
 SCALE = ("Scale", "autoscaling/v1")
+# A websocket is a GET, whatever it does; older clients POST.
+_TALKS: dict[str, Callable[[Call], Answer | Stream]] = {
+    "exec": processes.answer,
+    "attach": processes.answer,
+    "portforward": forwarding.answer,
+}
 
 
 def answer(call: Call) -> Answer | Stream:
@@ -35,6 +42,7 @@ def answer(call: Call) -> Answer | Stream:
         ("scale", "PATCH"): patch_scale,
         ("binding", "POST"): bind,
         ("log", "GET"): log,
+        **{(part, method): verb for part, verb in _TALKS.items() for method in ("GET", "POST")},
     }
     verb = verbs.get((part, method))
     if verb is None:
@@ -148,7 +156,7 @@ def log(call: Call) -> Stream:
     """What a container wrote, straight from its node."""
     call.require("get")
     pod: types.Pod = store.get(call.kind, call.namespace, call.name).object
-    container = _container(pod, call.query.get("container"))
+    container = containers.named(pod, call.query.get("container"))
     parameters = _log_parameters(call)
     node = pod.spec.node_name
     if not node:
@@ -158,20 +166,6 @@ def log(call: Call) -> Stream:
         lambda: door.logs(node, call.namespace, call.name, container, parameters),
         peek=True,
     )
-
-
-def _container(pod: types.Pod, asked: str) -> str:
-    names = [container.name for container in pod.spec.containers]
-    name = pod.metadata.name
-    if not asked and len(names) == 1:
-        return names[0]
-    if not asked:
-        raise BadRequest(
-            f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]"
-        )
-    if asked not in names:
-        raise BadRequest(f"container {asked} is not valid for pod {name}")
-    return asked
 
 
 def _log_parameters(call: Call) -> dict[str, str]:

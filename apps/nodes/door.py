@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 import weakref
 from asyncio import AbstractEventLoop, get_running_loop
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -37,6 +37,10 @@ class Door(NamedTuple):
     node: str
     address: str
     port: int
+
+    @property
+    def place(self) -> str:
+        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
 
 
 async def logs(
@@ -72,39 +76,57 @@ async def door_of(node: str) -> Door:
     return Door(node, address, endpoint.port if endpoint and endpoint.port else DEFAULT_PORT)
 
 
+async def ask(node: str, path: str, params: Sequence[tuple[str, str]]) -> None:
+    """Return when the node would grant what this address stands for; else raise as ``logs`` does."""
+    async with _asked(node, path, params, patient=False):
+        return
+
+
+def tls() -> ssl.SSLContext:
+    """What the server shows at doors, and whom it trusts there."""
+    return _clients.get()[1]
+
+
+def refusal(node: str, code: int, words: str) -> ApiError:
+    """What a node said, as the API says it."""
+    words = words[:LONGEST_REFUSAL].strip()
+    if code == 404:
+        return NotFound(words or f"node {node} does not know this container")
+    if code == 400:
+        return BadRequest(words or f"node {node} does not understand this request")
+    if code == 503 and words:
+        return Unavailable(words)
+    return Unavailable(f"node {node} refused ({code}): {words}")
+
+
+def unreachable(door: Door, error: Exception) -> Unavailable:
+    if isinstance(error, httpx.TimeoutException | TimeoutError):
+        return Unavailable(f"node {door.node} does not answer at {door.place}")
+    return Unavailable(f"node {door.node} cannot be reached at {door.place}: {_words(error)}")
+
+
 @asynccontextmanager
 async def _asked(
-    node: str, path: str, params: Mapping[str, str], *, patient: bool
+    node: str, path: str, params: Mapping[str, str] | Sequence[tuple[str, str]], *, patient: bool
 ) -> AsyncIterator[httpx.Response]:
     door = await door_of(node)
-    host = f"[{door.address}]" if ":" in door.address else door.address
     timeout = httpx.Timeout(30.0, connect=CONNECT_SECONDS, read=None if patient else 30.0)
     name = certificates.node_server_name(node)
     try:
         async with _client().stream(
             "GET",
-            f"https://{host}:{door.port}{path}",
-            params=dict(params),
+            f"https://{door.place}{path}",
+            params=httpx.QueryParams(dict(params) if isinstance(params, Mapping) else list(params)),
             timeout=timeout,
             headers={"host": name},
             extensions={"sni_hostname": name},
         ) as answer:
             if answer.status_code != 200:
-                raise await _refusal(node, answer)
+                words = (await answer.aread())[:LONGEST_REFUSAL].decode("utf-8", "replace")
+                raise refusal(node, answer.status_code, words)
             yield answer
-    except httpx.TimeoutException:
-        raise Unavailable(f"node {node} does not answer at {host}:{door.port}") from None
     except httpx.TransportError as error:
-        raise Unavailable(f"node {node} cannot be reached at {host}:{door.port}: {_words(error)}") from None
-
-
-async def _refusal(node: str, answer: httpx.Response) -> ApiError:
-    words = (await answer.aread())[:LONGEST_REFUSAL].decode("utf-8", "replace").strip()
-    if answer.status_code == 404:
-        return NotFound(words or f"node {node} does not know this container")
-    if answer.status_code == 400:
-        return BadRequest(words or f"node {node} does not understand this request")
-    return Unavailable(f"node {node} refused ({answer.status_code}): {words}")
+        raise unreachable(door, error) from None
 
 
 def _words(error: Exception) -> str:
@@ -118,29 +140,33 @@ def _words(error: Exception) -> str:
     return str(error) or type(error).__name__
 
 
+_Held = tuple[float, ssl.SSLContext, httpx.AsyncClient]
+
+
 class _Clients:
     """One client per event loop, made anew when the door certificate was."""
 
     def __init__(self) -> None:
-        self._known: weakref.WeakKeyDictionary[AbstractEventLoop, tuple[float, httpx.AsyncClient]]
+        self._known: weakref.WeakKeyDictionary[AbstractEventLoop, _Held]
         self._known = weakref.WeakKeyDictionary()
 
-    def get(self) -> httpx.AsyncClient:
+    def get(self) -> _Held:
         state = Path(settings.STATE)
         try:
             made = certificates.server_files(state).door_certificate.stat().st_mtime
             held = self._known.get(get_running_loop())
             if held is None or held[0] != made:
                 # trust_env off: no proxy variable may lead what is between server and node elsewhere.
-                client = httpx.AsyncClient(verify=certificates.door_context(state), trust_env=False)
-                held = self._known[get_running_loop()] = (made, client)
+                context = certificates.door_context(state)
+                client = httpx.AsyncClient(verify=context, trust_env=False)
+                held = self._known[get_running_loop()] = (made, context, client)
         except OSError as error:
             raise Unavailable(f"the server has no certificate to show at a node's door: {error}") from None
-        return held[1]
+        return held
 
 
 _clients = _Clients()
 
 
 def _client() -> httpx.AsyncClient:
-    return _clients.get()
+    return _clients.get()[2]

@@ -1,6 +1,8 @@
 """A stream of the API over a websocket: each event is one text message.
 
 It speaks no sub-protocol of its own; where a client offers one that carries plain JSON it is accepted by name.
+What talks both ways (exec, attach, port-forward) carries its websocket itself. Who asks, and from which page, was
+settled by whoever opened it.
 """
 
 import asyncio
@@ -30,6 +32,12 @@ async def serve(scope: Scope, receive: Receive, send: Send, opener: Opener) -> N
     if (await receive())["type"] != "websocket.connect":
         return
     found = await opener(scope)
+    talk: Callable[[list[str], Receive, Send], Awaitable[Any]] | None = getattr(found, "talk", None)
+    if talk is not None:
+        refused = await talk(scope.get("subprotocols") or [], receive, send)
+        if refused is not None:
+            await _refuse(refused, scope, send)
+        return
     stream: Callable[[], AsyncIterator[bytes]] | None = getattr(found, "open", None)
     if stream is None:
         await _refuse(found, scope, send)

@@ -9,17 +9,20 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from ipaddress import IPv4Network
 from threading import Thread
-from typing import Any
+from typing import Any, TypeVar
 
 from pyroute2 import IPRoute, netns
 from pyroute2.netlink.exceptions import NetlinkError
 
 from node_agent.network import NetworkError
+
+T = TypeVar("T")
 
 ETHERNET_MTU = 1500
 MAIN_TABLE = 254
@@ -133,23 +136,16 @@ def ensure_ports(bridge: str, names: set[str]) -> list[str]:
 
 def lay(cable: Cable, pid: int) -> None:
     """Connects the network namespace of ``pid``; a whole cable stays, a half one is laid anew."""
-    try:
-        space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
-    except OSError:
-        raise NetworkError(f"process {pid} of the pod is gone") from None
-    try:
-        with _kernel() as ipr:
-            bridge = _index(ipr, cable.bridge)
+    with _space_of(pid) as space, _kernel() as ipr:
+        bridge = _index(ipr, cable.bridge)
+        if not _add_pair(ipr, cable, bridge, space):
+            if _inside(space, partial(_asked, _Ready(cable))):
+                return
+            _cut(ipr, cable.name)
             if not _add_pair(ipr, cable, bridge, space):
-                if _inside(space, _Ready(cable)):
-                    return
-                _cut(ipr, cable.name)
-                if not _add_pair(ipr, cable, bridge, space):
-                    raise NetworkError("cannot connect the pod: it has an eth0 that is not ours")
-            ipr.brport("set", index=_index(ipr, cable.name), mode=HAIRPIN)
-            _inside(space, _Dress(cable))
-    finally:
-        os.close(space)
+                raise NetworkError("cannot connect the pod: it has an eth0 that is not ours")
+        ipr.brport("set", index=_index(ipr, cable.name), mode=HAIRPIN)
+        _inside(space, partial(_asked, _Dress(cable)))
 
 
 def cut(name: str) -> None:
@@ -249,16 +245,40 @@ class _Dress:
         return True
 
 
-def _inside(space: int, act: _Ready | _Dress) -> bool:
+def socket_inside(pid: int, family: int) -> socket.socket:
+    """A TCP socket in the network of ``pid``, not blocking: it stays there, whoever uses it."""
+    with _space_of(pid) as space:
+        made = _inside(space, lambda: socket.socket(family, socket.SOCK_STREAM))
+    made.setblocking(False)
+    return made
+
+
+@contextmanager
+def _space_of(pid: int) -> Iterator[int]:
+    try:
+        space = os.open(f"/proc/{pid}/ns/net", os.O_RDONLY)
+    except OSError:
+        raise NetworkError(f"process {pid} of the pod is gone") from None
+    try:
+        yield space
+    finally:
+        os.close(space)
+
+
+def _asked(act: _Ready | _Dress) -> bool:
+    with _kernel() as ipr:
+        return act(ipr)
+
+
+def _inside(space: int, act: Callable[[], T]) -> T:
     """Runs ``act`` in another network namespace, in a thread of its own that ends there."""
-    answer: list[bool] = []
+    answer: list[T] = []
     failure: list[BaseException] = []
 
     def run() -> None:
         try:
             netns.setns(space)
-            with _kernel() as ipr:
-                answer.append(act(ipr))
+            answer.append(act())
         except BaseException as error:  # noqa: BLE001 - it is raised again in the calling thread
             failure.append(error)
 

@@ -21,6 +21,7 @@ from node_agent.door import Door
 from node_agent.logs import LogRefused, wish_of
 from node_agent.runtime.base import LogWish
 from node_agent.runtime.docker import DockerRuntime
+from node_agent.runtime.docker_streams import DockerStreams
 from node_agent.settings import Settings
 from tests.agent.machine import ENGINE, Machine, app, wait_for
 
@@ -91,7 +92,7 @@ def knock(machine: Machine) -> Iterator[Knocker]:
         port = free.getsockname()[1]
     settings = Settings(server="", state=machine.state, node="node-1", address="127.0.0.1", door_port=port)
     runtime = DockerRuntime(machine.names, ENGINE)
-    door = Door(settings, machine.herd, runtime)
+    door = Door(settings, machine.herd, runtime, DockerStreams(ENGINE))
     door.start()
     url = f"https://localhost:{port}"
     wait_for(lambda: _listens(port), "door")

@@ -37,6 +37,8 @@ async def _serve(port: int, tls_port: int, certificate: Path, key: Path) -> None
         "timeout_keep_alive": 75,  # clients reuse connections; closing one under a request looks like a failure
         "server_header": False,
         "ws_max_size": 4 * 2**20,
+        # A client that waits for a slow reader (`kubectl exec ... | less`) answers no ping: TCP tells who is gone.
+        "ws_ping_timeout": None,
     }
     plain = uvicorn.Config(host="127.0.0.1", port=port, lifespan="on", **common)
     tls = uvicorn.Config(
