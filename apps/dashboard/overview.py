@@ -35,7 +35,6 @@ class Pip:
     name: str
     word: str
     tone: str
-    href: str
 
 
 @dataclass(frozen=True)
@@ -224,8 +223,7 @@ def _works(
 
 def _pip(pod: types.Pod, now: datetime) -> Pip:
     word = pod_word(pod, now)
-    href = paths.of_object(POD, pod.metadata.namespace, pod.metadata.name)
-    return Pip(pod.metadata.name, word, look.of_word(word).tone, href)
+    return Pip(pod.metadata.name, word, look.of_word(word).tone)
 
 
 def _exposed(services: Sequence[types.Service]) -> list[Exposed]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -53,6 +54,8 @@ ICONS = {
     "namespaces": "namespace",
     "events": "event",
     "serviceaccounts": "account",
+    "resourcequotas": "quota",
+    "limitranges": "quota",
 }
 
 
@@ -77,25 +80,22 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Workloads", ("pods", "replicationcontrollers")),
     ("Network", ("services", "endpoints")),
     ("Configuration", ("configmaps", "secrets")),
-    ("Cluster", ("nodes", "namespaces", "events")),
+    ("Cluster", ("nodes", "namespaces", "events", "resourcequotas", "limitranges")),
 )
 _LETTERS = {
     "pods": "p", "replicationcontrollers": "r", "services": "s", "endpoints": "e", "configmaps": "m",
     "secrets": "x", "nodes": "n", "namespaces": "a", "events": "v",
 }  # fmt: skip
-_TITLES = {
-    "replicationcontrollers": "Controllers",
-    "configmaps": "Config maps",
-    "serviceaccounts": "Service accounts",
-    "rolebindings": "Role bindings",
-    "clusterroles": "Cluster roles",
-    "clusterrolebindings": "Cluster role bindings",
-}
+_TITLES = {"replicationcontrollers": "Controllers"}
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 def title(kind: Kind) -> str:
-    """The kind's plural, as people say it."""
-    return _TITLES.get(kind.plural, kind.plural.capitalize())
+    """The kind's plural, as people say it: "Config maps"."""
+    if kind.plural in _TITLES:
+        return _TITLES[kind.plural]
+    ending = kind.plural.removeprefix(kind.singular) if kind.plural.startswith(kind.singular) else ""
+    return (_WORDS.sub(" ", kind.name) + ending).capitalize()
 
 
 def navigation() -> list[tuple[str, list[Place]]]:
