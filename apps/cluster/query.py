@@ -1,9 +1,9 @@
 """Selectors as database conditions, and the entries that objects are found by."""
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from apps.cluster.errors import BadRequest
-from apps.cluster.models import Index
+from apps.cluster.models import Index, Object
 from apps.cluster.registry import Kind
 from apps.cluster.selectors import FieldSelector, LabelSelector, Operator
 
@@ -16,6 +16,22 @@ def entries(kind: Kind, obj: object) -> set[tuple[str, str]]:
     found = {(f"l:{key}", value) for key, value in labels.items()}
     found.update((f"f:{path}", value) for path, read in kind.fields.items() if (value := read(obj)))
     return found
+
+
+def objects(
+    kind: Kind,
+    namespace: str | None = None,
+    labels: LabelSelector | None = None,
+    fields: FieldSelector | None = None,
+    where: Q | None = None,
+) -> "QuerySet[Object]":
+    """The rows that a list means, in no order yet. Raises BadRequest for selectors the kind does not know."""
+    rows = Object.objects.filter(where or Q(), kind=kind.key)
+    if namespace is not None:
+        rows = rows.filter(namespace=namespace)
+    if labels:
+        rows = rows.filter(with_labels(labels))
+    return rows.filter(with_fields(kind, fields)) if fields else rows
 
 
 def with_labels(selector: LabelSelector) -> Q:

@@ -76,13 +76,7 @@ def list(
     """
     # Read first, for a list that turns out empty: what is written meanwhile has a later number.
     number = clock()
-    rows = models.Object.objects.filter(visible or Q(), kind=kind.key)
-    if namespace is not None:
-        rows = rows.filter(namespace=namespace)
-    if labels:
-        rows = rows.filter(query.with_labels(labels))
-    if fields:
-        rows = rows.filter(query.with_fields(kind, fields))
+    rows = query.objects(kind, namespace, labels, fields, visible)
     if continue_token:
         start = _parsed(continue_token)
         rows = rows.filter(

@@ -60,13 +60,7 @@ class Transaction:
         where: Q | None = None,
     ) -> list[Any]:
         """Typed objects in the order of their names."""
-        rows = models.Object.objects.filter(where or Q(), kind=kind.key)
-        if namespace is not None:
-            rows = rows.filter(namespace=namespace)
-        if labels:
-            rows = rows.filter(query.with_labels(labels))
-        if fields:
-            rows = rows.filter(query.with_fields(kind, fields))
+        rows = query.objects(kind, namespace, labels, fields, where)
         ordered = rows.order_by("namespace", "name").values_list(*COLUMNS)
         return [Stored(kind, *values).object for values in ordered]
 
