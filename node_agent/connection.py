@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 SILENCE_SECONDS = 3.5 * agent.PING_SECONDS  # without a word the server is taken for dead
 OPEN_SECONDS = 5.0
-FIRST_RETRY, LONGEST_RETRY = 0.2, 10.0
+FIRST_RETRY, LONGEST_RETRY = 0.2, 4.0
 EVENTS_WAIT = 0.25  # events let statuses go first
 FRAME_LIMIT = 256 * 1024 * 1024
 

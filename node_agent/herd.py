@@ -156,7 +156,7 @@ class Herd:
     def _away(self, error: RuntimeTrouble) -> None:
         """Said once, not at every try."""
         if not self._said_away and not self._stopped:
-            log.warning("%s", error)
+            log.warning("%s", str(error))  # the error itself would keep its sockets alive in a log record
         self._said_away = True
 
     def _happened(self, happening: Happening) -> None:

@@ -155,7 +155,8 @@ class View:
         try:
             disk.write(path, text)
         except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.parent.mkdir(mode=0o700, exist_ok=True)
             disk.write(path, text)
 
     def _file(self, kind: str, key: Key) -> Path:

@@ -99,7 +99,7 @@ class PodWorker:
             try:
                 self._settle()
             except EngineAway as error:
-                log.warning("pod %s waits: %s", self.record.uid, error)
+                log.warning("pod %s waits: %s", self.record.uid, str(error))
                 self._wake_at(utcnow() + AFTER_TROUBLE)
             except Exception:
                 log.exception("pod %s: a step failed and is tried again", self.record.uid)

@@ -93,17 +93,18 @@ def process(tmp_path: Path, busybox: str) -> Iterator[Process]:
     server.stop()
 
 
-def answers(address: str) -> bool:
+def answers(address: str, port: int = 80) -> bool:
     with socket.socket() as probe:
         probe.settimeout(1)
-        return probe.connect_ex((address, 80)) == 0
+        return probe.connect_ex((address, port)) == 0
 
 
-def sample(name: str = "web") -> types.Pod:
+def sample(name: str = "web", host_port: int | None = None) -> types.Pod:
+    port = types.ContainerPort(container_port=80, host_port=host_port, protocol="TCP")
     return types.Pod(
         metadata=types.ObjectMeta(name=name, namespace="default", uid=str(uuid.uuid4())),
         spec=types.PodSpec(
-            containers=[app("httpd", "-f", "-p", "80", "-h", "/etc")],
+            containers=[app("httpd", "-f", "-p", "80", "-h", "/etc", ports=[port])],
             restart_policy="Always", termination_grace_period_seconds=0, node_name="node-1",
         ),
     )  # fmt: skip
@@ -163,3 +164,17 @@ def test_restarts_go_on_while_the_server_is_away(process: Process) -> None:
     finally:
         api.close()
     assert container not in process.containers()
+
+
+def test_a_port_of_the_machine_leads_to_its_pod_and_closes_with_it(process: Process) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    pod = sample(host_port=port)
+    process.server.send("pods", [("ADDED", pod)])
+    process.ready(pod)
+    wait_for(lambda: answers("127.0.0.1", port), "answer at the machine's port")
+    pod.metadata.deletion_timestamp = types.now()
+    pod.metadata.deletion_grace_period_seconds = 0
+    process.server.send("pods", [("MODIFIED", pod)])
+    wait_for(lambda: process.server.statuses(pod.metadata.uid)[-1].gone, "end of the pod")
+    wait_for(lambda: not answers("127.0.0.1", port), "closed port")
