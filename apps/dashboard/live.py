@@ -132,6 +132,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except ValueError as error:
             await self.close(TOO_MUCH, str(error)[:100])
             return
+        if not self.speaking:  # refused, and the other side had not noticed yet
+            return
         await _ended(self.following)
         self.following = {asyncio.create_task(self._follow(region)) for region in regions}
 

@@ -151,3 +151,20 @@ def test_someone_without_a_role_sees_nothing_and_is_told_so(page: Page, site: Si
     answer = other.goto(f"{site.url}/kinds/pods/default/frontend-x7k2p")
     assert answer is not None and answer.status == 404
     context.close()
+
+
+def test_a_log_streams_and_can_be_filtered(page: Page, site: Site) -> None:
+    for node in ("drover-1", "drover-2"):
+        site.tell(f"open_door {node}")
+    page.goto(f"{site.url}/kinds/pods/default/frontend-x7k2p?tab=logs")
+    lines = page.locator(".log-lines")
+    expect(lines).to_contain_text("frontend: this run, line 3 <b>&amp;</b>")  # as it is, never as markup
+    expect(lines).to_contain_text("line 8")  # and it goes on
+    page.get_by_label("Filter lines").fill("line 2")
+    expect(lines.locator("span:visible").first).to_contain_text("line 2")
+    page.get_by_label("Filter lines").fill("")
+    page.get_by_label("Previous run").check()
+    expect(lines).to_contain_text("previous run, line 3")
+    expect(lines).not_to_contain_text("this run")
+    expect(page.locator("[data-log-state]")).to_have_text("The stream has ended")
+    assert "previous=1" in page.url

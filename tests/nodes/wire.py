@@ -31,10 +31,13 @@ class Wire:
         async with asyncio.timeout(PATIENCE):
             next_one = asyncio.create_task(self._out.get())
             assert self._running is not None
-            await asyncio.wait({next_one, self._running}, return_when=asyncio.FIRST_COMPLETED)
-            if not next_one.done():
-                self._running.result()
-            return await next_one
+            try:
+                await asyncio.wait({next_one, self._running}, return_when=asyncio.FIRST_COMPLETED)
+                if not next_one.done():
+                    self._running.result()
+                return await next_one
+            finally:
+                next_one.cancel()  # who stops waiting takes no later message with them
 
     async def connect(self) -> Message:
         """The answer to asking in: accept, close, or an HTTP response."""

@@ -1,0 +1,67 @@
+"""The doors of the sample's nodes: TLS both ways as an agent has it, and logs that go on while they are read."""
+
+from __future__ import annotations
+
+import ssl
+import tempfile
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from django.conf import settings
+
+from apps.accounts import certificates
+from apps.cluster import types
+from apps.cluster.kinds import NODE
+from tests.browser import sample
+
+PAUSE = 0.1
+
+
+class Lines(BaseHTTPRequestHandler):
+    """Three lines of the past; with ``follow`` one more every moment."""
+
+    def do_GET(self) -> None:
+        told = urlsplit(self.path)
+        asked = parse_qs(told.query)
+        container = told.path.rpartition("/")[2]
+        self.send_response(200)
+        self.end_headers()
+        run = "previous run" if "previous" in asked else "this run"
+        for number in range(1, 4):
+            self.wfile.write(f"{container}: {run}, line {number} <b>&amp;</b>\n".encode())
+        number = 4
+        while "follow" in asked:
+            time.sleep(PAUSE)
+            try:
+                self.wfile.write(f"{container}: {run}, line {number}\n".encode())
+            except OSError:
+                return
+            number += 1
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+
+def open_door(node: str) -> None:
+    """Opens the door of one of the sample's nodes and registers where it is."""
+    certificates.ensure(Path(settings.STATE))
+    folder = Path(tempfile.mkdtemp(dir=settings.STATE))
+    certificates.ensure_for_node(folder, node, ("127.0.0.1",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "agent.crt", folder / "agent.key")
+    context.load_verify_locations(folder / "ca.crt")
+    context.verify_mode = ssl.CERT_REQUIRED
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Lines)
+    server.daemon_threads = True
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+
+    def register(found: types.Node) -> None:
+        found.status.addresses = [types.NodeAddress(type="InternalIP", address="127.0.0.1")]
+        endpoint = types.DaemonEndpoint(port=server.server_port)
+        found.status.daemon_endpoints = types.NodeDaemonEndpoints(kubelet_endpoint=endpoint)
+
+    sample.edit(NODE, sample.find(NODE, "", node), register)
