@@ -128,12 +128,32 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
+def documents(text: bytes) -> list[Any]:
+    """The documents of a manifest file; JSON is YAML too. Raises BadRequest."""
+    check_size(len(text))
+    if text.lstrip().startswith(b"{"):
+        return [read(JSON, text)]
+    try:
+        found = [*yaml.load_all(text, _Loader)]  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise _no_yaml(error) from None
+    return [_plain(document) for document in found]
+
+
 def _yaml(body: bytes) -> Any:
     try:
         data = yaml.load(body, _Loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        told = " ".join(str(error).split())[:300]
-        raise BadRequest(f"the body is not valid YAML: {told}") from None
+        raise _no_yaml(error) from None
+    return _plain(data)
+
+
+def _no_yaml(error: Exception) -> BadRequest:
+    told = " ".join(str(error).split())[:300]
+    return BadRequest(f"the body is not valid YAML: {told}")
+
+
+def _plain(data: Any) -> Any:
     check_depth(data)
     try:
         return orjson.loads(orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS))

@@ -17,6 +17,7 @@ from apps.api.accepts import choose, discovery_version
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import JSON, Answer, Request, Stream, refusal
 from apps.api.paths import HEALTH, UNKNOWN, Document, Resource, parse
+from apps.api.v1beta1 import serve as v1beta1
 from apps.cluster import registry, store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import (
@@ -74,6 +75,8 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
         if request.method != "POST" or target.name or target.namespace is not None:
             raise MethodNotAllowed(NOT_ALLOWED)
         return reviews.answer(actor, request, target.plural)
+    if v1beta1.serves(target):
+        return v1beta1.answer(actor, request, target, _answer)
     call = Call(actor, request, _kind(target), target)
     if target.subresource:
         return subresources.answer(call)
