@@ -11,9 +11,10 @@ from apps.cluster import types
 from apps.cluster.actors import Actor
 from apps.cluster.kinds import NODE, POD, REPLICATION_CONTROLLER, SERVICE
 from apps.cluster.kinds.pod_columns import status as pod_word
-from apps.dashboard import look, paths, reading, sentences, why
+from apps.dashboard import access, look, paths, reading, sentences, why
 
 SHOWN = 8
+COUNTED = (NODE, POD, REPLICATION_CONTROLLER, SERVICE)
 PATIENCE = timedelta(seconds=60)
 """How long something may be on its way before it counts as a problem."""
 
@@ -73,6 +74,8 @@ class Overview:
     works: list[Work]
     exposed: list[Exposed]
     events: list[types.Event]
+    hidden: frozenset[str]
+    """Kinds of which this person may see nothing at all: their counts say nothing."""
 
     @property
     def pods_total(self) -> int:
@@ -103,6 +106,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
         works=_works(controllers, pods, now),
         exposed=_exposed(services),
         events=reading.latest(who, "events", 8),
+        hidden=frozenset(kind.key for kind in COUNTED if not access.visible_at_all(who, kind)),
     )
 
 

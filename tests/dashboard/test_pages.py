@@ -83,6 +83,12 @@ def test_another_tenants_objects_are_not_there(tenant: Client) -> None:
     assert "frontend" not in tenant.get("/", headers=HTMX).content.decode()
 
 
+def test_what_is_hidden_is_not_called_empty(tenant: Client) -> None:
+    page = tenant.get("/").content.decode()
+    assert "not yours to see" in page
+    assert "none has joined" not in page
+
+
 def test_what_is_forbidden_is_shown_with_the_reason_and_refused(tenant: Client) -> None:
     page = tenant.get("/kinds/pods/shop/worker-5tq9v").content.decode()
     assert 'aria-disabled="true"' in page
