@@ -103,7 +103,7 @@ def _role_ref() -> types.RoleRef:
 
 
 def _resource_quota() -> types.ResourceQuota:
-    return types.ResourceQuota(spec=types.ResourceQuotaSpec(hard={"pods": "10", "requests.memory": "1Gi"}))
+    return types.ResourceQuota(spec=types.ResourceQuotaSpec(hard={"pods": "100", "limits.cpu": "100"}))
 
 
 def _limit_range() -> types.LimitRange:
