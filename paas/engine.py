@@ -33,6 +33,19 @@ def answers(path: str = "") -> bool:
     return ask("GET /_ping", path).startswith(b"HTTP/1.1 200")
 
 
+def listening() -> bool:
+    """Whether somebody holds the socket, even if too busy to answer."""
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(5)
+        try:
+            connection.connect(socket_path())
+        except (ConnectionRefusedError, FileNotFoundError):
+            return False
+        except OSError:
+            return True
+        return True
+
+
 def ask(request: str, path: str = "") -> bytes:
     """One small request on Docker's socket; empty when nobody answers."""
     with socket.socket(socket.AF_UNIX) as connection:
@@ -49,6 +62,9 @@ def ensure(state: StateDirectory) -> str:
     """Have an engine that answers; returns what was done, in words, or "" when it was running already."""
     if answers():
         return ""
+    if listening():
+        _await_answer(None, "an engine listens there, but is too busy or stuck")
+        return ""
     if _systemd():
         subprocess.run(["systemctl", "start", "docker.service"], check=False, capture_output=True)
         _await_answer(None, "systemctl status docker says why")
@@ -63,7 +79,7 @@ def ensure(state: StateDirectory) -> str:
 
 def revive(state: StateDirectory) -> str:
     """Start the engine again that we had started and that ended; does not wait for it."""
-    if read_mark(_record(state)) is None or started_by_us(state) is not None or answers():
+    if read_mark(_record(state)) is None or started_by_us(state) is not None or listening():
         return ""
     _start(state)
     return f"the Docker engine had ended and was started again; its words are in {_log(state)}"

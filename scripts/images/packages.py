@@ -9,6 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 # Only libraries are followed, and what a metapackage stands for: nothing here runs maintainer scripts.
+# A connection that hangs is given up and tried again, instead of holding everything up.
+PATIENCE = ("-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20", "-o", "Acquire::Retries=3")
 FOLLOWED = re.compile(
     r"lib(?!elogind|perl|debian-installer)|zlib1g$|php[\d.]+-cli$|nginx(-common|-core)?$|redis-tools$"
 )
@@ -59,7 +61,7 @@ def refresh() -> None:
     if os.geteuid() != 0:
         raise PackagesUnavailable("apt's package lists are missing or old: run `apt-get update` as root first.")
     print("images: refreshing the package lists (apt-get update)", flush=True)
-    _run(["apt-get", "-qq", "update"])
+    _run(["apt-get", "-qq", *PATIENCE, "update"])
 
 
 def download(files: dict[str, str], folder: Path) -> None:
@@ -72,7 +74,7 @@ def download(files: dict[str, str], folder: Path) -> None:
     if missing:
         print(f"images: downloading {len(missing)} Debian packages", flush=True)
         # As root apt would drop to a user that may not enter the folder, and warn that it cannot.
-        _run(["apt-get", "-qq", "-o", "APT::Sandbox::User=root", "download", *missing], cwd=folder)
+        _run(["apt-get", "-qq", *PATIENCE, "-o", "APT::Sandbox::User=root", "download", *missing], cwd=folder)
 
 
 def unpack(files: Iterable[str], folder: Path, tree: Path) -> None:
