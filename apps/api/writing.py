@@ -148,7 +148,7 @@ def delete_collection(call: Call) -> Answer:
         namespace=call.target.namespace,
         labels=call.labels,
         fields=call.fields,
-        visible=policy.visible(call.actor, call.kind),
+        sight=policy.scope(call.actor, call.kind),
         limit=call.query.number("limit") or 0,
         continue_token=call.query.get("continue"),
     )

@@ -77,7 +77,18 @@ class AlreadyExists(ApiError):
 
 
 class Gone(ApiError):
+    """What was asked for lies before what the log still tells. ``continue_token`` goes on with what is there now."""
+
     code, reason = 410, "Expired"
+
+    def __init__(self, message: str, *, continue_token: str = "") -> None:
+        super().__init__(message)
+        self.continue_token = continue_token
+
+    def status(self) -> types.Status:
+        status = super().status()
+        status.metadata.continue_ = self.continue_token
+        return status
 
 
 class RequestEntityTooLarge(ApiError):
@@ -96,6 +107,18 @@ class Invalid(ApiError):
 
 class TooManyRequests(ApiError):
     code, reason = 429, "TooManyRequests"
+
+
+class TooNew(ApiError):
+    """A number was asked for that is still to come."""
+
+    code, reason = 504, "Timeout"
+
+    def status(self) -> types.Status:
+        status = super().status()
+        cause = types.StatusCause(reason="ResourceVersionTooLarge", message="Too large resource version")
+        status.details = types.StatusDetails(causes=[cause], retry_after_seconds=self.retry_after)
+        return status
 
 
 class Unavailable(ApiError):

@@ -1,12 +1,13 @@
 """The change log: every write in the order of its number, read by watches, controllers and audit."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
 
 import msgspec
-from django.db.models import Min
+from django.db.models import F, Min, Value
 
 from apps.cluster import models, types
 from apps.cluster.registry import Kind, by_key
@@ -19,11 +20,12 @@ KEEP_AT_MOST = 200_000
 
 @dataclass(frozen=True)
 class Before:
-    """What selectors saw before a change."""
+    """What selectors saw before a change, and the number of the change that made it so."""
 
     labels: dict[str, str]
     fields: dict[str, str]
     node: str
+    number: int = 0
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,22 @@ def after(number: int, limit: int = 1000) -> list[Change]:
     """The changes that follow ``number``, in order, without a gap."""
     rows = models.Change.objects.filter(number__gt=number).order_by("number").values_list(*_FIELDS)
     return [Change(*row) for row in rows[:limit]]
+
+
+def of_kind(kind_key: str, number: int, limit: int) -> list[Change]:
+    """The changes of one kind that follow ``number``, in order, without their texts."""
+    rows = models.Change.objects.filter(number__gt=number, kind=kind_key).order_by("number")
+    bare = [Value("") if field == "text" else F(field) for field in _FIELDS]
+    return [Change(*row) for row in rows.values_list(*bare)[:limit]]
+
+
+def texts(numbers: Iterable[int]) -> dict[int, str]:
+    """By number the stored (sealed) texts of changes; those that were trimmed are missing."""
+    wanted, found = sorted(numbers), dict[int, str]()
+    for first in range(0, len(wanted), 500):
+        some = models.Change.objects.filter(number__in=wanted[first : first + 500])
+        found.update(some.values_list("number", "text"))
+    return found
 
 
 def floor() -> int:

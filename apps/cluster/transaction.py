@@ -322,7 +322,9 @@ class Transaction:
 
 def _before(kind: Kind, row: Stored) -> str:
     old = row.object
-    seen = {"labels": old.metadata.labels, "fields": kind.selectable(old), "node": row.node}
+    seen = {
+        "labels": old.metadata.labels, "fields": kind.selectable(old), "node": row.node, "number": row.number,
+    }  # fmt: skip
     return msgspec.json.encode(seen).decode()
 
 

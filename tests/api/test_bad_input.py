@@ -133,8 +133,13 @@ PATHS: list[tuple[str, int, str]] = [
     (f"{PODS}?continue=eyJhIjogMX0%3D", 400, "continue"),
     (f"{PODS}?continue=%ff", 400, "query"),
     (f"{PODS}?resourceVersion=abc", 400, "resourceVersion"),
-    (f"{PODS}?resourceVersion=99999", 410, "too new"),
-    (f"{PODS}?resourceVersion=1&resourceVersionMatch=Never", 400, "resourceVersionMatch"),
+    (f"{PODS}?resourceVersion=99999", 504, "Too large resource version"),
+    (f"{PODS}?resourceVersion=99999&limit=5", 504, "Too large resource version"),
+    (f"{PODS}/x?resourceVersion=abc", 400, "resourceVersion"),
+    (f"{PODS}?resourceVersionMatch=Exact", 422, "unless resourceVersion is provided"),
+    (f"{PODS}?resourceVersion=0&resourceVersionMatch=Exact", 422, "forbidden for resourceVersion"),
+    (f"{PODS}?watch=1&resourceVersion=1&resourceVersionMatch=Exact", 422, "forbidden for watch"),
+    (f"{PODS}?resourceVersion=1&resourceVersionMatch=Never", 422, "resourceVersionMatch"),
     (f"{PODS}?watch=1&resourceVersion=-1", 400, "resourceVersion"),
 ]
 
