@@ -43,7 +43,6 @@ def test_a_pods_own_page_follows_it(page: Page, site: Site) -> None:
 
 
 def test_one_socket_serves_the_whole_tab(page: Page, site: Site) -> None:
-    live(page)  # the socket of the page before is open and not counted
     opened: list[WebSocket] = []
     page.on("websocket", lambda socket: opened.append(socket))  # noqa: PLW0108  Playwright marks handlers
     page.goto(f"{site.url}/kinds/nodes")
