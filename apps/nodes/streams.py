@@ -66,8 +66,12 @@ async def opened(node: str, path: str, query: Query) -> AsyncIterator[Stream]:
         raise door.unreachable(where, error) from None
     except InvalidHandshake as error:
         raise Unavailable(f"node {node} does not speak as this server does: {error}") from None
-    async with socket:
+    try:
         yield Stream(socket)
+    finally:
+        # A farewell could wait for ever behind what a container does not take; the end of the connection says it all.
+        socket.transport.abort()
+        await socket.wait_closed()
 
 
 async def ask(node: str, path: str, query: Query) -> None:
