@@ -1,18 +1,15 @@
 """Reads a request's body: JSON, YAML or Kubernetes' protobuf into plain data, within limits."""
 
 import json
-from collections.abc import Hashable
 from typing import Any
 
 import orjson
-import yaml
 
 from apps.api import protobuf
+from apps.cluster import documents
 from apps.cluster.errors import BadRequest, RequestEntityTooLarge, UnsupportedMediaType
 
 MOST_BYTES = 3 * 1024 * 1024
-MOST_DEPTH = 100
-MOST_VALUES = 500_000  # YAML aliases can say much more than they write
 
 JSON = "application/json"
 YAML_TYPES = frozenset({"application/yaml", "application/x-yaml", "text/yaml", "text/x-yaml"})
@@ -58,23 +55,10 @@ def check_size(size: int) -> None:
 
 def check_depth(data: Any) -> None:
     """Refuse what is nested so deep that walking it could end in a full stack."""
-    level, depth, values = [data], 0, 0
-    while level:
-        depth += 1
-        values += len(level)
-        if depth > MOST_DEPTH:
-            raise BadRequest(f"the body is nested deeper than {MOST_DEPTH} levels")
-        if values > MOST_VALUES:
-            raise BadRequest(f"the body holds more than {MOST_VALUES} values")
-        below: list[Any] = []
-        for value in level:
-            if isinstance(value, dict):
-                below.extend(value.values())
-            elif isinstance(value, list):
-                below.extend(value)
-            if len(below) > MOST_VALUES:
-                raise BadRequest(f"the body holds more than {MOST_VALUES} values")
-        level = below
+    try:
+        documents.check_size(data)
+    except documents.Unreadable as error:
+        raise BadRequest(f"the body {error}") from None
 
 
 def duplicates(content_type: str, body: bytes) -> list[str]:
@@ -104,61 +88,24 @@ def _json(body: bytes) -> Any:
         raise BadRequest(f"the body is not valid JSON: {error}") from None
 
 
-class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
-    """Plain data only: times stay text, and a key may stand once."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if not isinstance(key, Hashable) or key in seen:
-                raise yaml.YAMLError(
-                    f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice or is no text"
-                )
-            seen.add(key)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
-        return mapping
-
-
-_Loader.yaml_implicit_resolvers = {
-    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
-    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
-
-
-def documents(text: bytes) -> list[Any]:
+def manifest(text: bytes) -> list[Any]:
     """The documents of a manifest file; JSON is YAML too. Raises BadRequest."""
     check_size(len(text))
-    if text.lstrip().startswith(b"{"):
-        return [read(JSON, text)]
-    try:
-        found = [*yaml.load_all(text, _Loader)]  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _no_yaml(error) from None
-    return [_plain(document) for document in found]
+    return [read(JSON, text)] if text.lstrip().startswith(b"{") else _documents(text)
 
 
 def _yaml(body: bytes) -> Any:
+    found = _documents(body)
+    if len(found) > 1:
+        raise BadRequest("the body holds several YAML documents: send them one by one")
+    return found[0] if found else None
+
+
+def _documents(text: bytes) -> list[Any]:
     try:
-        data = yaml.load(body, _Loader)  # noqa: S506 - a safe loader
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise _no_yaml(error) from None
-    return _plain(data)
-
-
-def _no_yaml(error: Exception) -> BadRequest:
-    told = " ".join(str(error).split())[:300]
-    return BadRequest(f"the body is not valid YAML: {told}")
-
-
-def _plain(data: Any) -> Any:
-    check_depth(data)
-    try:
-        return orjson.loads(orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS))
-    except (TypeError, ValueError) as error:
-        raise BadRequest(f"the body cannot be said in JSON: {error}") from None
+        return documents.read(text)
+    except documents.Unreadable as error:
+        raise BadRequest(f"the body {error}") from None
 
 
 def _protobuf(body: bytes) -> Any:

@@ -27,7 +27,7 @@ class Made:
 
 def objects(text: bytes) -> Iterator[Any]:
     """Every object of a file, JSON or YAML documents, lists taken apart. Raises BadRequest."""
-    for document in bodies.documents(text):
+    for document in bodies.manifest(text):
         items = document.get("items") if isinstance(document, dict) else None
         if isinstance(items, list) and str(document.get("kind", "")).endswith("List"):
             yield from items

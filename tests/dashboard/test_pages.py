@@ -139,7 +139,7 @@ def test_an_object_that_was_replaced_is_not_deleted_by_an_old_dialog(admin: Clie
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("a: [", "line 1"),
+        ("a: [", "line"),
         ("", "nothing to create"),
         ("just text", "apiVersion and kind"),
         ("kind: Pod", "apiVersion"),

@@ -6,9 +6,9 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
 from django.http import HttpRequest, HttpResponse
 
+from apps.cluster import documents as yaml_text
 from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, invalid
@@ -72,13 +72,9 @@ def documents(text: str, namespace: str) -> list[Wanted]:
     if len(text) > LONGEST:
         raise BadRequest(f"This text is too long: at most {LONGEST // 1024} KiB.")
     try:
-        found = [each for each in yaml.safe_load_all(text) if each is not None]
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
-        raise BadRequest(f"This is no YAML: {where}{error.problem or error.context}") from None
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise BadRequest(f"This is no YAML: {str(error)[:200]}") from None
+        found = [each for each in yaml_text.read(text.encode("utf-8", "replace")) if each is not None]
+    except yaml_text.Unreadable as error:
+        raise BadRequest(f"This text {error}") from None
     items = [item for document in found for item in _items(document)]
     if not items:
         raise BadRequest("There is nothing to create: paste the YAML of one or more objects.")

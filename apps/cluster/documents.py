@@ -1,0 +1,101 @@
+"""Reads YAML that strangers wrote: plain data as JSON could hold it, within limits, each key once. No Django here.
+
+What is nested without end would overflow the parser's own stack, and the process with it; so the nesting is counted
+first, on the parser's events, which take no stack.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import Any
+
+import orjson
+import yaml
+
+MOST_DEPTH = 100
+MOST_VALUES = 500_000  # aliases can say much more than they write
+
+
+class Unreadable(ValueError):
+    """Why it cannot be read, in words that fit behind "the body"."""
+
+
+def read(text: bytes) -> list[Any]:
+    """The documents of a YAML text, JSON included. Raises Unreadable."""
+    try:
+        _check_nesting(text)
+        found = [*yaml.load_all(text, _Loader)]  # noqa: S506 - a safe loader
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        if isinstance(error, Unreadable):
+            raise
+        raise Unreadable(f"is not valid YAML: {_told(error)}") from None
+    return [_plain(document) for document in found]
+
+
+def check_size(data: Any) -> None:
+    """Refuse what is nested so deep, or holds so much, that walking it would hurt. Raises Unreadable."""
+    level, depth, values = [data], 0, 0
+    while level:
+        depth += 1
+        values += len(level)
+        if depth > MOST_DEPTH:
+            raise Unreadable(f"is nested deeper than {MOST_DEPTH} levels")
+        below: list[Any] = []
+        for value in level:
+            if isinstance(value, dict):
+                below.extend(value.values())
+            elif isinstance(value, list):
+                below.extend(value)
+            if values + len(below) > MOST_VALUES:
+                raise Unreadable(f"holds more than {MOST_VALUES} values")
+        level = below
+
+
+def _told(error: Exception) -> str:
+    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    if isinstance(error, yaml.MarkedYAMLError) and mark is not None:
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
+    return " ".join(str(error).split())[:300]
+
+
+class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  # type: ignore[misc]
+    """Plain data only: times stay text, and a key may stand once."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[Hashable] = set()
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":
+                continue
+            key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable) or key in seen:
+                raise yaml.YAMLError(
+                    f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice or is no text"
+                )
+            seen.add(key)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)
+        return mapping
+
+
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+
+
+def _check_nesting(text: bytes) -> None:
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MOST_DEPTH:
+                raise Unreadable(f"is nested deeper than {MOST_DEPTH} levels")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+
+
+def _plain(data: Any) -> Any:
+    check_size(data)
+    try:
+        return orjson.loads(orjson.dumps(data, option=orjson.OPT_NON_STR_KEYS))
+    except (TypeError, ValueError) as error:
+        raise Unreadable(f"cannot be said in JSON: {error}") from None
