@@ -269,6 +269,9 @@ def crashing(pod: types.Pod) -> None:
     def change(pod: types.Pod) -> None:
         status = pod.status.container_statuses[0]
         status.ready, status.restart_count = False, 4
+        for condition in pod.status.conditions:
+            if condition.type.endswith("Ready"):
+                condition.status, condition.message = "False", "containers with unready status: [worker]"
         status.state = types.ContainerState(
             waiting=types.ContainerStateWaiting(
                 "CrashLoopBackOff", "back-off 40s restarting failed container worker"
