@@ -8,11 +8,12 @@ from tests.platform import EXAMPLES, Platform
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
 
+CONTAINER = {"name": "a", "image": "busybox"}
 POD = {
     "apiVersion": "v1",
     "kind": "Pod",
     "metadata": {"name": "probe"},
-    "spec": {"containers": [{"name": "a", "image": "busybox"}]},
+    "spec": {"containers": [CONTAINER]},
 }
 
 
@@ -29,7 +30,7 @@ def pod(**spec: object) -> str:
         (pod(bogus=1), ("spec.bogus",)),
         (pod(containers=[{"image": "busybox"}]), ("spec.containers[0].name", "Required value")),
         (json.dumps({**POD, "metadata": {"name": "Not_A_Name"}}), ("metadata.name", "Not_A_Name")),
-        (pod(containers=[{"name": "a", "image": "b", "ports": [{"containerPort": 70000}]}]), ("containerPort", "65535")),
+        (pod(containers=[{**CONTAINER, "ports": [{"containerPort": 70000}]}]), ("containerPort", "65535")),
         (json.dumps({**POD, "kind": "Pood"}), ('no matches for kind "Pood"',)),
         (pod(volumes=[{"name": "v", "hostPath": {"path": "/var/run/docker.sock"}}]), ("hostPath", "forbidden")),
     ],
