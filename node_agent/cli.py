@@ -9,6 +9,7 @@ from pathlib import Path
 
 from node_agent.agent import Agent
 from node_agent.down import down
+from node_agent.hollow.fleet import Fleet
 from node_agent.settings import CLUSTER_CIDR, SERVICE_CIDR, Settings
 
 DOCKER = "unix:///var/run/docker.sock"
@@ -38,10 +39,22 @@ def main(argv: list[str] | None = None) -> int:
         service_cidr=options.service_cidr,
         cluster_cidr=options.cluster_cidr,
     )
+    if settings.runtime == "hollow":
+        return _run_hollow(settings, options.count)
     if not settings.token.exists():
         print(f"there is no token in {state}: has this node joined the cluster?", file=sys.stderr)
         return 1
     Agent(settings).run()
+    return 0
+
+
+def _run_hollow(settings: Settings, count: int) -> int:
+    fleet = Fleet(settings, count)
+    missing = fleet.missing()
+    if missing:
+        print(f"there is no {missing[0]}: `manage.py credentials` makes them for {count} nodes", file=sys.stderr)
+        return 1
+    fleet.run()
     return 0
 
 
@@ -59,7 +72,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--address", required=True, help="this machine's address, as others reach it")
     run.add_argument("--mirror", default="", help="a registry that may hold copies of the hub's images")
     run.add_argument("--door-port", type=int, default=10250)
-    run.add_argument("--runtime", choices=["docker"], default="docker")
+    run.add_argument("--runtime", choices=["docker", "hollow"], default="docker")
+    run.add_argument("--count", type=int, default=1, help="how many nodes to pretend (--runtime hollow)")
     run.add_argument("--service-cidr", default=SERVICE_CIDR)
     run.add_argument("--cluster-cidr", default=CLUSTER_CIDR)
     return parser

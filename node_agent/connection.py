@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import random
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import msgspec
@@ -20,7 +22,7 @@ from node_agent.view import Touched, View
 
 log = logging.getLogger(__name__)
 
-SILENCE_SECONDS = 3.5 * agent.PING_SECONDS  # without a word the server is taken for dead
+SILENCE_PINGS = 3.5  # without a word for so many pings the server is taken for dead
 OPEN_SECONDS = 5.0
 FIRST_RETRY, LONGEST_RETRY = 0.2, 4.0
 EVENTS_WAIT = 0.25  # events let statuses go first
@@ -44,14 +46,25 @@ class Identity:
 
 
 class Connection:
-    """Runs on one event loop. ``synced`` is called whenever the view has moved on."""
+    """Runs on one event loop. ``synced`` is called whenever the view has moved on.
+
+    Where many connections share a process, ``turn`` lets few of them open at once.
+    """
 
     def __init__(
-        self, identity: Identity, view: View, outbox: Outbox, synced: Callable[[Touched], None]
+        self,
+        identity: Identity,
+        view: View,
+        outbox: Outbox,
+        synced: Callable[[Touched], None],
+        *,
+        turn: asyncio.Semaphore | None = None,
     ) -> None:
         self._identity, self._view, self._outbox, self._synced = identity, view, outbox, synced
         self._filled = asyncio.Event()
         self._heard = 0.0
+        self._every = agent.PING_SECONDS
+        self._turn = turn or contextlib.nullcontext()
 
     async def run(self) -> None:
         """Connect, serve, connect again, until cancelled."""
@@ -64,7 +77,9 @@ class Connection:
         retry = FIRST_RETRY
         while True:
             try:
-                async with self._open() as socket:
+                async with self._turn:
+                    opened = await self._open()
+                async with opened as socket:
                     log.info("connected to %s", self._identity.url)
                     await self._serve(socket)
                     retry = FIRST_RETRY
@@ -80,7 +95,7 @@ class Connection:
     def _open(self) -> connect:
         trusted = None
         if self._identity.url.startswith("wss:"):
-            trusted = ssl.create_default_context(cafile=str(self._identity.ca))
+            trusted = _trust(self._identity.ca, self._identity.ca.stat().st_mtime_ns)
         token = self._identity.token.read_text().strip()
         return connect(
             self._identity.url,
@@ -103,7 +118,8 @@ class Connection:
         await socket.send(agent.frame(hello))
         self._heard = asyncio.get_running_loop().time()
         tasks = [
-            asyncio.create_task(work) for work in (self._read(socket), self._write(socket), self._ping(socket))
+            asyncio.create_task(work)
+            for work in (self._read(socket), self._write(socket), self._ping(socket))
         ]
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -134,7 +150,7 @@ class Connection:
                 log.error("the server refuses a report: %s", frame.message)
                 self._outbox.refused(frame.seq)
             case agent.Pong():
-                pass
+                self._every = frame.every or agent.PING_SECONDS
 
     async def _write(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
@@ -159,6 +175,13 @@ class Connection:
         while True:
             seq += 1
             await socket.send(agent.frame(agent.Ping(seq=seq)))
-            await asyncio.sleep(agent.PING_SECONDS)
-            if loop.time() - self._heard > SILENCE_SECONDS:
-                raise ConnectionError(f"the server has been silent for {SILENCE_SECONDS:.0f} seconds")
+            await asyncio.sleep(self._every)
+            silence = SILENCE_PINGS * self._every
+            if loop.time() - self._heard > silence:
+                raise ConnectionError(f"the server has been silent for {silence:.0f} seconds")
+
+
+@lru_cache(maxsize=4)
+def _trust(ca: Path, written_at: int) -> ssl.SSLContext:  # noqa: ARG001  (a replaced file is read anew)
+    """Whom to believe; one for all connections of the process."""
+    return ssl.create_default_context(cafile=str(ca))

@@ -42,9 +42,9 @@ class Touched:
 
 
 class View:
-    """Safe to read from any thread; written by the connection's."""
+    """Safe to read from any thread; written by the connection's. Without a directory nothing is kept on disk."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path | None) -> None:
         self._directory = directory
         self._lock = threading.Lock()
         self._held: dict[str, dict[Key, Any]] = {kind: {} for kind in KINDS}
@@ -58,6 +58,8 @@ class View:
 
     def load(self) -> None:
         """Take up what was kept on disk. A file that cannot be read is passed over: the server has it too."""
+        if self._directory is None:
+            return
         for kind, cls in KINDS.items():
             for file in sorted((self._directory / kind).glob("*.json")):
                 try:
@@ -99,8 +101,9 @@ class View:
         with self._lock:
             touched, self._touched = self._touched, Touched()
             self._number = number
-        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        disk.write(self._directory / "number", str(number).encode())
+        if self._directory is not None:
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            disk.write(self._directory / "number", str(number).encode())
         return touched
 
     def pods(self) -> dict[str, types.Pod]:
@@ -143,7 +146,8 @@ class View:
         with self._lock:
             before = self._held[kind].pop(key, None)
             self._touch(kind, before)
-        self._file(kind, key).unlink(missing_ok=True)
+        if self._directory is not None:
+            _file(self._directory, kind, key).unlink(missing_ok=True)
 
     def _touch(self, kind: str, found: types.Resource | None) -> None:
         self._touched.kinds.add(kind)
@@ -151,7 +155,9 @@ class View:
             self._touched.pods.add(found.metadata.uid)
 
     def _write(self, kind: str, found: types.Resource, text: bytes) -> None:
-        path = self._file(kind, _key(found))
+        if self._directory is None:
+            return
+        path = _file(self._directory, kind, _key(found))
         try:
             disk.write(path, text)
         except FileNotFoundError:
@@ -159,9 +165,10 @@ class View:
             path.parent.mkdir(mode=0o700, exist_ok=True)
             disk.write(path, text)
 
-    def _file(self, kind: str, key: Key) -> Path:
-        namespace, name = (quote(part, safe="") for part in key)
-        return self._directory / kind / f"{namespace}+{name}.json"
+
+def _file(directory: Path, kind: str, key: Key) -> Path:
+    namespace, name = (quote(part, safe="") for part in key)
+    return directory / kind / f"{namespace}+{name}.json"
 
 
 def _key(found: types.Resource) -> Key:

@@ -79,8 +79,10 @@ class NodePlan:
     folder: Path
 
 
-def nodes(state: StateDirectory) -> list[NodePlan]:
-    """The nodes this ``up`` runs; one, the machine itself."""
+def nodes(state: StateDirectory, count: int = 1) -> list[NodePlan]:
+    """The nodes this ``up`` runs: the machine itself, or none for a control plane alone."""
+    if not count:
+        return []
     name = socket.gethostname().split(".")[0].lower()
     return [NodePlan(name, accounts.address_of_this_machine(), state.agents / name)]
 
@@ -180,7 +182,7 @@ def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
     Runs in a process of its own as the serving account: the supervisor never opens the database.
     """
     call_command("migrate", interactive=False, verbosity=0)
-    made = accounts.ensure_platform(state.path, settings.PORT, plan[0].address)
+    made = accounts.ensure_platform(state.path, settings.PORT, plan[0].address if plan else "")
     for node in plan:
         accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
     served = made.served

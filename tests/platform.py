@@ -79,12 +79,12 @@ class Platform:
         }
         return {**kept, **settings, "HOME": str(self.state), "DJANGO_SETTINGS_MODULE": "paas.settings"}
 
-    def start(self, *, within: float = 60, **environment: str) -> float:
-        """Seconds until the platform said that it is ready."""
+    def start(self, *, within: float = 60, nodes: int = 1, **environment: str) -> float:
+        """Seconds until the platform said that it is ready; with ``nodes=0`` it is a control plane alone."""
         began = time.monotonic()
         with self.output.open("wb") as output:
             self._up = subprocess.Popen(
-                [sys.executable, "manage.py", "up"],
+                [sys.executable, "manage.py", "up", "--nodes", str(nodes)],
                 cwd=BASE, env={**self.environment, **environment}, stdout=output, stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip

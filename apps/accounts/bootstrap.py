@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 from django.conf import settings
+from django.db import transaction
 
 from apps.accounts import addresses, certificates, roles, setup, tokens
 from apps.accounts.rules import MASTERS
@@ -72,11 +73,24 @@ def ensure_node(folder: Path, name: str, node_addresses: Iterable[str] = ()) -> 
         raise errors.Invalid(f'Node "{name}" is invalid: metadata.name: {problem}')
     files.folder(folder)
     certificates.ensure_for_node(folder, name, node_addresses)
-    actor = node_actor(name)
-    held = _kept(_token_file(folder / "token"), actor.name)
-    token = held or tokens.issue(actor.name, actor.groups, TOKEN_LIFE, tokens.NODE)
-    files.put(folder / "token", token.encode() + b"\n", 0o600)
+    files.put(folder / "token", _node_token(folder, name).encode() + b"\n", 0o600)
     return folder
+
+
+def ensure_tokens(folder: Path, nodes: Iterable[str], state: Path | None = None) -> None:
+    """Only what many pretended nodes need to talk to the server: ``ca.crt``, and a ``token`` in a folder each."""
+    files.folder(folder)
+    authority = certificates.server_files(state or Path(settings.STATE)).ca
+    files.put(folder / "ca.crt", authority.read_bytes(), 0o644)
+    wanted = list(nodes)
+    for name in wanted:
+        problem = names.dns_subdomain_problem(name)
+        if problem:
+            raise errors.Invalid(f'Node "{name}" is invalid: metadata.name: {problem}')
+    with transaction.atomic():
+        texts = {name: _node_token(folder / name, name) for name in wanted}
+    for name, token in texts.items():
+        files.put(files.folder(folder / name) / "token", token.encode() + b"\n", 0o600)
 
 
 def address_of_this_machine() -> str:
@@ -90,6 +104,13 @@ def address_of_this_machine() -> str:
     if found and not found.startswith("127."):
         return found
     return next((address for address in addresses.of_this_machine() if "." in address), "127.0.0.1")
+
+
+def _node_token(folder: Path, node: str) -> str:
+    """The token that is kept there while it is good, else a new one."""
+    actor = node_actor(node)
+    held = _kept(_token_file(folder / "token"), actor.name)
+    return held or tokens.issue(actor.name, actor.groups, TOKEN_LIFE, tokens.NODE)
 
 
 def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:

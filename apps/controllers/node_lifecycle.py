@@ -33,6 +33,7 @@ from apps.controllers.patience import Patience
 from apps.controllers.pods import is_finished
 from apps.controllers.reading import Reader
 from apps.controllers.taints import NOT_READY, OURS, UNREACHABLE, leaves_at, wanted_taints
+from apps.nodes import pace
 from apps.nodes.models import Heartbeat
 
 SILENT = "NodeStatusUnknown"
@@ -251,6 +252,7 @@ class NodeLifecycle(Controller[View]):
     def overdue(self, read: Reader, now: datetime) -> Iterable[str]:
         """Listens: notes who is silent, and names the nodes where something may have to be done."""
         nodes = {node.metadata.name: node for node in read.cached(NODE, self._known)}
+        self._keep_pace(len(nodes))
         heard = dict(Heartbeat.objects.values_list("node", "at"))
         late = {name for name in nodes if name not in heard or now - heard[name] > self.rules.grace}
         unready = {name for name, node in nodes.items() if ready_status(node) != "True"}
@@ -258,6 +260,13 @@ class NodeLifecycle(Controller[View]):
         unknown = {name for name in unready if ready_status(nodes[name]) == "Unknown"}
         flipped = (unknown - late) | (late - unknown if self.patience.lasted(now) else set())
         return flipped | (read.nodes_of(POD) - nodes.keys()) | self._in_turn(nodes)
+
+    def _keep_pace(self, nodes: int) -> None:
+        """Many nodes give their signs of life more slowly."""
+        grace = timedelta(seconds=pace.grace_seconds(nodes, settings.NODE_GRACE))
+        if grace != self.rules.grace:
+            self.rules = Rules(grace=grace, stay=self.rules.stay, stay_unready=self.rules.stay_unready)
+            self.patience.grace = grace
 
     def _in_turn(self, nodes: Mapping[str, types.Node]) -> set[str]:
         """Some of the nodes in trouble, others the next time: each look costs, and there may be a thousand."""

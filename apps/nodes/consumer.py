@@ -90,7 +90,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._end(GARBLED, "the first frame must be hello")
         elif isinstance(message, agent.Ping):
             heartbeats.book().beat(self.node, self.connection)
-            await self._say(agent.Pong(seq=message.seq))
+            every = heartbeats.book().every
+            await self._say(agent.Pong(seq=message.seq, every=every if every > agent.PING_SECONDS else 0))
         else:
             await self._reports.put(message)
 
@@ -159,12 +160,13 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         loop = asyncio.get_running_loop()
         checked_at = loop.time()
         while True:
-            await asyncio.sleep(1)
+            slower = heartbeats.book().every / agent.PING_SECONDS
+            await asyncio.sleep(slower)
             now = loop.time()
-            if now - self._heard_at > SILENCE:
+            if now - self._heard_at > SILENCE * slower:
                 await self._end(SILENT, "nothing was heard for too long")
                 return
-            if now - checked_at > TOKEN_CHECKED_EVERY:
+            if now - checked_at > TOKEN_CHECKED_EVERY * slower:
                 checked_at = now
                 try:
                     await authentication.of_scope(self.scope)

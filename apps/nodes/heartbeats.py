@@ -12,6 +12,7 @@ from django.db.utils import Error as DatabaseError
 
 from apps.cluster.work import in_db
 from apps.cluster.writing import exclusive, persistently
+from apps.nodes import pace
 from apps.nodes.models import Heartbeat
 
 EVERY = 1.0
@@ -51,6 +52,11 @@ class Book:
         self._heard: set[str] = set()
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def every(self) -> float:
+        """Seconds that each agent may take between two signs of life."""
+        return pace.ping_seconds(len(self._connections))
 
     async def enter(self, node: str, connection: str, ended: Callable[[], None]) -> None:
         """Make this connection the one that speaks for the node."""

@@ -12,7 +12,6 @@ import pytest
 
 from apps.cluster import types
 from apps.cluster.types import agent as protocol
-from node_agent import connection
 from node_agent.connection import Connection, Identity
 from node_agent.outbox import Outbox
 from node_agent.view import Touched, View
@@ -217,7 +216,6 @@ def test_reports_arrive_at_once_and_again_after_a_lost_connection(server: FakeSe
 def test_a_silent_server_is_taken_for_dead(
     server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "SILENCE_SECONDS", 0.2)
     monkeypatch.setattr(protocol, "PING_SECONDS", 0.05)
     server.silent_connections = 1
     client = Client(server, tmp_path)

@@ -113,7 +113,10 @@ class Refused(Message, tag="refused"):
 
 
 class Pong(Message, tag="pong"):
+    """``every``: seconds the agent may take until its next ping, more where many share the server; 0 as usual."""
+
     seq: int
+    every: float = 0
 
 
 FromAgent = Hello | Ping | StatusBatch | NodeReport | EventBatch

@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from apps.accounts import bootstrap as accounts
 from paas import engine, platform, registry
 from paas.logs import prefix, show
 from paas.privileges import Identity, serving_identity
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--nodes", type=int, default=1, help="how many nodes this machine runs")
+        parser.add_argument("--nodes", type=int, default=1, help="how many nodes this machine runs; 0: none")
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
@@ -41,10 +42,12 @@ class Command(BaseCommand):
                 identity, reason = serving_identity(state.path)
                 say(reason)
                 state.prepare(identity.uid, identity.gid)
-                say(engine.ensure(state))
-                say(registry.ensure(state.path))
+                plan = platform.nodes(state, options["nodes"])
+                if plan:
+                    say(engine.ensure(state))
+                    say(registry.ensure(state.path))
                 platform.preload()
-                asyncio.run(Up(state, identity, started).run())
+                asyncio.run(Up(state, identity, started, plan).run())
         except Refused as refusal:
             sys.exit(str(refusal))
         except KeyboardInterrupt:
@@ -53,7 +56,7 @@ class Command(BaseCommand):
 
 def refuse_early(nodes: int) -> None:
     """What can be told before anything is touched."""
-    if nodes != 1:
+    if nodes not in (0, 1):
         raise Refused("This release runs one node per machine: leave NODES out until the multi-node release.")
 
 
@@ -76,8 +79,11 @@ def say(text: str) -> None:
 class Up:
     """One run, from the first check to the last process."""
 
-    def __init__(self, state: StateDirectory, identity: Identity, started: float) -> None:
+    def __init__(
+        self, state: StateDirectory, identity: Identity, started: float, plan: list[platform.NodePlan]
+    ) -> None:
         self.state = state
+        self.plan = plan
         self.identity = identity
         self.started = started
         self.supervisor = Supervisor(state.log, state.pids, say)
@@ -105,7 +111,7 @@ class Up:
         queue = platform.redis(self.state, self.identity)
         if queue is not None:
             self.supervisor.keep(queue)
-        plan = platform.nodes(self.state)
+        plan = self.plan
         told = await self.bootstrap(plan)
         if queue is not None and not await self.supervisor.ready(queue):
             raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
@@ -121,7 +127,7 @@ class Up:
             self.welcome(told, plan, mirror)
         elif not self.supervisor.stopping.is_set():
             say(f"the dashboard does not answer yet; its words are in {self.state.log / 'web.log'}")
-        while not self.supervisor.stopping.is_set():
+        while plan and not self.supervisor.stopping.is_set():
             revived = engine.revive(self.state)
             say(revived)
             await asyncio.sleep(ENGINE_PAUSE_SECONDS if revived else ENGINE_LOOK_SECONDS)
@@ -141,7 +147,7 @@ class Up:
             f"Drover is ready ({time.monotonic() - self.started:.1f} s).",
             "",
             f"  Dashboard    {here}/ on this machine",
-            f"               https://{plan[0].address}:{settings.TLS_PORT}/ from anywhere",
+            f"               https://{accounts.address_of_this_machine()}:{settings.TLS_PORT}/ from anywhere",
         ]
         if told["link"]:
             lines.append(f"  Begin here   {told['link']} makes the first admin; it works once")
