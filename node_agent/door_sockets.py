@@ -13,7 +13,7 @@ from node_agent.streams import Talk
 
 log = logging.getLogger(__name__)
 
-ASK_SECONDS = 15.0
+ASK_SECONDS = 5.0
 NORMAL = 1000
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
