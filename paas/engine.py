@@ -86,7 +86,7 @@ def revive(state: StateDirectory) -> str:
 
 
 def _start(state: StateDirectory) -> subprocess.Popen[bytes]:
-    before = _rules()
+    found = _rules()
     with _log(state).open("ab") as output:
         engine = subprocess.Popen(
             ["dockerd"],
@@ -98,8 +98,9 @@ def _start(state: StateDirectory) -> subprocess.Popen[bytes]:
         )
     mark = ProcessMark.of(engine.pid)
     record = _kept(state) or {
-        "clean": not any(_of_engine(rule) for rule in before),
-        "policy": next((rule for rule in before if rule.startswith("-P FORWARD")), ""),
+        "rules": [rule for rule in found if _of_engine(rule)],
+        "policy": next((rule for rule in found if rule.startswith("-P FORWARD")), ""),
+        "bridge": Path(f"/sys/class/net/{BRIDGE}").exists(),
     }
     _record(state).write_text(json.dumps({**record, "pid": mark.pid, "started": mark.started}))
     return engine
@@ -139,8 +140,7 @@ def stop(state: StateDirectory) -> str:
         os.kill(mark.pid, 9)
         wait_gone(mark, 5)
     kept = _kept(state)
-    if kept.get("clean"):
-        _remove_traces(str(kept.get("policy", "")))
+    _remove_traces(kept)
     _record(state).unlink(missing_ok=True)
     return "the Docker engine that `up` had started was stopped"
 
@@ -153,9 +153,9 @@ def halt_service() -> str:
     return "Docker's service was stopped again"
 
 
-def _remove_traces(policy: str) -> None:
-    """Take away the bridge and the rules that dockerd leaves behind where there were none before."""
-    rules = [rule for rule in _rules() if _of_engine(rule)]
+def _remove_traces(before: dict[str, Any]) -> None:
+    """Take away the bridge and the rules that dockerd leaves behind and that were not there ``before``."""
+    rules = [rule for rule in _rules() if _of_engine(rule) and rule not in before.get("rules", ())]
     for table in ("filter", "nat"):
         own = [rule.partition(" ")[2] for rule in rules if rule.startswith(f"{table} ")]
         for rule in own:
@@ -164,9 +164,10 @@ def _remove_traces(policy: str) -> None:
         for rule in own:
             if rule.startswith("-N"):
                 _iptables(table, "-X", rule.split()[1])
-    if policy:
-        _iptables("filter", *shlex.split(policy))
-    subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
+    if before.get("policy"):
+        _iptables("filter", *shlex.split(before["policy"]))
+    if not before.get("bridge"):
+        subprocess.run(["ip", "link", "delete", BRIDGE], check=False, capture_output=True)
 
 
 def _rules() -> list[str]:
