@@ -5,7 +5,7 @@ from __future__ import annotations
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, security
 from apps.cluster.kinds.transaction import CONTROLLERS, Transaction
-from apps.cluster.registry import Column, Kind, register
+from apps.cluster.registry import VERBS, Column, Kind, register
 
 FINALIZER = "kubernetes"
 LASTING = frozenset({"default", "kube-system"})
@@ -39,6 +39,7 @@ NAMESPACE = register(
         short=("ns",),
         schema=types.Namespace,
         namespaced=False,
+        verbs=tuple(verb for verb in VERBS if verb != "deletecollection"),
         subresources=frozenset({"status", "finalize"}),
         default=_default,
         validate=meta.checked(names.dns_label_problem, security.level_problems, namespaced=False),
