@@ -6,15 +6,18 @@ from typing import Any
 
 from apps.accounts import policy
 from apps.api import accepts, bodies
+from apps.api.apply.owners import UPDATE, Owner, after_update
 from apps.api.messages import Query, Request
 from apps.api.objects import Validation
 from apps.api.paths import Resource
-from apps.cluster import query, selectors
+from apps.cluster import query, selectors, types
 from apps.cluster.actors import Actor
-from apps.cluster.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound
+from apps.cluster.errors import BadRequest, Forbidden, MethodNotAllowed, NotFound, invalid
 from apps.cluster.registry import Kind
 from apps.cluster.selectors import FieldSelector, LabelSelector
+from apps.cluster.transaction import Record
 
+LONGEST_MANAGER = 128
 NOT_ALLOWED = "the server does not allow this method on the requested resource"
 
 
@@ -92,6 +95,23 @@ class Call:
             raise BadRequest(
                 f'fieldValidation: Unsupported value: "{value[:40]}": supported values: Ignore, Strict, Warn'
             ) from None
+
+    @cached_property
+    def manager(self) -> str:
+        """Who the written fields will belong to: as the client calls itself."""
+        name = self.query.get("fieldManager")
+        if len(name) > LONGEST_MANAGER or not name.isprintable():
+            why = f"Invalid value: must be printable and at most {LONGEST_MANAGER} characters"
+            raise invalid("PatchOptions", "", [types.Problem("fieldManager", why)], group="meta.k8s.io")
+        if name:
+            return name
+        agent = self.request.headers.get("user-agent", "").partition("/")[0].strip()[:LONGEST_MANAGER]
+        return agent if agent and agent.isprintable() else "unknown"
+
+    def record(self, subresource: str = "") -> Record:
+        """What a write of this call makes of the owners of an object's fields."""
+        owner, now = Owner(self.manager, UPDATE, self.kind.api_version, subresource), types.now()
+        return lambda old, new: after_update(self.kind, old, new, owner, now)
 
     @cached_property
     def labels(self) -> LabelSelector:

@@ -72,6 +72,8 @@ def patch_scale(call: Call) -> Answer:
 
 
 def _scaled(call: Call, change_scale: Callable[[types.Scale], types.Scale]) -> Answer:
+    record = call.record("scale")
+
     def change(tx: Transaction) -> bytes:
         obj = tx.get(call.kind, call.namespace, call.name)
         wanted = change_scale(_scale_of(obj))
@@ -79,7 +81,7 @@ def _scaled(call: Call, change_scale: Callable[[types.Scale], types.Scale]) -> A
         obj.metadata.resource_version = wanted.metadata.resource_version
         if wanted.metadata.uid:
             obj.metadata.uid = wanted.metadata.uid
-        return types.encode(_scale_of(tx.update(call.kind, obj, "spec")))
+        return types.encode(_scale_of(tx.update(call.kind, obj, "spec", record=record)))
 
     return Answer(200, store.write(call.actor, change, dry_run=call.dry_run))
 

@@ -7,8 +7,9 @@ import msgspec
 import orjson
 
 from apps.accounts import policy
-from apps.api import bodies
+from apps.api import applying, bodies
 from apps.api.calls import NOT_ALLOWED, Call, warned
+from apps.api.identity import metadata_of, settle_identity, settle_namespace
 from apps.api.messages import Answer, status_body
 from apps.api.objects import Validation, checked, checked_as, refuse_duplicates
 from apps.api.patches import (
@@ -25,6 +26,7 @@ from apps.cluster.errors import (
     Invalid,
     MethodNotAllowed,
     UnsupportedMediaType,
+    invalid,
 )
 from apps.cluster.rows import Stored
 from apps.cluster.transaction import Transaction
@@ -34,7 +36,6 @@ DELETED_AT_ONCE = 100
 JSON_PATCH = "application/json-patch+json"
 MERGE_PATCH = "application/merge-patch+json"
 STRATEGIC_PATCH = "application/strategic-merge-patch+json"
-APPLY_PATCHES = frozenset({"application/apply-patch+yaml", "application/apply-patch+cbor"})
 
 
 def create(call: Call) -> Answer:
@@ -42,13 +43,15 @@ def create(call: Call) -> Answer:
         raise MethodNotAllowed(NOT_ALLOWED)
     call.require("create")
     data, warnings = _received(call)
-    meta = _metadata(data)
+    meta = metadata_of(data)
     if meta.get("resourceVersion"):
         raise BadRequest("resourceVersion should not be set on objects to be created")
-    _settle_namespace(call, meta)
+    settle_namespace(call, meta)
+    record = call.record()
 
     def change(tx: Transaction) -> bytes:
-        return types.encode(tx.create(call.kind, msgspec.convert(data, call.kind.schema)))
+        obj = msgspec.convert(data, call.kind.schema)
+        return types.encode(tx.create(call.kind, obj, record=record))
 
     body = store.write(call.actor, change, dry_run=call.dry_run)
     return Answer(201, body, headers=warned(warnings))
@@ -57,11 +60,12 @@ def create(call: Call) -> Answer:
 def update(call: Call, part: str = "spec") -> Answer:
     call.require("update")
     data, warnings = _received(call)
-    _settle_identity(call, _metadata(data))
+    settle_identity(call, metadata_of(data))
+    record = call.record(call.target.subresource)
 
     def change(tx: Transaction) -> bytes:
         obj = msgspec.convert(data, call.kind.schema)
-        return types.encode(tx.update(call.kind, obj, part) or obj)
+        return types.encode(tx.update(call.kind, obj, part, record=record) or obj)
 
     body = store.write(call.actor, change, dry_run=call.dry_run)
     return Answer(200, body, headers=warned(warnings))
@@ -69,8 +73,14 @@ def update(call: Call, part: str = "spec") -> Answer:
 
 def patch(call: Call, part: str = "spec") -> Answer:
     call.require("patch")
+    if bodies.media_type(call.request.content_type) in applying.MEDIA_TYPES:
+        return applying.apply(call, part)
     media_type = patch_type(call)
     wanted = bodies.read_json(call.request.body)
+    if "force" in call.query:
+        why = "Forbidden: may not be specified for non-apply patch"
+        raise invalid("PatchOptions", "", [types.Problem("force", why)], group="meta.k8s.io")
+    record = call.record(call.target.subresource)
 
     def change(tx: Transaction) -> tuple[bytes, tuple[str, ...]]:
         row = tx.row(call.kind, call.namespace, call.name)
@@ -78,9 +88,9 @@ def patch(call: Call, part: str = "spec") -> Answer:
             raise call.missing()
         data = patched(media_type, orjson.loads(row.text), wanted, call.kind.schema)
         data, warnings = checked(call.kind, data, call.validation)
-        _settle_identity(call, _metadata(data))
+        settle_identity(call, metadata_of(data))
         obj = msgspec.convert(data, call.kind.schema)
-        return types.encode(tx.update(call.kind, obj, part) or obj), warnings
+        return types.encode(tx.update(call.kind, obj, part, record=record) or obj), warnings
 
     body, warnings = store.write(call.actor, change, dry_run=call.dry_run)
     return Answer(200, body, headers=warned(warnings))
@@ -89,14 +99,10 @@ def patch(call: Call, part: str = "spec") -> Answer:
 def patch_type(call: Call) -> str:
     """The media type of a patch, when it is one that is served."""
     media_type = bodies.media_type(call.request.content_type)
-    if media_type in APPLY_PATCHES:
-        raise UnsupportedMediaType(
-            "server-side apply is not supported by this server: use kubectl apply without --server-side"
-        )
     if media_type not in {JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH}:
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format ({media_type}) - accepted media types include: "
-            f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_PATCH}"
+            f"{JSON_PATCH}, {MERGE_PATCH}, {STRATEGIC_PATCH}, {', '.join(applying.MEDIA_TYPES)}"
         )
     return media_type
 
@@ -175,34 +181,6 @@ def _received(call: Call) -> tuple[dict[str, Any], tuple[str, ...]]:
     request = call.request
     twice = refuse_duplicates(call.kind, request.content_type, request.body, call.validation)
     return data, (*twice, *warnings)
-
-
-def _metadata(data: dict[str, Any]) -> dict[str, Any]:
-    meta: dict[str, Any] = data.setdefault("metadata", {})
-    return meta
-
-
-def _settle_namespace(call: Call, meta: dict[str, Any]) -> None:
-    said = meta.get("namespace", "")
-    if said and said != call.namespace:
-        raise BadRequest(
-            f"the namespace of the provided object does not match the namespace sent on the request "
-            f"({said} is not {call.namespace or 'empty, as for what has no namespace'})"
-        )
-    if call.namespace:
-        meta["namespace"] = call.namespace
-
-
-def _settle_identity(call: Call, meta: dict[str, Any]) -> None:
-    """A body may leave its name and namespace to the path, but must not name another object."""
-    said = meta.get("name", "")
-    if said and said != call.name:
-        raise BadRequest(f"the name of the object ({said}) does not match the name on the URL ({call.name})")
-    meta["name"] = call.name
-    _settle_namespace(call, meta)
-    version = meta.get("resourceVersion", "")
-    if version and not (version.isascii() and version.isdigit()):
-        raise BadRequest(f'metadata.resourceVersion: Invalid value: "{version[:40]}": must be a number')
 
 
 def _delete_options(call: Call) -> types.DeleteOptions:

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,6 +16,9 @@ from apps.cluster.events import merged
 from apps.cluster.registry import Kind, by_key, guards
 from apps.cluster.rows import COLUMNS, Stored, sealed
 from apps.cluster.selectors import FieldSelector, LabelSelector
+
+Record = Callable[[Any | None, Any], list[types.ManagedFields]]
+"""From an object before and after a write, who owns which of its fields; called again when admission changed it."""
 
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
 _DEAD_END = "the object has been modified; please apply your changes to the latest version and try again"
@@ -72,8 +75,8 @@ class Transaction:
 
     # Writing
 
-    def create(self, kind: Kind, obj: Any) -> Any:
-        """Default, validate, admit and store; returns the object as stored.
+    def create(self, kind: Kind, obj: Any, *, record: Record | None = None) -> Any:
+        """Default, validate, admit and store; returns the object as stored. ``record`` says who owns its fields.
 
         Raises Invalid, AlreadyExists, Forbidden, and NotFound for a namespace that is not there.
         """
@@ -100,12 +103,16 @@ class Transaction:
             )
         for admit in (*kind.admit, *guards(kind)):
             admit(self, None, obj)
+        if record is not None:
+            meta.managed_fields = record(None, obj)
         self._charge(kind, None, obj)
         self._put(kind, None, obj, "ADDED")
         return obj
 
-    def update(self, kind: Kind, obj: Any, part: str = "all") -> Any:
+    def update(self, kind: Kind, obj: Any, part: str = "all", *, record: Record | None = None) -> Any:
         """Store a new state: ``part`` "status" takes only the status, anything else all but the status.
+
+        ``record`` says who owns its fields then; without it that stays as it is.
 
         Raises Conflict when ``obj`` carries an older resourceVersion or another uid. An equal state is no write.
         """
@@ -123,18 +130,14 @@ class Transaction:
         new = self._status_of(old, obj) if part == "status" else self._all_but_status_of(kind, old, obj)
         new.api_version, new.kind = kind.api_version, kind.name
         kind.default(new)
+        if record is not None:
+            new.metadata.managed_fields = record(old, new)
         if types.encode(new) == row.text.encode():
             return old
-        if part == "status":
-            if problems := [*kind.validate_status(new)]:
-                raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
-        else:
-            self._check(kind, old, new)
-            for admit in (*kind.admit, *guards(kind)):
-                admit(self, old, new)
-            # Admission gives back what a client left out, such as an address: then nothing has changed after all.
-            if types.encode(new) == row.text.encode():
-                return old
+        self._admit(kind, old, new, part, record)
+        # Admission gives back what a client left out, such as an address: then nothing has changed after all.
+        if types.encode(new) == row.text.encode():
+            return old
         if hasattr(new, "spec") and types.encode(new.spec) != types.encode(old.spec):
             new.metadata.generation = old.metadata.generation + 1
         return self._put_or_finish(kind, row, new)
@@ -218,6 +221,20 @@ class Transaction:
         if problems:
             raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
 
+    def _admit(  # noqa: PLR0917
+        self, kind: Kind, old: Any, new: Any, part: str, record: Record | None
+    ) -> None:
+        """The kind's rules for a change; raises what refuses it."""
+        if part == "status":
+            if problems := [*kind.validate_status(new)]:
+                raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
+            return
+        self._check(kind, old, new)
+        for admit in (*kind.admit, *guards(kind)):
+            admit(self, old, new)
+        if record is not None:
+            new.metadata.managed_fields = record(old, new)
+
     def _require_namespace(self, kind: Kind, obj: Any) -> None:
         name = obj.metadata.namespace
         deleting = statements.namespace_deleting(name)
@@ -264,6 +281,7 @@ class Transaction:
     def _status_of(self, old: Any, given: Any) -> Any:
         new = types.decode(type(old), types.encode(old))
         new.status = given.status
+        new.metadata.managed_fields = _managed(given, old)
         return new
 
     def _all_but_status_of(self, kind: Kind, old: Any, given: Any) -> Any:
@@ -276,7 +294,7 @@ class Transaction:
             "deletion_timestamp", "deletion_grace_period_seconds",
         ):  # fmt: skip
             setattr(meta, field, getattr(kept, field))
-        meta.managed_fields, meta.self_link = [], ""
+        meta.managed_fields, meta.self_link = _managed(given, old), ""
         return new
 
     def _put_or_finish(self, kind: Kind, row: Stored, obj: Any) -> Any | None:
@@ -326,6 +344,13 @@ def _before(kind: Kind, row: Stored) -> str:
         "labels": old.metadata.labels, "fields": kind.selectable(old), "node": row.node, "number": row.number,
     }  # fmt: skip
     return msgspec.json.encode(seen).decode()
+
+
+def _managed(given: Any, old: Any) -> list[types.ManagedFields]:
+    """The entries a client sends, when it sends some; one that is empty takes all away."""
+    sent: list[types.ManagedFields] = given.metadata.managed_fields
+    kept: list[types.ManagedFields] = old.metadata.managed_fields
+    return [] if sent == [types.ManagedFields()] else sent or kept
 
 
 def _add_propagation_finalizer(meta: types.ObjectMeta, options: types.DeleteOptions) -> None:

@@ -29,8 +29,12 @@ class Line:
 
 
 def of(kind: Kind, obj: Any) -> dict[str, Any]:
-    """The object as data; sealed fields keep their keys and lose their values, also in kubectl's own copy of it."""
+    """The object as data, without who owns which field.
+
+    Sealed fields keep their keys and lose their values, also in kubectl's own copy of it.
+    """
     data: dict[str, Any] = types.to_data(obj)
+    data["metadata"].pop("managedFields", None)
     if not kind.sealed:
         return data
     return _masked(kind, data)

@@ -179,7 +179,7 @@ PATCHES: list[tuple[dict[str, str], Any, int, str]] = [
     (JSON_PATCH, [{"op": "replace", "path": "/spec/nope", "value": 1}], 422, "does not apply"),
     (JSON_PATCH, [{"op": "test", "path": "/kind", "value": "x"}], 422, "does not apply"),
     (JSON_PATCH, [{"op": "replace", "path": "", "value": 1}], 400, "must be an object"),
-    ({"content-type": "application/apply-patch+yaml"}, b"a: 1", 415, "server-side apply"),
+    ({"content-type": "application/apply-patch+yaml"}, b"a: 1", 422, "is required for apply patch"),
     ({"content-type": "application/json"}, {}, 415, "unknown format"),
     ({}, {}, 415, "unknown format"),
 ]

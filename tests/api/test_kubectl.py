@@ -121,11 +121,32 @@ def test_apply_patch_label_edit_and_delete(kubectl: Run) -> None:
     pod = json.loads(kubectl("get", "pod", "web", "-o", "json").stdout)
     assert [container["image"] for container in pod["spec"]["containers"]] == ["nginx:3", "busybox"]
     assert pod["metadata"]["labels"] == {"app": "web"}
-    assert "Server-side apply" in kubectl("apply", "--server-side", "-f", "-", input=POD, code=1).stderr
     watching = kubectl("wait", "--for=jsonpath={.status.phase}=Pending", "pod/web", "--timeout=20s")
     assert "condition met" in watching.stdout
     kubectl("delete", "pod", "web", "--timeout=30s")
     assert 'pods "web" not found' in kubectl("get", "pod", "web", code=1).stderr
+
+
+def test_server_side_apply_tells_of_conflicts_and_can_be_forced(kubectl: Run) -> None:
+    pod = POD.replace("name: web,", "name: owned,")
+    assert kubectl("apply", "-f", "-", input=pod).stdout == "pod/owned created\n"
+    served = kubectl("apply", "--server-side", "-f", "-", input=pod)
+    assert served.stdout == "pod/owned serverside-applied\n"
+    number = ("get", "pod", "owned", "-o", "jsonpath={.metadata.resourceVersion}")
+    before = kubectl(*number).stdout
+    kubectl("apply", "--server-side", "-f", "-", input=pod)
+    assert kubectl(*number).stdout == before
+    kubectl("set", "image", "pod/owned", "a=nginx:3")
+    told = kubectl("apply", "--server-side", "-f", "-", input=pod, code=1).stderr
+    assert 'Apply failed with 1 conflict: conflict with "kubectl-set" using v1' in told
+    assert '.spec.containers[name="a"].image' in told
+    kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=pod)
+    assert "managedFields" not in kubectl("get", "pod", "owned", "-o", "yaml").stdout
+    shown = kubectl("get", "pod", "owned", "-o", "yaml", "--show-managed-fields").stdout
+    assert "manager: kubectl\n    operation: Apply" in shown
+    changed = pod.replace("nginx:1", "nginx:2")
+    assert "nginx:2" in kubectl("diff", "--server-side", "-f", "-", input=changed, code=1).stdout
+    kubectl("delete", "pod", "owned", "--timeout=30s")
 
 
 def test_typed_commands_send_protobuf_and_are_understood(kubectl: Run) -> None:

@@ -51,6 +51,11 @@ def write_something(tx: Transaction, dice: random.Random) -> None:
         tx.update(CONFIG_MAP, config_map(namespace, name, tier))
 
 
+def write_some(tx: Transaction, dice: random.Random, count: int) -> None:
+    for _ in range(count):
+        write_something(tx, dice)
+
+
 def texts(page: pages.Page) -> list[str]:
     return [row.text for row in page.rows]
 
@@ -61,13 +66,13 @@ def test_pages_under_random_writes_equal_one_snapshot(actor: Actor, seed: int) -
     store.write(
         actor, lambda tx: tx.create(NAMESPACE, types.Namespace(metadata=types.ObjectMeta(name="other")))
     )
-    store.write(actor, lambda tx: [write_something(tx, dice) for _ in range(30)])
+    store.write(actor, lambda tx: write_some(tx, dice, 30))
     wanted: dict[str, Any] = SELECTORS[seed % len(SELECTORS)]
     whole = store.list(CONFIG_MAP, **wanted)
     page = store.list(CONFIG_MAP, limit=3, **wanted)
     found = texts(page)
     while page.continue_token:
-        store.write(actor, lambda tx: [write_something(tx, dice) for _ in range(dice.randrange(6))])
+        store.write(actor, lambda tx: write_some(tx, dice, dice.randrange(6)))
         page = store.list(CONFIG_MAP, limit=3, continue_token=page.continue_token, **wanted)
         assert page.number == whole.number
         found += texts(page)

@@ -55,6 +55,23 @@ MERGES: Mapping[tuple[str, str], Merge] = {
 }
 
 
+# What has one owner as a whole under server-side apply: structs, and maps by (struct, field on the wire).
+ATOMIC_STRUCTS = frozenset(
+    {
+        "ConfigMapKeySelector", "LabelSelector", "LocalObjectReference", "NodeSelector", "ObjectFieldSelector",
+        "ObjectReference", "OwnerReference", "ResourceFieldSelector", "RoleRef", "SecretKeySelector",
+        "TypedLocalObjectReference",
+    }
+)  # fmt: skip
+ATOMIC_MAPS = frozenset(
+    {
+        ("PodSpec", "nodeSelector"),
+        ("ReplicationControllerSpec", "selector"),
+        ("ServiceSpec", "selector"),
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """What a field of a struct holds: the struct inside it (in its list, in its map), and how its list merges."""
@@ -62,6 +79,8 @@ class Part:
     inner: type[Any] | None
     merge: Merge | None
     is_map: bool
+    atomic: bool = False
+    """Whether server-side apply sets it as a whole."""
 
 
 _parts: dict[type[Any], Mapping[str, Part]] = {}
@@ -80,13 +99,14 @@ def parts_of(cls: type[Any]) -> Mapping[str, Part]:
 def _part(cls: type[Any], field: inspect.Field) -> Part:
     for choice in field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,):
         if isinstance(choice, inspect.StructType):
-            return Part(choice.cls, None, is_map=False)
+            return Part(choice.cls, None, is_map=False, atomic=choice.cls.__name__ in ATOMIC_STRUCTS)
         if isinstance(choice, inspect.ListType):
             return Part(
                 _struct(choice.item_type), MERGES.get((cls.__name__, field.encode_name)), is_map=False
             )
         if isinstance(choice, inspect.DictType):
-            return Part(_struct(choice.value_type), None, is_map=True)
+            atomic = (cls.__name__, field.encode_name) in ATOMIC_MAPS
+            return Part(_struct(choice.value_type), None, is_map=True, atomic=atomic)
     return Part(None, None, is_map=False)
 
 

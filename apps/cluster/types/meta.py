@@ -18,7 +18,7 @@ class OwnerReference(Wire):
 
 
 class ManagedFields(Wire):
-    """Accepted from clients and dropped: field managers arrive with server-side apply."""
+    """The fields one client (or one part of the system) has set."""
 
     manager: str = ""
     operation: str = ""
