@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
@@ -109,7 +110,7 @@ def running(record: Record, pod: str, container: str) -> Seen:
     if found and found[0].state is State.RUNNING:
         return found[0]
     assert record.pod is not None
-    names = [each.name for each in record.pod.spec.containers]
+    names = [each.name for each in record.pod.spec.all_containers()]
     if not found and container not in names:
         raise Refused(404, f'there is no container "{container}" in pod "{pod}"; it has: {", ".join(names)}')
     life = record.lives.get(container)
@@ -217,5 +218,6 @@ async def _dial(pid: int, pod: str, port: int) -> tuple[asyncio.StreamReader, as
             dialled.close()
             if isinstance(trouble, NetworkError) or family == socket.AF_INET:
                 trouble = error
-    words = getattr(trouble, "strerror", None) or str(trouble) or "it does not answer"
+    number = getattr(trouble, "errno", None)
+    words = os.strerror(number) if number else str(trouble) or "it does not answer"
     raise Refused(503, f'port {port} of pod "{pod}" cannot be reached: {words}') from trouble

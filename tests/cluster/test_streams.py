@@ -102,6 +102,10 @@ class Terminal:
         os.close(self._fd)
         return code
 
+    def kill(self) -> None:
+        self._kubectl.kill()
+        self.ends_with()
+
 
 def processes(words: str) -> list[int]:
     """Pids on this machine whose command line is just so."""
@@ -162,17 +166,16 @@ def test_attach_talks_to_the_containers_own_process(talker: Platform) -> None:
     terminal.read_until("# ")
     terminal.type("stty size; echo $((6 * 7))\n")
     terminal.read_until("30 100\r\n42\r\n")
-    os.killpg(terminal._kubectl.pid, signal.SIGKILL)
-    attached = subprocess.Popen(
+    terminal.kill()
+    with subprocess.Popen(
         ["kubectl", "attach", "-i", "cat"], env=talker.environment, stdin=subprocess.PIPE,
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    assert attached.stdin is not None and attached.stdout is not None
-    attached.stdin.write(b"echoed\n")
-    attached.stdin.flush()
-    assert attached.stdout.readline() == b"echoed\n"
-    attached.kill()
-    attached.wait()
+    ) as attached:  # fmt: skip
+        assert attached.stdin is not None and attached.stdout is not None
+        attached.stdin.write(b"echoed\n")
+        attached.stdin.flush()
+        assert attached.stdout.readline() == b"echoed\n"
+        attached.kill()
     pods = [talker.objects("pod", name)[0] for name in ("term", "cat")]
     assert [each["status"]["containerStatuses"][0]["restartCount"] for each in pods] == [0, 0]
 
@@ -244,21 +247,13 @@ def test_the_annotation_names_the_container_meant(talker: Platform) -> None:
     assert (done.returncode, done.stdout) == (0, b"pair\n")
 
 
-def test_a_process_ends_when_its_client_goes_away(talker: Platform) -> None:
-    for number, flags in enumerate(((), ("-i",), ("-it",))):
-        words = f"sleep {31000 + number}"
-        if "-it" in flags:
-            terminal = Terminal(talker, "exec", *flags, "box", "--", *words.split())
-            kubectl = terminal._kubectl
-        else:
-            kubectl = subprocess.Popen(
-                ["kubectl", "exec", *flags, "box", "--", *words.split()], env=talker.environment,
-                stdin=subprocess.PIPE,
-            )  # fmt: skip
-        eventually(partial(processes, words), what=f"{words} runs")
-        kubectl.kill()
-        kubectl.wait()
-        eventually(partial(_none, words), within=15, what=f"{words} has ended")
+@pytest.mark.parametrize("flags", ["", "-i", "-it"])
+def test_a_process_ends_when_its_client_goes_away(talker: Platform, flags: str) -> None:
+    words = f"sleep {31000 + len(flags)}"
+    terminal = Terminal(talker, "exec", *flags.split(), "box", "--", *words.split())
+    eventually(partial(processes, words), what=f"{words} runs")
+    terminal.kill()
+    eventually(partial(_none, words), within=15, what=f"{words} has ended")
 
 
 @dataclass
