@@ -49,6 +49,7 @@ class DockerRuntime:
         self._names = names
         self._base_url = base_url
         self._lock = threading.Lock()
+        self._closed = False
         self._streams: deque[Any] = deque(maxlen=4)  # of happenings, to be closed from outside
         self._client: Any = None  # its published types lack half of what it has
 
@@ -192,6 +193,8 @@ class DockerRuntime:
                 self._api.events(since=since.timestamp() if since else None, filters=wanted, decode=True)
             )
             self._streams.append(stream)
+            if self._closed:  # while it was being opened
+                stream.close()
             for event in stream:
                 attributes = event["Actor"]["Attributes"]
                 yield Happening(
@@ -204,6 +207,7 @@ class DockerRuntime:
         raise EngineAway("the engine ended its stream of events")
 
     def close(self) -> None:
+        self._closed = True
         for stream in self._streams:
             stream.close()
         self._api.close()
