@@ -92,6 +92,7 @@ class Door:
             interface="asgi3",
             access_log=False,
             log_config=None,
+            log_level="warning",  # addresses of exec hold commands, which may hold secrets
             server_header=False,
             ssl_certfile=str(settings.certificate),
             ssl_keyfile=str(settings.key),

@@ -67,11 +67,11 @@ class Streams:
         self, kind: str, namespace: str, pod: str, container: str, query: Query, *, only_ask: bool
     ) -> Talk | None:
         seen = running(self._record(namespace, pod), pod, container)
+        if only_ask:
+            return None
         wish = wish_of(query)
         if kind == "exec" and not wish.command:
             raise Refused(400, "command: Required value: exec needs a command")
-        if only_ask:
-            return None
         open_ = self._engine.exec if kind == "exec" else self._engine.attach
         return ProcessTalk(await open_(seen.id, wish))
 

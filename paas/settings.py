@@ -133,7 +133,7 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # A line for every reminder that a worker takes would bury the rest.
-    "loggers": {"celery": {"level": "WARNING"}},
+    # A line for every reminder that a worker takes, or for every question to a node, would bury the rest.
+    "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
     "root": {"handlers": ["stderr"], "level": os.environ.get("DROVER_LOG_LEVEL") or "INFO"},
 }

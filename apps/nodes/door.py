@@ -8,7 +8,7 @@ from __future__ import annotations
 import ssl
 import weakref
 from asyncio import AbstractEventLoop, get_running_loop
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -76,9 +76,9 @@ async def door_of(node: str) -> Door:
     return Door(node, address, endpoint.port if endpoint and endpoint.port else DEFAULT_PORT)
 
 
-async def ask(node: str, path: str, params: Sequence[tuple[str, str]]) -> None:
+async def ask(node: str, path: str) -> None:
     """Return when the node would grant what this address stands for; else raise as ``logs`` does."""
-    async with _asked(node, path, params, patient=False):
+    async with _asked(node, path, {}, patient=False):
         return
 
 
@@ -107,7 +107,7 @@ def unreachable(door: Door, error: Exception) -> Unavailable:
 
 @asynccontextmanager
 async def _asked(
-    node: str, path: str, params: Mapping[str, str] | Sequence[tuple[str, str]], *, patient: bool
+    node: str, path: str, params: Mapping[str, str], *, patient: bool
 ) -> AsyncIterator[httpx.Response]:
     door = await door_of(node)
     timeout = httpx.Timeout(30.0, connect=CONNECT_SECONDS, read=None if patient else 30.0)
@@ -116,7 +116,7 @@ async def _asked(
         async with _client().stream(
             "GET",
             f"https://{door.place}{path}",
-            params=httpx.QueryParams(dict(params) if isinstance(params, Mapping) else list(params)),
+            params=dict(params),
             timeout=timeout,
             headers={"host": name},
             extensions={"sni_hostname": name},

@@ -83,13 +83,18 @@ def _report(tx: Transaction, node: str, item: agent.PodReport) -> str:
     return ""
 
 
+def _field_path(pod: types.Pod | types.ObjectReference | None, container: str) -> str:
+    first = isinstance(pod, types.Pod) and container in {each.name for each in pod.spec.init_containers}
+    return f"spec.{'initContainers' if first else 'containers'}{{{container}}}"
+
+
 def _tell(tx: Transaction, node: str, item: agent.EventReport) -> str:
     about: types.Pod | types.ObjectReference | None
     field_path, note = "", ""
     if item.uid:
         about, note = _own_pod(tx, node, item)
         if item.container:
-            field_path = f"spec.containers{{{item.container}}}"
+            field_path = _field_path(about, item.container)
     else:
         found = tx.find(NODE, "", node)
         about = types.ObjectReference(

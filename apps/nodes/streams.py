@@ -74,9 +74,9 @@ async def opened(node: str, path: str, query: Query) -> AsyncIterator[Stream]:
         await socket.wait_closed()
 
 
-async def ask(node: str, path: str, query: Query) -> None:
+async def ask(node: str, path: str) -> None:
     """Return when a stream would open; raises as ``opened`` does. Nothing is started."""
-    await door.ask(node, path, query)
+    await door.ask(node, path)
 
 
 async def _connect(where: door.Door, path: str, query: Query) -> ClientConnection:

@@ -40,7 +40,7 @@ class FakeNode:
         self.refuses: Exception | None = None
         self.open = 0
 
-    async def ask(self, node: str, path: str, query: Sequence[tuple[str, str]]) -> None:
+    async def ask(self, node: str, path: str, query: Sequence[tuple[str, str]] = ()) -> None:
         self.asked.append((node, path, *query))
         if self.refuses:
             raise self.refuses

@@ -31,7 +31,7 @@ def answer(call: Call) -> Talk:
         try:
             protocol = chosen((tunnel.PROTOCOL, *PROTOCOLS), offered)
             ports = [] if protocol == tunnel.PROTOCOL else numbers(texts)
-            await streams.ask(target.node, target.path, ())
+            await streams.ask(target.node, target.path)
         except ApiError as refused:
             return refusal(refused)
         await send({"type": "websocket.accept", "subprotocol": protocol})

@@ -30,7 +30,7 @@ class Target:
     async def _why_not(self) -> bytes:
         try:
             async with asyncio.timeout(ASK_SECONDS):
-                await streams.ask(self.node, self.path, self.query)
+                await streams.ask(self.node, self.path)
         except TimeoutError:
             raise Unavailable(f"node {self.node} does not answer") from None
         raise BadRequest(
