@@ -21,6 +21,7 @@ from node_agent.network.bridge import BridgeNetwork
 from node_agent.outbox import Outbox
 from node_agent.pods import files
 from node_agent.pods.tools import Node, Tools
+from node_agent.probes.prober import Prober
 from node_agent.proxy.client import ProxyProcess
 from node_agent.proxy.rules import HostPort, Target
 from node_agent.runtime import pause
@@ -69,6 +70,7 @@ class Agent:
             reports=self._outbox,
             alarms=Alarms(),
             gate=Gate(STARTS_AT_ONCE),
+            prober=Prober(DockerStreams(settings.docker)),
             resolv_conf=files.machine_resolv_conf(),
             moved=self._rewire.poke,
         )

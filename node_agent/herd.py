@@ -171,7 +171,7 @@ def host_ports(pods: Iterable[tuple[types.Pod, str]]) -> list[tuple[types.Pod, t
     return [
         (pod, port, address)
         for pod, address in pods
-        for container in pod.spec.containers
+        for container in pod.spec.all_containers()
         for port in container.ports
         if port.host_port and address and not pod.spec.host_network
     ]

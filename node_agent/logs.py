@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 
+from apps.cluster import types
 from node_agent.herd import Herd
 from node_agent.refused import Refused
 from node_agent.runtime.base import LogWish, NoSuchContainer, Runtime, Seen, State, Stream
@@ -46,7 +47,7 @@ class Logs:
         if worker is None or worker.record.pod is None:
             raise LogRefused(404, f'pod "{pod}" is not on this node')
         record = worker.record
-        if container not in {each.name for each in worker.record.pod.spec.containers}:
+        if container not in {each.name for each in worker.record.pod.spec.all_containers()}:
             raise LogRefused(400, f"container {container} is not valid for pod {pod}")
         life = record.lives.get(container)
         attempts = sorted(
@@ -54,7 +55,7 @@ class Logs:
             key=lambda each: each.attempt,
             reverse=True,
         )
-        found = _chosen(attempts, previous)
+        found = _chosen(attempts, _ended_before(record.reported, container) if previous else None)
         if found is None:
             if previous:
                 words = f'previous terminated container "{container}" in pod "{pod}" not found'
@@ -68,9 +69,18 @@ class Logs:
             raise LogRefused(404, str(error)) from error
 
 
-def _chosen(attempts: list[Seen], previous: bool) -> Seen | None:
-    """The newest one, or with ``previous`` the one that ended before it. Pure; newest first."""
+def _ended_before(status: types.PodStatus, container: str) -> str:
+    """The engine id of the container whose end is told as the last state; while one waits to start again, that is
+    the newest."""
+    for each in (*status.init_container_statuses, *status.container_statuses):
+        if each.name == container and each.last_state.terminated is not None:
+            return each.last_state.terminated.container_id.rpartition("//")[2]
+    return ""
+
+
+def _chosen(attempts: list[Seen], wanted: str | None) -> Seen | None:
+    """The newest one, or the one with that engine id. Pure; newest first."""
     made = [each for each in attempts if each.state is not State.CREATED or each.error]
-    if not previous:
-        return made[0] if made else None
-    return made[1] if len(made) > 1 else None
+    if wanted is not None:
+        made = [each for each in made if each.id == wanted]
+    return made[0] if made else None

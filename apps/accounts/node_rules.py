@@ -98,7 +98,7 @@ def _used(spec: types.PodSpec) -> Iterator[tuple[str, str]]:
             yield "secrets", volume.secret.secret_name
         if volume.config_map is not None:
             yield "configmaps", volume.config_map.name
-    for container in spec.containers:
+    for container in spec.all_containers():
         yield from _used_by_variables(container)
 
 

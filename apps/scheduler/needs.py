@@ -47,19 +47,15 @@ class PodNeeds:
 
 def needs_of(pod: types.Pod) -> PodNeeds:
     """Sums over the pod's containers; the sandbox itself asks for nothing."""
-    asked = [(amount(c, "cpu"), amount(c, "memory")) for c in pod.spec.containers]
     owner = next((owner.uid for owner in pod.metadata.owner_references if owner.controller), "")
     return PodNeeds(
         namespace=pod.metadata.namespace,
         name=pod.metadata.name,
         uid=pod.metadata.uid,
         node=pod.spec.node_name,
-        cpu=sum(cpu or 0 for cpu, _ in asked),
-        memory=sum(memory or 0 for _, memory in asked),
-        weight=(
-            sum(UNSAID_CPU if cpu is None else cpu for cpu, _ in asked),
-            sum(UNSAID_MEMORY if memory is None else memory for _, memory in asked),
-        ),
+        cpu=at_most(pod.spec, "cpu", 0),
+        memory=at_most(pod.spec, "memory", 0),
+        weight=(at_most(pod.spec, "cpu", UNSAID_CPU), at_most(pod.spec, "memory", UNSAID_MEMORY)),
         ports=tuple(host_ports(pod.spec)),
         selector=tuple(sorted(pod.spec.node_selector.items())),
         tolerations=tuple((t.key, t.operator or "Equal", t.value, t.effect) for t in pod.spec.tolerations),
@@ -70,6 +66,22 @@ def needs_of(pod: types.Pod) -> PodNeeds:
         ours=pod.spec.scheduler_name in {"", SCHEDULER_NAME},
         refusal=refusal_in(pod),
     )
+
+
+def at_most(spec: types.PodSpec, resource: str, unsaid: int) -> int:
+    """The most that is reserved at any one time: a container that runs before the others has the room to itself,
+    but for the sidecars that started before it."""
+
+    def asked(container: types.Container) -> int:
+        found = amount(container, resource)
+        return unsaid if found is None else found
+
+    beside = peak = 0
+    for container in spec.init_containers:
+        peak = max(peak, beside + asked(container))
+        if container.restart_policy == "Always":
+            beside += asked(container)
+    return max(peak, beside + sum(asked(each) for each in spec.containers))
 
 
 def amount(container: types.Container, resource: str) -> int | None:

@@ -63,9 +63,7 @@ def expand(text: str, values: Mapping[str, str]) -> str:
     return "".join(out)
 
 
-def environment(
-    pod: types.Pod, container: types.Container, sources: Sources, place: Place
-) -> dict[str, str]:
+def environment(pod: types.Pod, container: types.Container, sources: Sources, place: Place) -> dict[str, str]:
     """The container's variables in the API's order of precedence: env, then envFrom, then services.
 
     Raises ConfigTrouble when something that is not optional is missing.
@@ -193,7 +191,7 @@ def resource_value(
 ) -> str:
     """A request or limit in units of the divisor, rounded up; the node's amount where no limit is set."""
     if wanted.container_name:
-        named = [each for each in pod.spec.containers if each.name == wanted.container_name]
+        named = [each for each in pod.spec.all_containers() if each.name == wanted.container_name]
         if not named:
             raise ConfigTrouble(f"container {wanted.container_name} not found")
         container = named[0]

@@ -12,8 +12,8 @@ from apps.cluster import types
 from node_agent import disk, images
 from node_agent.pods import credentials, files, plan, spec
 from node_agent.pods.env import ConfigTrouble, environment, uses_pod_address
-from node_agent.pods.plan import Life
 from node_agent.pods.record import Record
+from node_agent.pods.sight import Life
 from node_agent.pods.tools import Tools
 from node_agent.pods.voice import Voice
 from node_agent.runtime.base import EngineAway, Mount, NoSuchImage, RuntimeTrouble
@@ -40,7 +40,7 @@ class Making:
         What was made is told by ``join``. What failed is met again, and told, when its turn comes.
         """
         pod = self._pod()
-        first = [each for each in pod.spec.containers if self._record.life(each.name).attempt < 0]
+        first = [each for each in plan.opening(pod) if self._record.life(each.name).attempt < 0]
         self._premade = {}
 
         def work() -> None:
@@ -81,7 +81,7 @@ class Making:
     def make(self, step: plan.MakeContainer, now: datetime) -> str | None:
         """The new container's engine id; None when it cannot be made now, which its life then tells."""
         pod, life = self._pod(), self._record.life(step.name)
-        container = next(each for each in pod.spec.containers if each.name == step.name)
+        container = next(each for each in pod.spec.all_containers() if each.name == step.name)
         answer = self._image(container, step.attempt, now)
         if not isinstance(answer, images.Present):
             self._hold(container, life, answer)
@@ -185,9 +185,7 @@ class Making:
             self._voice.say(reason, answer.message, container=container.name, warning=True)
         self._voice.say("Failed", f"Error: {answer.reason}", container=container.name, warning=True)
 
-    def _held(
-        self, container: types.Container, life: Life, reason: str, message: str, now: datetime
-    ) -> None:
+    def _held(self, container: types.Container, life: Life, reason: str, message: str, now: datetime) -> None:
         """It cannot be made now; tried again later, or when what it lacks arrives."""
         mount = message.startswith("MountVolume")
         if (life.reason, life.message) != (reason, message):

@@ -1,65 +1,22 @@
 """The one next step for a pod, from what it should be and what the engine shows. Pure: time comes in.
 
-The order is always: a sandbox, its network, then the containers in their listed order, each started before
-the next one's first start. A pod that is to end goes the other way. Nothing here remembers anything: whatever
-the agent was doing when it was killed, the same step comes out again.
+The order is always: a sandbox, its network, the containers that run before the others, then those in their
+listed order, each started before the next one's first start. A pod that is to end goes the other way. Nothing here
+remembers anything: whatever the agent was doing when it was killed, the same step comes out again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from apps.cluster import types
-from node_agent.backoff import BackOff
+from node_agent.pods.sight import Life, PostStart, Sight, Stop, ended
+from node_agent.pods.wanting import deadline, failure, finished, lets_go_on, wanted
 from node_agent.runtime.base import SANDBOX, Seen, State
 
 TERMINAL = ("Succeeded", "Failed")
-
-
-@dataclass(slots=True)
-class Life:
-    """What is known of one container name beyond what the engine still shows."""
-
-    attempt: int = -1  # of the newest container ever made for it, -1 when there was none
-    ending: types.ContainerStateTerminated | None = None  # of that newest one, once it ended
-    before: types.ContainerStateTerminated | None = None  # of the one before
-    ended_at: datetime | None = None  # finer than the API's whole seconds
-    container_id: str = ""
-    image_id: str = ""
-    backoff: BackOff = field(default_factory=BackOff)
-    pulling: bool = False
-    retry_at: datetime | None = None  # after a trouble that kept it from being made
-    reason: str = ""  # that trouble, in one word
-    message: str = ""  # and in a sentence
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """Everything a decision rests on, besides the pod itself."""
-
-    seen: tuple[Seen, ...] = ()
-    lives: Mapping[str, Life] = field(default_factory=dict)
-    address: str = ""
-    may_start: bool = True  # services known up to the pod's binding, network up
-    retry_at: datetime | None = None  # the sandbox could not be made; not before
-    ending: bool = False  # deleted, or unknown to the server
-    ending_since: datetime | None = None  # when the containers were asked to stop
-    grace: timedelta = timedelta(0)
-    released: bool = False  # volumes and files are gone too
-
-    def of(self, name: str) -> list[Seen]:
-        """Newest first."""
-        return sorted(
-            (each for each in self.seen if each.name == name), key=lambda each: each.attempt, reverse=True
-        )
-
-    def sandbox(self) -> Seen | None:
-        return next(iter(self.of(SANDBOX)), None)
-
-    def apps(self) -> list[Seen]:
-        return [each for each in self.seen if each.name != SANDBOX]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +57,23 @@ class StartContainer:
 
 
 @dataclass(frozen=True, slots=True)
+class RunPostStart:
+    """Run the hook that follows a container's start."""
+
+    id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Terminate:
-    """Ask containers to stop; they have the pod's grace."""
+    """Begin to stop containers: their hooks first, then their signal; they have the pod's grace."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signal:
+    """Ask containers to stop whose hook is done, or took all of their grace."""
 
     ids: tuple[str, ...]
 
@@ -135,7 +107,9 @@ Step = (
     | Attach
     | MakeContainer
     | StartContainer
+    | RunPostStart
     | Terminate
+    | Signal
     | Kill
     | Remove
     | DropSandbox
@@ -146,36 +120,23 @@ Step = (
 def next_step(pod: types.Pod | None, sight: Sight, now: datetime) -> Step:
     """What to do next; doing it and asking again ends at ``Settled``."""
     if pod is None or sight.ending:
-        return _end(sight, now)
-    if pod.status.phase in TERMINAL or finished(pod, sight):
-        return _finish(sight)
+        return _end(pod, sight, now)
+    if pod.status.phase in TERMINAL or failure(pod, sight, now) or finished(pod, sight):
+        return _finish(pod, sight, now)
     sandbox = sight.sandbox()
     if sandbox is None or sandbox.state is State.EXITED or sandbox.error:
-        return _new_sandbox(sight, sandbox, now)
-    return _ready_sandbox(pod, sight, sandbox, now) or _next_container(pod, sight, sandbox, now)
+        step = _new_sandbox(sight, sandbox, now)
+    else:
+        step = _ready_sandbox(pod, sight, sandbox, now) or _next_container(pod, sight, sandbox, now)
+    due = deadline(pod, sight.start_time)
+    if isinstance(step, Settled) and due is not None:
+        return Settled(due if step.until is None else min(due, step.until))
+    return step
 
 
-def wants_to_run(life: Life, newest: Seen | None, policy: str) -> bool:
-    """Whether a container should be running now or after its back-off, going by how it ended last."""
-    if newest is not None and not ended(newest):
-        return True
-    if life.attempt < 0:
-        return True
-    exit_code = life.ending.exit_code if life.ending is not None else 0
-    return policy == "Always" or (policy == "OnFailure" and exit_code != 0)
-
-
-def ended(container: Seen) -> bool:
-    """Exited, or refused by the engine when it was to be started."""
-    return container.state is State.EXITED or (container.state is State.CREATED and bool(container.error))
-
-
-def finished(pod: types.Pod, sight: Sight) -> bool:
-    """Every container has ended for good."""
-    return not any(
-        wants_to_run(_life(sight, each.name), next(iter(sight.of(each.name)), None), pod.spec.restart_policy)
-        for each in pod.spec.containers
-    )
+def opening(pod: types.Pod) -> list[types.Container]:
+    """The containers that can be made before any other has started."""
+    return pod.spec.init_containers[:1] or pod.spec.containers
 
 
 def restart_due(life: Life, sandbox: Seen | None, newest: Seen | None, now: datetime) -> datetime:
@@ -185,10 +146,6 @@ def restart_due(life: Life, sandbox: Seen | None, newest: Seen | None, now: date
     if newest is not None and newest.sandbox != sandbox.id:
         return now
     return now if life.ended_at is None else life.backoff.due(life.ended_at)
-
-
-def _life(sight: Sight, name: str) -> Life:
-    return sight.lives.get(name) or Life()
 
 
 def _running(seen: Iterable[Seen]) -> tuple[str, ...]:
@@ -206,7 +163,7 @@ def _new_sandbox(sight: Sight, dead: Seen | None, now: datetime) -> Step:
         return Settled()
     if sight.retry_at is not None and sight.retry_at > now:
         return Settled(sight.retry_at)
-    return MakeSandbox(_life(sight, SANDBOX).attempt + 1)
+    return MakeSandbox(sight.life(SANDBOX).attempt + 1)
 
 
 def _ready_sandbox(pod: types.Pod, sight: Sight, sandbox: Seen, now: datetime) -> Step | None:
@@ -231,27 +188,34 @@ def _astray(sight: Sight, sandbox: Seen) -> Iterator[str]:
 
 def _next_container(pod: types.Pod, sight: Sight, sandbox: Seen, now: datetime) -> Step:
     wake: list[datetime] = []
-    for container in pod.spec.containers:
-        life, attempts = _life(sight, container.name), sight.of(container.name)
-        newest = attempts[0] if attempts else None
-        first = life.attempt < 0
-        if newest is not None and newest.state is State.RUNNING:
-            continue
-        if newest is not None and not ended(newest):
-            if newest.sandbox == sandbox.id:
-                return StartContainer(newest.id, container.name)
-            return Remove((newest.id,))
-        if not wants_to_run(life, newest, pod.spec.restart_policy):
-            continue
-        due = _held_until(life, now) or restart_due(life, sandbox, newest, now)
-        if not life.pulling and due <= now:
-            return MakeContainer(container.name, life.attempt + 1, sandbox.id)
-        if not life.pulling:
-            wake.append(due)
-        if first:
-            break  # the containers after it wait for it
+    for container in pod.spec.all_containers():
+        step = _tend(pod, container.name, sight, sandbox=sandbox, now=now)
+        if step is not None and not isinstance(step, Settled):
+            return step
+        if step is not None and step.until is not None:
+            wake.append(step.until)
+        if sight.life(container.name).attempt < 0 or not lets_go_on(pod, sight, container.name):
+            break  # those after it wait for its first start, its hook, or what it does before them
     old = tuple(_outlived(sight))
     return Remove(old) if old else Settled(min(wake, default=None))
+
+
+def _tend(pod: types.Pod, name: str, sight: Sight, *, sandbox: Seen, now: datetime) -> Step | None:
+    """What this one container needs; Settled while it waits, None when it is as it should be."""
+    life, newest = sight.life(name), sight.newest(name)
+    if newest is not None and newest.state is State.RUNNING:
+        health = sight.health_of(newest)
+        if health.doomed or newest.id in sight.stops:
+            return _stop([newest], sight, now)
+        return RunPostStart(newest.id, name) if health.post_start is PostStart.DUE else None
+    if newest is not None and not ended(newest):
+        return StartContainer(newest.id, name) if newest.sandbox == sandbox.id else Remove((newest.id,))
+    if not wanted(pod, sight, name):
+        return None
+    due = _held_until(life, now) or restart_due(life, sandbox, newest, now)
+    if life.pulling:
+        return Settled()
+    return MakeContainer(name, life.attempt + 1, sandbox.id) if due <= now else Settled(due)
 
 
 def _held_until(life: Life, now: datetime) -> datetime | None:
@@ -259,29 +223,27 @@ def _held_until(life: Life, now: datetime) -> datetime | None:
 
 
 def _outlived(sight: Sight) -> Iterator[str]:
-    """Ended containers older than the previous one, whose output ``logs --previous`` still wants."""
+    """Of each name one ended container stays, whose output ``logs --previous`` still wants."""
     for name in {each.name for each in sight.apps()}:
-        yield from (each.id for each in sight.of(name)[2:] if each.state is not State.RUNNING)
+        dead = [each for each in sight.of(name) if ended(each)]
+        yield from (each.id for each in dead[1:])
 
 
-def _finish(sight: Sight) -> Step:
+def _finish(pod: types.Pod, sight: Sight, now: datetime) -> Step:
     """All containers ended for good: they stay for their logs, the sandbox and its network go."""
-    running = _running(sight.apps())
+    running = sight.running_apps()
     if running:
-        return Kill(running)
+        return _stop_in_order(pod, running, sight, now)
     sandboxes = sight.of(SANDBOX)
     if sandboxes:
         return DropSandbox(tuple(each.id for each in sandboxes))
     return Settled()
 
 
-def _end(sight: Sight, now: datetime) -> Step:
-    running = _running(sight.apps())
+def _end(pod: types.Pod | None, sight: Sight, now: datetime) -> Step:
+    running = sight.running_apps()
     if running:
-        if sight.ending_since is None:
-            return Terminate(running)
-        kill_at = sight.ending_since + sight.grace
-        return Kill(running) if now >= kill_at else Settled(kill_at)
+        return _stop_in_order(pod, running, sight, now)
     apps = tuple(each.id for each in sight.apps())
     if apps:
         return Remove(apps)
@@ -289,3 +251,37 @@ def _end(sight: Sight, now: datetime) -> Step:
     if sandboxes or sight.address:
         return DropSandbox(tuple(each.id for each in sandboxes))
     return Settled() if sight.released else Release()
+
+
+def _stop_in_order(pod: types.Pod | None, running: Sequence[Seen], sight: Sight, now: datetime) -> Step:
+    """Sidecars last, and of those the one that started last comes first."""
+    beside = [] if pod is None else [each.name for each in pod.spec.sidecars()]
+    others = [each for each in running if each.name not in beside]
+    return _stop(others or [max(running, key=lambda each: beside.index(each.name))], sight, now)
+
+
+def _stop(running: Sequence[Seen], sight: Sight, now: datetime) -> Step:
+    """The next thing on the way to their end."""
+    fresh = tuple(each.id for each in running if each.id not in sight.stops)
+    if fresh:
+        return Terminate(fresh)
+    until = {each.id: _killed_at(sight.stops[each.id], sight) for each in running}
+    late = [id for id, moment in until.items() if moment <= now]
+    forced = sight.ending and not sight.grace
+    asked = tuple(
+        id
+        for id in until
+        if not sight.stops[id].signalled and not forced and (not sight.stops[id].hooked or id in late)
+    )
+    if asked:
+        return Signal(asked)
+    return Kill(tuple(late)) if late else Settled(min(until.values()))
+
+
+def _killed_at(stop: Stop, sight: Sight) -> datetime:
+    """A pod that is deleted meanwhile has its own grace, which may be cut short again."""
+    if not sight.ending or sight.ending_since is None:
+        return stop.until
+    if stop.extended and sight.grace:
+        return stop.until
+    return min(stop.until, sight.ending_since + sight.grace)

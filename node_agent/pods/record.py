@@ -7,12 +7,12 @@ and from the file that holds the address.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from apps.cluster import types
 from node_agent.pods import plan, status
-from node_agent.pods.plan import Life, Sight
+from node_agent.pods.sight import Health, Life, PostStart, Sight, Stop, ended
 from node_agent.runtime.base import SANDBOX, Seen, State
 
 FORCED_GRACE = timedelta(seconds=2)  # for pods the server no longer knows
@@ -25,6 +25,9 @@ class Record:
     pod: types.Pod | None = None
     seen: dict[str, Seen] = field(default_factory=dict)  # by engine id
     lives: dict[str, Life] = field(default_factory=dict)  # by container name
+    health: dict[str, Health] = field(default_factory=dict)  # of running containers, by engine id
+    stops: dict[str, Stop] = field(default_factory=dict)  # of containers being stopped, by engine id
+    evicted: str = ""
     address: str = ""
     binding: int = 0  # the pod's number when it was first seen here
     retry_at: datetime | None = None
@@ -62,17 +65,23 @@ class Record:
         """The engine shows this container."""
         self.seen[container.id] = container
         life = self.life(container.name)
+        if container.state is not State.RUNNING:
+            self._forget(container.id)
+        elif container.id not in self.health and container.name != SANDBOX:
+            self.health[container.id] = self._first_health(container)
         if container.attempt > life.attempt:
             if life.ending is not None:
                 life.before = life.ending
             life.attempt, life.ending, life.ended_at = container.attempt, None, None
+            life.sandbox = container.sandbox
         if container.attempt == life.attempt:
             self._observe_newest(life, container)
-        elif container.attempt == life.attempt - 1 and plan.ended(container) and life.before is None:
+        elif container.attempt == life.attempt - 1 and ended(container) and life.before is None:
             life.before = status.ending_of(container)
 
     def lost(self, id: str, exit_code: int | None, at: datetime) -> None:
         """The container is gone from the engine; its exit code is known when its end was heard of."""
+        self._forget(id)
         container = self.seen.pop(id, None)
         if container is None:
             return
@@ -113,24 +122,60 @@ class Record:
         return Sight(
             seen=tuple(self.seen.values()),
             lives=self.lives,
+            health={id: replace(each) for id, each in self.health.items()},
+            stops={id: replace(each) for id, each in self.stops.items()},
             address=self.address,
             may_start=may_start,
             retry_at=self.retry_at,
+            start_time=self.reported.start_time,
+            evicted=self.evicted,
             ending=self.ending(),
             ending_since=self.ending_since,
             grace=self.grace(),
             released=self.released,
         )
 
+    def wanted(self, name: str) -> types.Container | None:
+        """The container of that name as the pod asks for it."""
+        listed = [] if self.pod is None else self.pod.spec.all_containers()
+        return next((each for each in listed if each.name == name), None)
+
+    def post_started(self, id: str) -> None:
+        """The container's postStart hook is done: its probes are next."""
+        health, container = self.health.get(id), self.seen.get(id)
+        if health is None or container is None:
+            return
+        asked = self.wanted(container.name) or types.Container(name=container.name)
+        health.post_start = PostStart.DONE
+        health.started = asked.startup_probe is None
+        health.ready = health.started and asked.readiness_probe is None
+
     def running_apps(self) -> list[Seen]:
-        return [
-            each for each in self.seen.values() if each.state is State.RUNNING and each.name != SANDBOX
-        ]
+        return [each for each in self.seen.values() if each.state is State.RUNNING and each.name != SANDBOX]
+
+    def _first_health(self, container: Seen) -> Health:
+        """Of a container that was just started, or adopted: then what was reported of it still holds."""
+        asked = self.wanted(container.name) or types.Container(name=container.name)
+        told = [*self.reported.init_container_statuses, *self.reported.container_statuses]
+        for status_ in told:
+            if status_.container_id == status.SCHEME + container.id and status_.started:
+                return Health(ready=status_.ready)
+        hook = asked.lifecycle is not None and asked.lifecycle.post_start is not None
+        started = not hook and asked.startup_probe is None
+        return Health(
+            post_start=PostStart.DUE if hook else PostStart.DONE,
+            started=started,
+            ready=started and asked.readiness_probe is None,
+        )
+
+    def _forget(self, id: str) -> None:
+        self.health.pop(id, None)
+        self.stops.pop(id, None)
 
     def _observe_newest(self, life: Life, container: Seen) -> None:
         life.container_id = status.SCHEME + container.id
         life.image_id = status.SCHEME + container.image_id if container.image_id else life.image_id
-        if plan.ended(container):
+        if ended(container):
             ending = status.ending_of(container)
             if life.ending is None or life.ending.container_id != ending.container_id:
                 life.ending = ending

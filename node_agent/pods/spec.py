@@ -38,9 +38,7 @@ def container_name(pod: types.Pod, container: str, attempt: int) -> str:
     return f"k8s_{container}_{meta.name}_{meta.namespace}_{meta.uid}_{attempt}"
 
 
-def sandbox_spec(
-    names: Names, pod: types.Pod, attempt: int, lowest_oom_score: int = 0
-) -> ContainerSpec:
+def sandbox_spec(names: Names, pod: types.Pod, attempt: int, lowest_oom_score: int = 0) -> ContainerSpec:
     """The pause container: it holds the pod's network and IPC while containers come and go."""
     host = bool(pod.spec.host_network)
     return ContainerSpec(
@@ -116,7 +114,7 @@ def cpu_quota(limit: types.Quantity | None) -> int:
 
 def qos_class(pod: types.Pod) -> str:
     """Guaranteed when every limit is set and reserved in full, BestEffort when nothing is asked for."""
-    resources = [each.resources for each in pod.spec.containers]
+    resources = [each.resources for each in pod.spec.all_containers()]
     if not any(each.limits or each.requests for each in resources):
         return "BestEffort"
     for each in resources:

@@ -7,8 +7,9 @@ from datetime import datetime
 
 from apps.cluster import types
 from node_agent import backoff
-from node_agent.pods import plan
-from node_agent.pods.plan import Life, Sight
+from node_agent.pods import plan, wanting
+from node_agent.pods.sight import Life, Sight
+from node_agent.pods.wanting import Part
 from node_agent.runtime.base import Seen, State
 
 SCHEME = "docker://"
@@ -19,20 +20,31 @@ def pod_status(
 ) -> types.PodStatus:
     """The whole status to report. ``before`` is the last one reported (or served): times of transitions,
     the start time and what the scheduler wrote are carried over from it."""
+    first = [_container_status(pod, each, sight, now) for each in pod.spec.init_containers]
     containers = [_container_status(pod, each, sight, now) for each in pod.spec.containers]
-    phase = before.phase if before.phase in plan.TERMINAL else _phase(containers, pod.spec.restart_policy)
+    missing = wanting.waiting_for(pod, sight)
+    failure = None if sight.running_apps() else wanting.failure(pod, sight, now)
+    phase, reason, message = before.phase, before.reason, before.message
+    if phase not in plan.TERMINAL:
+        reason, message = failure or ("", "")
+        phase = "Failed" if failure else _phase(pod, sight, containers, missing)
+        if phase in plan.TERMINAL and sight.running_apps():
+            phase = "Running"  # sidecars are being stopped
     address = host_ip if pod.spec.host_network and sight.sandbox() is not None else sight.address
     address = address or (before.pod_ip if phase in plan.TERMINAL else "")
     return types.PodStatus(
         phase=phase,
-        conditions=_conditions(containers, phase, before.conditions, now),
-        reason=before.reason if before.phase in plan.TERMINAL else "",
-        message=before.message if before.phase in plan.TERMINAL else "",
+        conditions=_conditions(
+            _staying(pod, first, containers), missing, phase, before=before.conditions, now=now
+        ),
+        reason=reason,
+        message=message,
         host_ip=host_ip,
         host_ips=[types.HostIP(ip=host_ip)] if host_ip else [],
         pod_ip=address,
         pod_ips=[types.PodIP(ip=address)] if address else [],
         start_time=before.start_time or now.replace(microsecond=0),
+        init_container_statuses=first,
         container_statuses=containers,
         qos_class=before.qos_class,
     )
@@ -75,7 +87,8 @@ def vanished(life: Life, exit_code: int | None, at: datetime) -> types.Container
 
 def lives_from(status: types.PodStatus) -> dict[str, Life]:
     """What a status that was reported earlier tells about containers the engine no longer shows."""
-    return {each.name: _life_from(each) for each in status.container_statuses if each.container_id}
+    told = [*status.init_container_statuses, *status.container_statuses]
+    return {each.name: _life_from(each) for each in told if each.container_id}
 
 
 def _life_from(status: types.ContainerStatus) -> Life:
@@ -95,8 +108,8 @@ def _life_from(status: types.ContainerStatus) -> Life:
 def _container_status(
     pod: types.Pod, container: types.Container, sight: Sight, now: datetime
 ) -> types.ContainerStatus:
-    life = sight.lives.get(container.name) or Life()
-    newest = next(iter(sight.of(container.name)), None)
+    life, newest = sight.life(container.name), sight.newest(container.name)
+    part = wanting.part_of(pod, container.name)
     status = types.ContainerStatus(
         name=container.name,
         restart_count=max(life.attempt, 0),
@@ -108,11 +121,16 @@ def _container_status(
     if newest is not None and newest.state is State.RUNNING:
         started = types.ContainerStateRunning(started_at=whole(newest.started_at))
         status.state = types.ContainerState(running=started)
-        status.ready = status.started = True
+        health = sight.health_of(newest)
+        status.started = health.started and part is not Part.INIT
+        status.ready = status.started and health.ready
     elif life.ending is not None:
+        status.ready = part is Part.INIT and life.ending.exit_code == 0
         _after_the_end(status, pod, life, sight=sight, newest=newest, now=now)
     else:
-        waiting = types.ContainerStateWaiting(life.reason or "ContainerCreating", life.message)
+        begins = "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
+        reason = begins if life.reason in ("", "ContainerCreating") else life.reason
+        waiting = types.ContainerStateWaiting(reason, life.message)
         status.state = types.ContainerState(waiting=waiting)
     return status
 
@@ -128,7 +146,8 @@ def _after_the_end(
 ) -> None:
     """Ended: for good, about to start again, or waiting because it ended too often or cannot be made."""
     ending = types.ContainerState(terminated=life.ending)
-    if pod.metadata.deletion_timestamp is None and plan.wants_to_run(life, newest, pod.spec.restart_policy):
+    comes_back = wanting.wanted(pod, sight, status.name) and not wanting.failure(pod, sight, now)
+    if pod.metadata.deletion_timestamp is None and comes_back:
         waiting = None
         if life.reason:
             waiting = types.ContainerStateWaiting(life.reason, life.message)
@@ -148,7 +167,22 @@ def crash_words(pod: types.Pod, container: str, life: Life) -> str:
     )
 
 
-def _phase(containers: Sequence[types.ContainerStatus], policy: str) -> str:
+def _staying(
+    pod: types.Pod, first: Iterable[types.ContainerStatus], containers: Iterable[types.ContainerStatus]
+) -> list[types.ContainerStatus]:
+    """The containers that must be ready for the pod to be."""
+    sidecars = {each.name for each in pod.spec.sidecars()}
+    return [*(each for each in first if each.name in sidecars), *containers]
+
+
+def _phase(
+    pod: types.Pod, sight: Sight, containers: Sequence[types.ContainerStatus], missing: Sequence[str]
+) -> str:
+    if wanting.init_failed(pod, sight):
+        return "Failed"
+    if missing:
+        return "Pending"
+    policy = pod.spec.restart_policy
     running = [each for each in containers if each.state.running is not None]
     stopped = [
         each
@@ -171,7 +205,9 @@ def _phase(containers: Sequence[types.ContainerStatus], policy: str) -> str:
 
 def _conditions(
     containers: Sequence[types.ContainerStatus],
+    missing: Sequence[str],
     phase: str,
+    *,
     before: Iterable[types.Condition],
     now: datetime,
 ) -> list[types.Condition]:
@@ -185,12 +221,17 @@ def _conditions(
         reason, message = "ContainersNotReady", f"containers with unready status: [{' '.join(unready)}]"
     ready = "False" if reason else "True"
     held = {condition.type: condition for condition in before}
-    completed = "PodCompleted" if phase == "Succeeded" else ""
+    initialized = types.Condition(
+        "Initialized", "True", reason="PodCompleted" if phase == "Succeeded" else ""
+    )
+    if missing:
+        words = f"containers with incomplete status: [{' '.join(missing)}]"
+        initialized = types.Condition("Initialized", "False", "ContainersNotInitialized", words)
     scheduled = held.get("PodScheduled") or types.Condition("PodScheduled", "True")
     return [
         _since(condition, held.get(condition.type), now)
         for condition in (
-            types.Condition("Initialized", "True", reason=completed),
+            initialized,
             types.Condition("Ready", ready, reason=reason, message=message),
             types.Condition("ContainersReady", ready, reason=reason, message=message),
             types.Condition("PodScheduled", scheduled.status, scheduled.reason, scheduled.message),

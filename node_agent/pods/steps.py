@@ -13,8 +13,10 @@ from apps.cluster import types
 from apps.cluster.types.agent import PodReport
 from node_agent import disk
 from node_agent.pods import plan, spec, status
+from node_agent.pods.care import Care
 from node_agent.pods.making import Making
 from node_agent.pods.record import Record
+from node_agent.pods.sight import ended
 from node_agent.pods.tools import Tools
 from node_agent.pods.voice import Voice
 from node_agent.runtime.base import (
@@ -45,6 +47,7 @@ class Steps:
         self._record, self._tools = record, tools
         self._voice = Voice(record, tools.reports)
         self._making = Making(record, tools, self._voice, tell)
+        self.care = Care(record, tools, self._voice, tell)
         self._last_report = b""
 
     def take(self, step: plan.Step, now: datetime) -> None:  # noqa: C901, PLR0912 (one line a step)
@@ -62,8 +65,13 @@ class Steps:
                 self._make_container(step, now)
             case plan.StartContainer():
                 self._start_container(step)
+            case plan.RunPostStart():
+                self.care.run_post_start(step.id)
             case plan.Terminate():
                 self._terminate(step.ids, now)
+            case plan.Signal():
+                for id in step.ids:
+                    self.care.signal_late(self._record.seen[id], now)
             case plan.Kill():
                 self._kill(step.ids)
             case plan.Remove():
@@ -81,7 +89,7 @@ class Steps:
         """Fold in what the engine shows, with the message an ended container left."""
         self._record.observe(container)
         life = self._record.life(container.name)
-        if plan.ended(container) and life.ending is not None and not life.ending.message:
+        if ended(container) and life.ending is not None and not life.ending.message:
             life.ending.message = self._last_words(container)
 
     def adopt(self) -> None:
@@ -130,8 +138,9 @@ class Steps:
 
     def _tell_crashes(self, before: types.PodStatus, found: types.PodStatus) -> None:
         """Once for every time a container begins to wait because it ended too often."""
-        told = {each.name: each.restart_count for each in before.container_statuses if _crashes(each)}
-        for each in found.container_statuses:
+        statuses = (*before.init_container_statuses, *before.container_statuses)
+        told = {each.name: each.restart_count for each in statuses if _crashes(each)}
+        for each in (*found.init_container_statuses, *found.container_statuses):
             if _crashes(each) and told.get(each.name) != each.restart_count:
                 meta = self._pod().metadata
                 words = (
@@ -150,9 +159,7 @@ class Steps:
             self._voice.say(
                 "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", container=""
             )
-        wanted = spec.sandbox_spec(
-            self._tools.names, pod, step.attempt, self._tools.node.lowest_oom_score
-        )
+        wanted = spec.sandbox_spec(self._tools.names, pod, step.attempt, self._tools.node.lowest_oom_score)
         try:
             id = self._tools.runtime.create(wanted)
         except EngineAway:
@@ -238,16 +245,15 @@ class Steps:
         except NoSuchContainer:
             self._record.lost(id, None, utcnow())
             return
-        if not plan.ended(shown):
+        if not ended(shown):
             shown = replace(shown, error=words)
         self.observe(replace(shown, finished_at=shown.finished_at or utcnow()))
 
     def _terminate(self, ids: tuple[str, ...], now: datetime) -> None:
-        self._record.ending_since = now
+        if self._record.ending() and self._record.ending_since is None:
+            self._record.ending_since = now
         for id in ids:
-            container = self._record.seen[id]
-            self._voice.say("Killing", f"Stopping container {container.name}", container=container.name)
-            self._tools.runtime.signal(id, container.stop_signal)
+            self.care.begin_stop(self._record.seen[id], now)
 
     def _kill(self, ids: tuple[str, ...]) -> None:
         for id in ids:
@@ -272,7 +278,7 @@ class Steps:
     def _moved(self) -> None:
         """The pod's address is another one: its ports on the machine lead there."""
         pod = self._record.pod
-        if pod is None or any(port.host_port for each in pod.spec.containers for port in each.ports):
+        if pod is None or any(port.host_port for each in pod.spec.all_containers() for port in each.ports):
             self._tools.moved()
 
     def _release(self) -> None:
@@ -304,9 +310,7 @@ class Steps:
 
     def _last_words(self, container: Seen) -> str:
         """What the container wrote to its termination message file, or the end of its output."""
-        pod = self._record.pod
-        listed = pod.spec.containers if pod is not None else []
-        wanted = next((each for each in listed if each.name == container.name), None)
+        wanted = self._record.wanted(container.name)
         if wanted is None:
             return ""
         path = self._tools.volumes.termination_log(container.uid, container.name, container.attempt)

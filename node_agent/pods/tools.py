@@ -14,6 +14,7 @@ from node_agent.images import Images
 from node_agent.names import Names
 from node_agent.network import PodNetwork
 from node_agent.pods.env import Place
+from node_agent.probes.prober import Prober
 from node_agent.runtime.base import Runtime
 from node_agent.volumes import Volumes
 
@@ -61,9 +62,7 @@ class Node:
     network_up: bool = False
 
     def place(self, pod_ip: str) -> Place:
-        return Place(
-            node=self.name, host_ip=self.address, pod_ip=pod_ip, allocatable=self.allocatable
-        )
+        return Place(node=self.name, host_ip=self.address, pod_ip=pod_ip, allocatable=self.allocatable)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,5 +79,6 @@ class Tools:
     reports: Reports
     alarms: AlarmClock
     gate: StartGate
+    prober: Prober
     resolv_conf: str
     moved: Callable[[], None]  # a pod with ports on the machine has another address

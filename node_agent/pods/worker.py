@@ -116,11 +116,13 @@ class PodWorker:
             step = plan.next_step(self.record.pod, self.record.sight(self._may_start()), now)
             if isinstance(step, plan.Settled):
                 self._steps.report(now)
+                self._steps.care.attend()
                 if step.until is not None:
                     self._wake_at(step.until)
                 return
             if not isinstance(step, QUIET):
                 self._steps.report(now)
+                self._steps.care.attend()
             self._steps.take(step, now)
 
     def _may_start(self) -> bool:

@@ -21,8 +21,10 @@ from node_agent.herd import Herd
 from node_agent.images import Images
 from node_agent.names import INSTANCE_LABEL, Names
 from node_agent.pods.tools import Node, Tools
+from node_agent.probes.prober import Prober
 from node_agent.runtime import pause
 from node_agent.runtime.docker import DockerRuntime
+from node_agent.runtime.docker_streams import DockerStreams
 from node_agent.view import View
 from node_agent.volumes import Volumes
 from node_agent.waiting import Alarms, Gate
@@ -106,6 +108,8 @@ class NoNetwork:
 class Machine:
     """One agent without its connection. ``restart`` makes a new one on the same state, as after a kill."""
 
+    prober: Prober
+
     def __init__(self, state: Path, engine: str = ENGINE, mirror: str = "") -> None:
         self.state, self._engine, self._mirror = state, engine, mirror
         self.names = Names.of(state)
@@ -121,9 +125,11 @@ class Machine:
         """The agent of before stops hearing of anything; a new one begins from disk and engine."""
         if self._herd is not None:
             self._herd.stop()
+            self.prober.stop()
         runtime = DockerRuntime(self.names, self._engine)
         runtime.load(pause.archive(self.names.pause_image, pause.architecture()))
         self.network = NoNetwork()
+        self.prober = Prober(DockerStreams(self._engine))
         self.view = View(self.state / "view")
         self.view.load()
         tools = Tools(
@@ -137,6 +143,7 @@ class Machine:
             reports=self,
             alarms=Alarms(),
             gate=Gate(4),
+            prober=self.prober,
             resolv_conf="nameserver 10.254.0.10\n",
             moved=lambda: None,
         )
@@ -227,11 +234,13 @@ class Machine:
 
     def clean(self) -> None:
         self.herd.stop()
+        self.prober.stop()
         for worker in self.herd.workers():
             wait_for(lambda worker=worker: worker.settled, "rest")  # type: ignore[misc]
         for each in self.containers():
             self.api.remove_container(each["Id"], force=True, v=True)
         self.api.remove_image(self.names.pause_image)
+        self.api.close()
         Volumes(self.state / "pods").remove("")
 
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from apps.cluster import types
 from node_agent.backoff import LONGEST, BackOff
 from node_agent.pods import plan
-from node_agent.pods.plan import Life, Sight, next_step
+from node_agent.pods.plan import next_step
 from node_agent.pods.record import Record
+from node_agent.pods.sight import Health, Life, PostStart, Sight, Stop
 from node_agent.pods.status import ending_of, lives_from, pod_status
 from node_agent.runtime.base import SANDBOX, Seen, State
 
@@ -47,6 +48,7 @@ RUN = Life(attempt=0)
 OVER = Life(attempt=0, ending=ENDED, ended_at=NOW)
 WAITS = Life(attempt=1, ending=ENDED, ended_at=NOW, backoff=BackOff(timedelta(seconds=10), NOW))
 WIRED = "10.64.0.2"
+SOON, BEFORE = NOW + timedelta(seconds=30), NOW - timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(
@@ -87,9 +89,31 @@ WIRED = "10.64.0.2"
         ), plan.Remove(("app-0",))),
         ("deleted", Sight(seen=(POD, seen("app")), address=WIRED, ending=True), plan.Terminate(("app-0",))),
         ("in its grace", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=NOW,
-                               grace=timedelta(seconds=30)), plan.Settled(NOW + timedelta(seconds=30))),
-        ("grace over", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=NOW),
-         plan.Kill(("app-0",))),
+                               grace=timedelta(seconds=30), stops={"app-0": Stop(SOON, signalled=True)}),
+         plan.Settled(SOON)),
+        ("grace over", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=NOW,
+                             stops={"app-0": Stop(NOW, signalled=True)}), plan.Kill(("app-0",))),
+        ("grace cut short", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=NOW,
+                                  stops={"app-0": Stop(SOON, hooked=True)}), plan.Kill(("app-0",))),
+        ("hook under way", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=NOW,
+                                 grace=timedelta(seconds=30), stops={"app-0": Stop(SOON, hooked=True)}),
+         plan.Settled(SOON)),
+        ("hook done", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=NOW,
+                            grace=timedelta(seconds=30), stops={"app-0": Stop(SOON)}), plan.Signal(("app-0",))),
+        ("hook took all", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=BEFORE,
+                                grace=timedelta(seconds=30), stops={"app-0": Stop(NOW, hooked=True)}),
+         plan.Signal(("app-0",))),
+        ("a last moment", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=BEFORE,
+                                grace=timedelta(seconds=30),
+                                stops={"app-0": Stop(SOON, signalled=True, extended=True)}), plan.Settled(SOON)),
+        ("to be hooked", Sight(seen=(POD, seen("app")), address=WIRED, lives={"app": RUN},
+                               health={"app-0": Health(PostStart.DUE, started=False)}),
+         plan.RunPostStart("app-0", "app")),
+        ("unhealthy", Sight(seen=(POD, seen("app")), address=WIRED, lives={"app": RUN},
+                            health={"app-0": Health(doomed=True)}), plan.Terminate(("app-0",))),
+        ("on its way out", Sight(seen=(POD, seen("app")), address=WIRED, lives={"app": RUN},
+                                 health={"app-0": Health(doomed=True)},
+                                 stops={"app-0": Stop(SOON, signalled=True)}), plan.Settled(SOON)),
         ("stopped", Sight(seen=(POD, seen("app", state=State.EXITED)), address=WIRED, ending=True),
          plan.Remove(("app-0",))),
         ("containers removed", Sight(seen=(POD,), address=WIRED, ending=True), plan.DropSandbox(("POD-0",))),
@@ -154,7 +178,7 @@ class World:
             self.take(step)
         raise AssertionError("it never settles")
 
-    def take(self, step: plan.Step) -> None:  # noqa: C901 (one line a step)
+    def take(self, step: plan.Step) -> None:  # noqa: C901, PLR0912 (one line a step)
         record = self.record
         match step:
             case plan.MakeSandbox():
@@ -169,8 +193,15 @@ class World:
                 if life.ended_at is not None:
                     life.backoff = life.backoff.taken(life.ended_at, self.now)
                 record.made(seen(step.name, step.attempt, State.CREATED, sandbox=step.sandbox))
-            case plan.Terminate():
-                record.ending_since = self.now
+            case plan.Terminate(ids):
+                record.ending_since = self.now if record.ending() else None
+                for id in ids:
+                    record.stops[id] = Stop(until=self.now + record.grace(), signalled=True)
+            case plan.Signal(ids):
+                for id in ids:
+                    record.stops[id].signalled, record.stops[id].hooked = True, False
+            case plan.RunPostStart(id):
+                record.post_started(id)
             case plan.Kill(ids):
                 for id in ids:
                     self.die(id, 137)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from apps.cluster import quantities, types
 from apps.cluster.quantities import NANO
@@ -13,22 +13,25 @@ COMPUTE = ("cpu", "memory")
 
 def every_container(spec: types.PodSpec, path: str) -> Iterator[tuple[str, types.Container]]:
     """Each container with its field's path; those that run before or beside the others included."""
-    for field in ("containers", "init_containers", "ephemeral_containers"):
-        for index, container in enumerate(getattr(spec, field, None) or ()):
+    for field in ("init_containers", "containers"):
+        for index, container in enumerate(getattr(spec, field)):
             yield f"{path}.{types.wire_name(field)}[{index}]", container
 
 
 def total(spec: types.PodSpec, field: str, name: str) -> int:
-    """The sum over the containers; one that runs before them counts where it asks for more than they do."""
-    first = getattr(spec, "init_containers", None) or ()
-    return max(sum(_amounts(spec.containers, field, name)), max(_amounts(first, field, name), default=0))
+    """The most it takes at any one time: one that runs before the others needs room beside the sidecars before it."""
+    beside = peak = 0
+    for container in spec.init_containers:
+        amount = _amount(container, field, name)
+        peak = max(peak, beside + amount)
+        if container.restart_policy == "Always":
+            beside += amount
+    return max(peak, beside + sum(_amount(each, field, name) for each in spec.containers))
 
 
-def _amounts(containers: Iterable[types.Container], field: str, name: str) -> Iterator[int]:
-    for container in containers:
-        amount = getattr(container.resources, field).get(name)
-        if amount is not None:
-            yield quantities.exact(amount)
+def _amount(container: types.Container, field: str, name: str) -> int:
+    amount = getattr(container.resources, field).get(name)
+    return 0 if amount is None else quantities.exact(amount)
 
 
 def charges(pod: types.Pod) -> dict[str, int]:

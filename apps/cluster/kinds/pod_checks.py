@@ -8,6 +8,8 @@ from ipaddress import IPv4Address
 
 from apps.cluster import names, quantities, types
 from apps.cluster.kinds import meta, refusals
+from apps.cluster.kinds.pod_amounts import every_container
+from apps.cluster.kinds.probe_checks import care_problems, init_problems
 from apps.cluster.kinds.volume_checks import (
     absolute_path_problems,
     amount_problems,
@@ -43,13 +45,16 @@ def spec_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
         yield refusals.required(f"{path}.containers")
     volumes = {volume.name for volume in spec.volumes}
     seen: set[str] = set()
-    for index, container in enumerate(spec.containers):
-        at = f"{path}.containers[{index}]"
+    for at, container in every_container(spec, path):
         yield from refusals.named(f"{at}.name", container.name, names.dns_label_problem)
         if container.name in seen:
             yield refusals.duplicate(f"{at}.name", container.name)
         seen.add(container.name)
         yield from _container_problems(container, volumes, at)
+    for index, container in enumerate(spec.containers):
+        yield from care_problems(container, f"{path}.containers[{index}]")
+    for index, container in enumerate(spec.init_containers):
+        yield from init_problems(container, f"{path}.initContainers[{index}]")
     yield from _host_port_problems(spec, f"{path}.containers")
     yield from _choices_problems(spec, path)
     yield from _names_problems(spec, path)
@@ -65,6 +70,9 @@ def _choices_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
         yield refusals.invalid(
             f"{path}.terminationGracePeriodSeconds", grace, "must be greater than or equal to 0"
         )
+    yield from refusals.between(
+        f"{path}.activeDeadlineSeconds", spec.active_deadline_seconds, 1, LONGEST_GRACE
+    )
 
 
 def _names_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:

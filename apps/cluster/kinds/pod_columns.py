@@ -41,6 +41,8 @@ def status(pod: types.Pod, now: datetime) -> str:
             return "Unknown"
         if phase not in FINISHED:
             return "Terminating"
+    if word := _initializing(pod):
+        return word
     reasons = [_container_reason(each.state) for each in pod.status.container_statuses]
     reason = next((each for each in reasons if each), pod.status.reason or phase)
     if reason == "Completed" and any(_running(each) for each in pod.status.container_statuses):
@@ -48,17 +50,41 @@ def status(pod: types.Pod, now: datetime) -> str:
     return reason
 
 
+def _initializing(pod: types.Pod) -> str:
+    """How far the containers are that run before the others; "" once all have done their part."""
+    if _condition_holds(pod, "Initialized"):
+        return ""
+    sidecars = {each.name for each in pod.spec.sidecars()}
+    for index, each in enumerate(pod.status.init_container_statuses):
+        ended = each.state.terminated
+        if (ended is not None and ended.exit_code == 0) or (each.name in sidecars and each.started):
+            continue
+        reason = _container_reason(each.state)
+        if reason and reason != "PodInitializing":
+            return f"Init:{reason}"
+        return f"Init:{index}/{len(pod.spec.init_containers)}"
+    return ""
+
+
+def _staying(pod: types.Pod) -> list[types.ContainerStatus]:
+    """The containers that are to go on, sidecars among them."""
+    sidecars = {each.name for each in pod.spec.sidecars()}
+    beside = [each for each in pod.status.init_container_statuses if each.name in sidecars]
+    return [*beside, *pod.status.container_statuses]
+
+
 def ready(pod: types.Pod, now: datetime) -> str:
-    running = sum(_running(each) for each in pod.status.container_statuses)
-    return f"{running}/{len(pod.spec.containers)}"
+    running = sum(_running(each) for each in _staying(pod))
+    return f"{running}/{len(pod.spec.containers) + len(pod.spec.sidecars())}"
 
 
 def restarts(pod: types.Pod, now: datetime) -> str:
     """How often containers were started again, and how long ago the last one ended."""
-    count = sum(each.restart_count for each in pod.status.container_statuses)
+    counted = pod.status.init_container_statuses if _initializing(pod) else _staying(pod)
+    count = sum(each.restart_count for each in counted)
     ends = [
         each.last_state.terminated.finished_at
-        for each in pod.status.container_statuses
+        for each in counted
         if each.last_state.terminated is not None and each.last_state.terminated.finished_at is not None
     ]
     return f"{count} ({ages.since(max(ends), now)} ago)" if count and ends else str(count)

@@ -38,7 +38,7 @@ def default_spec(spec: types.PodSpec) -> None:
         toleration.operator = toleration.operator or "Equal"
     for volume in spec.volumes:
         _default_volume(volume)
-    for container in spec.containers:
+    for container in spec.all_containers():
         _default_container(container, host_network=bool(spec.host_network))
 
 
@@ -57,10 +57,14 @@ def _default_container(container: types.Container, *, host_network: bool) -> Non
     container.image_pull_policy = container.image_pull_policy or pull_policy(container.image)
     container.termination_message_path = container.termination_message_path or "/dev/termination-log"
     container.termination_message_policy = container.termination_message_policy or "File"
-    for port in container.ports:
-        port.protocol = port.protocol or "TCP"
-        if host_network and port.host_port is None:
-            port.host_port = port.container_port
+    for probe in (container.liveness_probe, container.readiness_probe, container.startup_probe):
+        if probe is not None:
+            _default_probe(probe)
+    lifecycle = container.lifecycle or types.Lifecycle()
+    for hook in (lifecycle.post_start, lifecycle.pre_stop):
+        if hook is not None and hook.http_get is not None:
+            _default_get(hook.http_get)
+    _default_ports(container.ports, host_network=host_network)
     for variable in container.env:
         source = variable.value_from
         if source is not None and source.field_ref is not None:
@@ -70,6 +74,27 @@ def _default_container(container: types.Container, *, host_network: bool) -> Non
     resources = container.resources
     resources.limits = canonical_each(resources.limits)
     resources.requests = resources.limits | canonical_each(resources.requests)
+
+
+def _default_ports(ports: list[types.ContainerPort], *, host_network: bool) -> None:
+    for port in ports:
+        port.protocol = port.protocol or "TCP"
+        if host_network and port.host_port is None:
+            port.host_port = port.container_port
+
+
+def _default_probe(probe: types.Probe) -> None:
+    probe.timeout_seconds = probe.timeout_seconds or 1
+    probe.period_seconds = probe.period_seconds or 10
+    probe.success_threshold = probe.success_threshold or 1
+    probe.failure_threshold = probe.failure_threshold or 3
+    if probe.http_get is not None:
+        _default_get(probe.http_get)
+
+
+def _default_get(get: types.HTTPGetAction) -> None:
+    get.path = get.path or "/"
+    get.scheme = get.scheme or "HTTP"
 
 
 def pull_policy(image: str) -> str:
@@ -95,7 +120,7 @@ def canonical_each(amounts: dict[str, types.Quantity]) -> dict[str, types.Quanti
 
 def quality(spec: types.PodSpec) -> str:
     """The class the API calls qosClass: who is stopped first when a node runs out of memory."""
-    resources = [container.resources for container in spec.containers]
+    resources = [container.resources for container in spec.all_containers()]
     if not any(_has_amount(each.requests) or _has_amount(each.limits) for each in resources):
         return "BestEffort"
     same = all(each.limits.get(name) == each.requests.get(name) for each in resources for name in GUARANTEED)

@@ -25,8 +25,8 @@ from apps.cluster.types import Problem
 PHASES = ("Pending", "Running", "Succeeded", "Failed", "Unknown")
 MOST_RESTARTS = 2**31 - 1
 FIXED = (
-    "pod updates may not change fields other than `spec.containers[*].image` "
-    "and `spec.tolerations` (only additions to existing tolerations)"
+    "pod updates may not change fields other than `spec.containers[*].image`, `spec.initContainers[*].image`, "
+    "`spec.activeDeadlineSeconds` and `spec.tolerations` (only additions to existing tolerations)"
 )
 
 
@@ -53,15 +53,22 @@ def _status_problems(pod: types.Pod) -> Iterator[Problem]:
 
 def _update_problems(old: types.Pod, new: types.Pod) -> Iterator[Problem]:
     """A pod's spec stands, but for its images and further tolerations; its node is set by binding alone."""
-    before = {container.name: container.image for container in old.spec.containers}
+    before = {container.name: container.image for container in old.spec.all_containers()}
+
+    def with_old_images(containers: list[types.Container]) -> list[types.Container]:
+        return [
+            msgspec.structs.replace(container, image=before.get(container.name, container.image))
+            for container in containers
+        ]
+
     fixed = msgspec.structs.replace(
         new.spec,
-        containers=[
-            msgspec.structs.replace(container, image=before.get(container.name, container.image))
-            for container in new.spec.containers
-        ],
+        containers=with_old_images(new.spec.containers),
+        init_containers=with_old_images(new.spec.init_containers),
+        active_deadline_seconds=old.spec.active_deadline_seconds,
         tolerations=old.spec.tolerations,
     )
+    yield from _deadline_problems(old.spec.active_deadline_seconds, new.spec.active_deadline_seconds)
     if any(toleration not in new.spec.tolerations for toleration in old.spec.tolerations):
         yield refusals.forbidden(
             "spec.tolerations", "existing tolerations may not be changed or removed, only added to"
@@ -72,6 +79,13 @@ def _update_problems(old: types.Pod, new: types.Pod) -> Iterator[Problem]:
         ]
         for name in changed:
             yield refusals.forbidden(f"spec.{types.wire_name(name)}", FIXED)
+
+
+def _deadline_problems(old: int | None, new: int | None) -> Iterator[Problem]:
+    """It may be set, and then only come nearer."""
+    if old is not None and (new is None or new > old):
+        why = f"must be less than or equal to previous value ({old})"
+        yield refusals.invalid("spec.activeDeadlineSeconds", new, why)
 
 
 def _let_in(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
@@ -117,7 +131,7 @@ POD = register(
         short=("po",),
         categories=("all",),
         schema=types.Pod,
-        subresources=frozenset({"status", "log", "binding", "exec", "attach", "portforward"}),
+        subresources=frozenset({"status", "log", "binding", "exec", "attach", "portforward", "eviction"}),
         default=default_pod,
         validate=meta.checked(names.dns_subdomain_problem, _problems),
         validate_status=_status_problems,

@@ -72,15 +72,34 @@ def privileges(spec: types.PodSpec, path: str) -> Iterator[Problem]:
         if volume.host_path is not None:
             yield refusals.forbidden(f"{path}.volumes[{index}].hostPath", why)
     for place, container in every_container(spec, path):
-        context = container.security_context
-        if context is None:
-            continue
-        at = f"{place}.securityContext"
-        if context.privileged:
-            yield refusals.forbidden(f"{at}.privileged", why)
-        for position, name in enumerate(_added(context)):
-            if name not in HARMLESS_CAPABILITIES:
-                yield refusals.forbidden(f"{at}.capabilities.add[{position}]", f"{name} {why}")
+        for field, host in probed_hosts(container):
+            if host:
+                yield refusals.forbidden(f"{place}.{field}.host", why)
+        if container.security_context is not None:
+            yield from _rights(container.security_context, f"{place}.securityContext", why)
+
+
+def _rights(context: types.SecurityContext, at: str, why: str) -> Iterator[Problem]:
+    if context.privileged:
+        yield refusals.forbidden(f"{at}.privileged", why)
+    for position, name in enumerate(_added(context)):
+        if name not in HARMLESS_CAPABILITIES:
+            yield refusals.forbidden(f"{at}.capabilities.add[{position}]", f"{name} {why}")
+
+
+def probed_hosts(container: types.Container) -> Iterator[tuple[str, str]]:
+    """Addresses other than the pod's own that the node is to knock at for it."""
+    for name in ("liveness_probe", "readiness_probe", "startup_probe"):
+        probe: types.Probe | None = getattr(container, name)
+        if probe is not None and probe.http_get is not None:
+            yield f"{types.wire_name(name)}.httpGet", probe.http_get.host
+        if probe is not None and probe.tcp_socket is not None:
+            yield f"{types.wire_name(name)}.tcpSocket", probe.tcp_socket.host
+    if container.lifecycle is not None:
+        for name in ("post_start", "pre_stop"):
+            hook: types.LifecycleHandler | None = getattr(container.lifecycle, name)
+            if hook is not None and hook.http_get is not None:
+                yield f"lifecycle.{types.wire_name(name)}.httpGet", hook.http_get.host
 
 
 def host_port_uses(spec: types.PodSpec, path: str) -> Iterator[Problem]:

@@ -6,6 +6,7 @@ from msgspec import field
 
 from apps.cluster.types.base import Wire
 from apps.cluster.types.meta import Condition, LocalObjectReference, ObjectMeta, Resource
+from apps.cluster.types.probes import Lifecycle, Probe
 
 Quantity = str | int | float
 IntOrString = int | str
@@ -116,6 +117,11 @@ class Container(Wire):
     termination_message_path: str = ""
     termination_message_policy: str = ""
     security_context: SecurityContext | None = None
+    liveness_probe: Probe | None = None
+    readiness_probe: Probe | None = None
+    startup_probe: Probe | None = None
+    lifecycle: Lifecycle | None = None
+    restart_policy: str = ""
 
 
 class KeyToPath(Wire):
@@ -148,12 +154,60 @@ class SecretVolumeSource(Wire):
     optional: bool | None = None
 
 
+class DownwardAPIVolumeFile(Wire):
+    path: str
+    field_ref: ObjectFieldSelector | None = None
+    resource_field_ref: ResourceFieldSelector | None = None
+    mode: int | None = None
+
+
+class DownwardAPIVolumeSource(Wire):
+    items: list[DownwardAPIVolumeFile] = []
+    default_mode: int | None = None
+
+
+class DownwardAPIProjection(Wire):
+    items: list[DownwardAPIVolumeFile] = []
+
+
+class ConfigMapProjection(Wire):
+    name: str = ""
+    items: list[KeyToPath] = []
+    optional: bool | None = None
+
+
+class SecretProjection(Wire):
+    name: str = ""
+    items: list[KeyToPath] = []
+    optional: bool | None = None
+
+
+class ServiceAccountTokenProjection(Wire):
+    path: str
+    audience: str = ""
+    expiration_seconds: int | None = None
+
+
+class VolumeProjection(Wire):
+    secret: SecretProjection | None = None
+    config_map: ConfigMapProjection | None = None
+    downward_api: DownwardAPIProjection | None = None
+    service_account_token: ServiceAccountTokenProjection | None = None
+
+
+class ProjectedVolumeSource(Wire):
+    sources: list[VolumeProjection] = []
+    default_mode: int | None = None
+
+
 class Volume(Wire):
     name: str
     empty_dir: EmptyDirVolumeSource | None = None
     host_path: HostPathVolumeSource | None = None
     config_map: ConfigMapVolumeSource | None = None
     secret: SecretVolumeSource | None = None
+    downward_api: DownwardAPIVolumeSource | None = None
+    projected: ProjectedVolumeSource | None = None
 
 
 class PodSecurityContext(Wire):
@@ -175,9 +229,11 @@ class Toleration(Wire):
 
 class PodSpec(Wire):
     containers: list[Container]
+    init_containers: list[Container] = []
     volumes: list[Volume] = []
     restart_policy: str = ""
     termination_grace_period_seconds: int | None = None
+    active_deadline_seconds: int | None = None
     dns_policy: str = ""
     node_selector: dict[str, str] = {}
     service_account_name: str = ""
@@ -192,6 +248,14 @@ class PodSpec(Wire):
     scheduler_name: str = ""
     tolerations: list[Toleration] = []
     enable_service_links: bool | None = None
+
+    def all_containers(self) -> list[Container]:
+        """Those that run before the others or beside them come first."""
+        return [*self.init_containers, *self.containers]
+
+    def sidecars(self) -> list[Container]:
+        """They start before the others and stop after them."""
+        return [each for each in self.init_containers if each.restart_policy == "Always"]
 
 
 class ContainerStateWaiting(Wire):
@@ -252,6 +316,7 @@ class PodStatus(Wire):
     pod_ip: str = ""
     pod_ips: list[PodIP] = []
     start_time: datetime | None = None
+    init_container_statuses: list[ContainerStatus] = []
     container_statuses: list[ContainerStatus] = []
     qos_class: str = ""
 

@@ -80,7 +80,7 @@ def _overview(subject: Subject, request: HttpRequest) -> dict[str, Any]:
 
 def _logs(subject: Subject, request: HttpRequest) -> dict[str, Any]:
     pod: types.Pod = subject.obj
-    names = [container.name for container in pod.spec.containers]
+    names = [container.name for container in (*pod.spec.containers, *pod.spec.init_containers)]
     asked = request.GET.get("container", "")
     return {
         "containers": names,

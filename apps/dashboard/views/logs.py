@@ -53,7 +53,7 @@ def _node_of(request: HttpRequest, namespace: str, name: str, container: str) ->
     who: Actor = access.actor(request)
     pod: types.Pod = access.seen(who, POD, namespace, name).object
     access.require(who, "get", POD, namespace, name, "log")
-    if container not in {each.name for each in pod.spec.containers}:
+    if container not in {each.name for each in pod.spec.all_containers()}:
         raise BadRequest(f"Pod {name} has no container {container}.")
     if not pod.spec.node_name:
         raise BadRequest("This pod has no node yet, so nothing was written.")
