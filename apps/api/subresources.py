@@ -17,6 +17,7 @@ from apps.cluster import store, types
 from apps.cluster.errors import BadRequest, MethodNotAllowed, NotFound, invalid
 from apps.cluster.selectors import LabelSelector
 from apps.cluster.transaction import Transaction
+from apps.cluster.types.meta import Eviction
 from apps.nodes import door
 
 SCALE = ("Scale", "autoscaling/v1")
@@ -41,6 +42,7 @@ def answer(call: Call) -> Answer | Stream:
         ("scale", "PUT"): update_scale,
         ("scale", "PATCH"): patch_scale,
         ("binding", "POST"): bind,
+        ("eviction", "POST"): evict,
         ("log", "GET"): log,
         **{(part, method): verb for part, verb in _TALKS.items() for method in ("GET", "POST")},
     }
@@ -109,11 +111,7 @@ def _scale_in(call: Call, data: Any) -> types.Scale:
     """The Scale a client sends, for the object that the path names."""
     data, _ = checked_as(types.Scale, *SCALE, data, call.validation)
     scale: types.Scale = msgspec.convert(data, types.Scale)
-    meta = scale.metadata
-    if meta.name not in {"", call.name} or meta.namespace not in {"", call.namespace}:
-        raise BadRequest(
-            f"the name of the object ({meta.name}) does not match the name on the URL ({call.name})"
-        )
+    _must_be_about(call, scale.metadata)
     if scale.spec.replicas < 0:
         path, why = (
             "spec.replicas",
@@ -123,16 +121,21 @@ def _scale_in(call: Call, data: Any) -> types.Scale:
     return scale
 
 
+def _must_be_about(call: Call, meta: types.ObjectMeta) -> None:
+    """What is sent to a part of an object may leave the object's name out, but not say another."""
+    if meta.name not in {"", call.name} or meta.namespace not in {"", call.namespace}:
+        raise BadRequest(
+            f"the name of the object ({meta.name}) does not match the name on the URL ({call.name})"
+        )
+
+
 def bind(call: Call) -> Answer:
     """Gives a pod its node: how a scheduler tells its decision."""
     call.require("create")
     data, _ = checked_as(types.Binding, "Binding", "v1", call.body(), call.validation)
     binding: types.Binding = msgspec.convert(data, types.Binding)
     meta, target = binding.metadata, binding.target
-    if meta.name not in {"", call.name} or meta.namespace not in {"", call.namespace}:
-        raise BadRequest(
-            f"the name of the object ({meta.name}) does not match the name on the URL ({call.name})"
-        )
+    _must_be_about(call, meta)
     problems = []
     if target.kind not in {"", "Node"}:
         shown = types.encode(target.kind).decode()
@@ -147,6 +150,22 @@ def bind(call: Call) -> Answer:
         tx.bind(call.namespace, call.name, target.name, meta.uid)
 
     store.write(call.actor, change, dry_run=call.dry_run)
+    return Answer(201, status_body(types.Status(status="Success", code=201)))
+
+
+def evict(call: Call) -> Answer:
+    """Deletes a pod as those do who empty a node. No disruption budgets exist that could say "not now"."""
+    call.require("create")
+    data, _ = checked_as(Eviction, "Eviction", "policy/v1", call.body(), call.validation, group="policy")
+    eviction: Eviction = msgspec.convert(data, Eviction)
+    _must_be_about(call, eviction.metadata)
+    options = eviction.delete_options or types.DeleteOptions()
+    writing.check_delete_options(options)
+
+    def change(tx: Transaction) -> None:
+        tx.delete(call.kind, call.namespace, call.name, options)
+
+    store.write(call.actor, change, dry_run=call.dry_run or bool(options.dry_run))
     return Answer(201, status_body(types.Status(status="Success", code=201)))
 
 

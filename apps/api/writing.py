@@ -140,7 +140,7 @@ def delete(call: Call) -> Answer:
         )
         return status_body(types.Status(status="Success", details=details))
 
-    dry_run = call.dry_run or _dry_run_in(options)
+    dry_run = call.dry_run or bool(options.dry_run)
     return Answer(200, store.write(call.actor, change, dry_run=dry_run))
 
 
@@ -158,7 +158,7 @@ def delete_collection(call: Call) -> Answer:
         limit=call.query.number("limit") or 0,
         continue_token=call.query.get("continue"),
     )
-    dry_run = call.dry_run or _dry_run_in(options)
+    dry_run = call.dry_run or bool(options.dry_run)
     for first in range(0, len(page.rows), DELETED_AT_ONCE):
         some = page.rows[first : first + DELETED_AT_ONCE]
 
@@ -197,8 +197,7 @@ def _delete_options(call: Call) -> types.DeleteOptions:
         if "orphanDependents" in query:
             data["orphanDependents"] = query.flag("orphanDependents")
     options: types.DeleteOptions = msgspec.convert(data, types.DeleteOptions)
-    if options.grace_period_seconds is not None and options.grace_period_seconds < 0:
-        raise BadRequest("gracePeriodSeconds: Invalid value: must be greater than or equal to 0")
+    check_delete_options(options)
     return options
 
 
@@ -210,7 +209,9 @@ def _options_data(call: Call) -> tuple[dict[str, Any], tuple[str, ...]]:
     return checked_as(types.DeleteOptions, "DeleteOptions", "v1", from_body, Validation.STRICT)
 
 
-def _dry_run_in(options: types.DeleteOptions) -> bool:
+def check_delete_options(options: types.DeleteOptions) -> None:
+    """Raises BadRequest for options that no deletion knows."""
+    if options.grace_period_seconds is not None and options.grace_period_seconds < 0:
+        raise BadRequest("gracePeriodSeconds: Invalid value: must be greater than or equal to 0")
     if any(value != "All" for value in options.dry_run):
         raise BadRequest('dryRun: Unsupported value: must be "All"')
-    return bool(options.dry_run)

@@ -21,6 +21,7 @@ Record = Callable[[Any | None, Any], list[types.ManagedFields]]
 """From an object before and after a write, who owns which of its fields; called again when admission changed it."""
 
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
+_NAMES_TRIED = 8
 _DEAD_END = "the object has been modified; please apply your changes to the latest version and try again"
 
 
@@ -82,10 +83,10 @@ class Transaction:
         """
         meta: types.ObjectMeta = obj.metadata
         obj.api_version, obj.kind = kind.api_version, kind.name
-        if not meta.name and meta.generate_name:
-            meta.name = meta.generate_name + "".join(secrets.choice(_NAME_LETTERS) for _ in range(5))
         if not kind.namespaced:
             meta.namespace = ""
+        if not meta.name and meta.generate_name:
+            meta.name = self._free_name(kind, meta)
         if kind.has_status:
             obj.status = type(obj.status)()
         meta.uid = str(uuid.uuid4())
@@ -220,6 +221,15 @@ class Transaction:
             problems += kind.validate_update(old, new)
         if problems:
             raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
+
+    def _free_name(self, kind: Kind, meta: types.ObjectMeta) -> str:
+        """A generated name that nobody has; after some tries one that is taken, and the write is refused."""
+        name = ""
+        for _ in range(_NAMES_TRIED):
+            name = meta.generate_name + "".join(secrets.choice(_NAME_LETTERS) for _ in range(5))
+            if self.row(kind, meta.namespace, name) is None:
+                break
+        return name
 
     def _admit(  # noqa: PLR0917
         self, kind: Kind, old: Any, new: Any, part: str, record: Record | None

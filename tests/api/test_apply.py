@@ -101,7 +101,7 @@ async def test_a_write_names_its_manager_by_its_agent_when_it_says_none(door: Do
 
 
 async def test_lists_merge_by_their_keys(door: Door) -> None:
-    service = {
+    service: dict[str, Any] = {
         "metadata": {"name": "s"},
         "spec": {"selector": {"app": "x"}, "ports": [{"port": 80, "name": "web"}]},
     }

@@ -149,6 +149,34 @@ def test_server_side_apply_tells_of_conflicts_and_can_be_forced(kubectl: Run) ->
     kubectl("delete", "pod", "owned", "--timeout=30s")
 
 
+NODE = """
+apiVersion: v1
+kind: Node
+metadata: {name: machine}
+"""
+
+
+def test_a_node_is_tainted_and_drained(kubectl: Run) -> None:
+    kubectl("create", "-f", "-", input=NODE)
+    kubectl("taint", "node", "machine", "colour=red:NoSchedule")
+    told = kubectl("get", "node", "machine", "-o", "jsonpath={.spec.taints}").stdout
+    assert json.loads(told)[0] == {"effect": "NoSchedule", "key": "colour", "value": "red"}
+    kubectl("taint", "node", "machine", "colour-")
+    kubectl("create", "-f", "-", input=POD.replace("name: web,", "name: guest,"))
+    binding = json.dumps({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "guest"},
+                          "target": {"name": "machine"}})  # fmt: skip
+    path = "/api/v1/namespaces/default/pods/guest/binding"
+    kubectl("create", "--raw", path, "-f", "-", input=binding)
+    assert "node/machine cordoned" in kubectl("cordon", "machine").stdout
+    told = kubectl("drain", "machine", "--timeout=5s", code=1).stderr
+    assert "cannot delete Pods that declare no controller" in told
+    told = kubectl("drain", "machine", "--force", "--grace-period=0", "--timeout=30s").stdout
+    assert "evicting pod default/guest" in told or "pod/guest evicted" in told
+    assert 'pods "guest" not found' in kubectl("get", "pod", "guest", code=1).stderr
+    assert "node/machine uncordoned" in kubectl("uncordon", "machine").stdout
+    kubectl("delete", "node", "machine")
+
+
 def test_typed_commands_send_protobuf_and_are_understood(kubectl: Run) -> None:
     kubectl("create", "namespace", "team")
     kubectl("create", "configmap", "colours", "--from-literal=sky=blue", "-n", "team")

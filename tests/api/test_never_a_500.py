@@ -61,16 +61,19 @@ def test_odd_values_are_refused_or_taken(cluster: None, kind: Kind) -> None:
     for owned in ("resourceVersion", "uid"):
         del stored["metadata"][owned]
     other = replaced(stored, ("metadata", "name"), "other")
+    applied = replaced(stored, ("metadata", "managedFields"), [])
     requests = (
         ("POST", place(kind), other, "application/json"),
         ("PUT", place(kind, "sample"), stored, "application/json"),
         ("PATCH", place(kind, "sample"), stored, "application/strategic-merge-patch+json"),
+        ("PATCH", place(kind, "sample"), applied, "application/apply-patch+yaml"),
     )
+    query = "?dryRun=All&fieldManager=x"
     failures = [
         (method, way, odd, answer.body)
         for method, path, body, content_type in requests
         for way in ways(stored)
         for odd in ODD
-        if (answer := asked(method, f"{path}?dryRun=All", replaced(body, way, odd), content_type)).code >= 500
+        if (answer := asked(method, path + query, replaced(body, way, odd), content_type)).code >= 500
     ]
     assert not failures, f"{len(failures)}: {failures[:5]}"

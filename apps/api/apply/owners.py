@@ -62,8 +62,13 @@ def read(entries: Sequence[types.ManagedFields]) -> Owners:
         paths = fields.from_fields_v1(entry.fields_v1 or {})
         if owner in owners:
             paths |= owners[owner].paths
-        owners[owner] = Owned(paths, entry.time)
+        owners[owner] = Owned(paths, _in_utc(entry.time))
     return owners
+
+
+def _in_utc(time: datetime | None) -> datetime | None:
+    """A client may leave the zone out."""
+    return time.replace(tzinfo=UTC) if time is not None and time.tzinfo is None else time
 
 
 def written(owners: Mapping[Owner, Owned]) -> list[types.ManagedFields]:

@@ -145,3 +145,9 @@ class Scale(Resource):
 
 class Binding(Resource):
     target: ObjectReference = field(default_factory=ObjectReference)
+
+
+class Eviction(Resource):
+    """Asks that a pod leave its node."""
+
+    delete_options: DeleteOptions | None = None
