@@ -20,6 +20,7 @@ from apps.cluster.selectors import FieldSelector
 from apps.cluster.types import Problem
 
 FIRST_NODES = 16
+NODE_STEP = 1 << (32 - ranges.NODE_POD_PREFIX)
 LOWER_BAND = 256
 TAKEN_IP = "provided IP is already allocated"
 TAKEN_PORT = "provided port is already allocated"
@@ -193,13 +194,17 @@ def _pod_cidr_taken(tx: Transaction, network: IPv4Network) -> bool:
 
 def _free_pod_cidr(tx: Transaction, node: types.Node) -> str:
     """The first ones in order, for small clusters; further on spread, so that few tries suffice."""
-    step = 1 << (32 - ranges.NODE_POD_PREFIX)
-    size = ranges.POD_CIDR.num_addresses // step
-    for index in chain(range(min(FIRST_NODES, size)), _around(node.metadata.name, size)):
-        network = IPv4Network((ranges.POD_CIDR.network_address + index * step, ranges.NODE_POD_PREFIX))
-        if not _pod_cidr_taken(tx, network):
-            return str(network)
+    size = ranges.POD_CIDR.num_addresses // NODE_STEP
+    first = range(min(FIRST_NODES, size))
+    small = not _pod_cidr_taken(tx, _pod_cidr(first[-1]))
+    for index in chain(first if small else (), _around(node.metadata.name, size)):
+        if not _pod_cidr_taken(tx, _pod_cidr(index)):
+            return str(_pod_cidr(index))
     raise _refusal(node, refusals.invalid("spec.podCIDR", "", f"no network of {ranges.POD_CIDR} is free"))
+
+
+def _pod_cidr(index: int) -> IPv4Network:
+    return IPv4Network((ranges.POD_CIDR.network_address + index * NODE_STEP, ranges.NODE_POD_PREFIX))
 
 
 def _check_wished_cidr(tx: Transaction, node: types.Node) -> None:
