@@ -112,6 +112,8 @@ BAD = [
     ({"id": "p", "desiredState": {"podTemplate": {"desiredState": {"manifest": {}}, "odd": 1}}},
      "desiredState.podTemplate.odd"),
     ({"kind": "Minion", "apiVersion": "v1beta1"}, "kind"),
+    ({"kind": {"a": 1}}, "kind"),
+    ({"kind": "Pod", "apiVersion": []}, "kind"),
 ]  # fmt: skip
 
 
@@ -129,7 +131,10 @@ JSON = st.recursive(
 )
 
 
-@given(JSON, st.sampled_from(["id", "labels", "desiredState", "nodeSelector", "annotations", "namespace"]))
+FIELDS = ["id", "kind", "apiVersion", "labels", "desiredState", "nodeSelector", "annotations", "namespace"]
+
+
+@given(JSON, st.sampled_from(FIELDS))
 def test_odd_manifests_are_converted_or_refused(value: Any, field: str) -> None:
     for article in ARTICLE.values():
         try:

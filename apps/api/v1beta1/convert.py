@@ -44,10 +44,10 @@ def legal_name(identity: str) -> str:
 
 def kind_said(data: Any) -> str:
     """Pod or ReplicationController, by what it says or else by what it holds; "" when it is neither."""
-    if not isinstance(data, dict) or data.get("apiVersion") not in {None, VERSION}:
+    if not isinstance(data, dict) or data.get("apiVersion") not in (None, VERSION):
         return ""
-    if data.get("kind"):
-        return data["kind"] if data["kind"] in {POD, CONTROLLER} else ""
+    if said := data.get("kind"):
+        return next((kind for kind in (POD, CONTROLLER) if kind == said), "")
     state = data.get("desiredState")
     if not isinstance(state, dict):
         return ""
