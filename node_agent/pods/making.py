@@ -137,11 +137,12 @@ class Making:
 
     def _write_etc(self, pod: types.Pod) -> list[Path]:
         """They are mounted when a container starts, so until then the address in them may still change."""
-        if pod.spec.host_network:
+        cluster = files.cluster_resolver(self._tools.view.services())
+        content = files.etc(pod, self._address(pod), machine=self._tools.resolv_conf, cluster=cluster)
+        if not content:
             return []
         etc = self._tools.volumes.directory(pod.metadata.uid) / "etc"
         etc.mkdir(parents=True, exist_ok=True)
-        content = {"hosts": files.hosts(pod, self._address(pod)), "resolv.conf": self._tools.resolv_conf}
         for name, text in content.items():
             path = etc / name
             if not path.exists() or path.read_text() != text:

@@ -83,6 +83,7 @@ def app_spec(
         groups=groups(shared),
         network="host" if pod.spec.host_network else f"container:{sandbox}",
         ipc=f"container:{sandbox}",
+        pid=f"container:{sandbox}" if pod.spec.share_process_namespace else "",
         mounts=list(mounts),
         tty=bool(container.tty),
         stdin=bool(container.stdin),
@@ -90,6 +91,7 @@ def app_spec(
         privileged=bool(own.privileged),
         read_only=bool(own.read_only_root_filesystem),
         no_new_privileges=own.allow_privilege_escalation is False,
+        unconfined=unconfined(own, shared),
         capabilities_add=capabilities.add,
         capabilities_drop=capabilities.drop,
         cpu_shares=cpu_shares(requests.get("cpu", cpu_limit)),
@@ -160,6 +162,12 @@ def _must_not_be_root(uid: int | None, image: ImageFacts) -> None:
             f"container has runAsNonRoot and image has non-numeric user ({name}), "
             "cannot verify user is non-root"
         )
+
+
+def unconfined(own: types.SecurityContext, shared: types.PodSecurityContext | None) -> bool:
+    """Whether every system call is allowed. The container's word comes before the pod's."""
+    profile = own.seccomp_profile or (shared.seccomp_profile if shared is not None else None)
+    return profile is not None and profile.type == "Unconfined"
 
 
 def groups(shared: types.PodSecurityContext | None) -> list[str]:

@@ -86,6 +86,7 @@ class ContainerSpec:
     hostname: str = ""
     network: str = "none"  # none, host or container:<id>
     ipc: str = ""  # shareable, host or container:<id>
+    pid: str = ""  # "" for its own processes only, or container:<id>
     mounts: list[Mount] = field(default_factory=list)
     tty: bool = False
     stdin: bool = False
@@ -93,6 +94,7 @@ class ContainerSpec:
     privileged: bool = False
     read_only: bool = False
     no_new_privileges: bool = False
+    unconfined: bool = False  # no filter of system calls
     capabilities_add: list[str] = field(default_factory=list)
     capabilities_drop: list[str] = field(default_factory=list)
     cpu_shares: int = 0

@@ -319,7 +319,10 @@ def _body(spec: ContainerSpec) -> dict[str, Any]:
         "CapAdd": spec.capabilities_add or None,
         "CapDrop": spec.capabilities_drop or None,
         "GroupAdd": spec.groups or None,
-        "SecurityOpt": ["no-new-privileges"] if spec.no_new_privileges else None,
+        "SecurityOpt": [
+            *(["no-new-privileges"] if spec.no_new_privileges else []),
+            *(["seccomp=unconfined"] if spec.unconfined else []),
+        ],
         "OomScoreAdj": spec.oom_score,
         "CpuShares": spec.cpu_shares,
         "Memory": spec.memory,
@@ -328,6 +331,8 @@ def _body(spec: ContainerSpec) -> dict[str, Any]:
     }
     if spec.ipc:
         host["IpcMode"] = spec.ipc
+    if spec.pid:
+        host["PidMode"] = spec.pid
     if spec.cpu_quota:
         host |= {"CpuPeriod": 100_000, "CpuQuota": spec.cpu_quota}
     body: dict[str, Any] = {

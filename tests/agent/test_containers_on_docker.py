@@ -120,6 +120,25 @@ def test_a_pod_waits_in_words_for_a_volume(machine: Machine) -> None:
     machine.ready(pod)
 
 
+def test_containers_of_a_pod_share_their_processes_where_they_ask_for_it(machine: Machine) -> None:
+    context = types.SecurityContext(seccomp_profile=types.SeccompProfile(type="Unconfined"))
+    pod = machine.run(
+        app(security_context=context),
+        app(name="other"),
+        share_process_namespace=True,
+        host_aliases=[types.HostAlias(ip="192.0.2.7", hostnames=["alias.example"])],
+    )
+    first, other = machine.ready(pod).container_statuses
+    assert "/pause" in machine.shell(first, "ps")
+    assert machine.shell(first, "readlink /proc/self/ns/pid") == machine.shell(
+        other, "readlink /proc/self/ns/pid"
+    )
+    assert "192.0.2.7\talias.example\n" in machine.shell(first, "cat /etc/hosts")
+    seccomp = "grep Seccomp: /proc/self/status"
+    assert machine.shell(first, seccomp).split() == ["Seccomp:", "0"]
+    assert machine.shell(other, seccomp).split() == ["Seccomp:", "2"]
+
+
 def test_limits_reach_the_kernel(machine: Machine) -> None:
     resources = types.ResourceRequirements(limits={"cpu": "250m", "memory": "32Mi"}, requests={"cpu": "100m"})
     pod = machine.run(app(resources=resources))

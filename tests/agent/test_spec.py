@@ -50,6 +50,51 @@ def test_a_pod_on_the_machines_network_takes_its_name_too() -> None:
     assert (found.network, found.hostname) == ("host", "")
 
 
+def test_processes_and_system_calls_as_the_pod_asks() -> None:
+    apart = made(types.Container(name="app"))
+    assert (apart.pid, apart.unconfined) == ("", False)
+    free = types.PodSecurityContext(seccomp_profile=types.SeccompProfile(type="Unconfined"))
+    assert made(types.Container(name="app"), share_process_namespace=True).pid == "container:S"
+    assert made(types.Container(name="app"), security_context=free).unconfined
+    own = types.SecurityContext(seccomp_profile=types.SeccompProfile(type="RuntimeDefault"))
+    assert not made(types.Container(name="app", security_context=own), security_context=free).unconfined
+
+
+MACHINE = "nameserver 192.0.2.1\nsearch example.org\noptions timeout:2\n"
+CLUSTER = "nameserver 10.254.0.10\nsearch default.svc.cluster.local svc.cluster.local cluster.local example.org\n"
+OWN = types.PodDNSConfig(
+    nameservers=["192.0.2.9"], searches=["own.example"], options=[types.PodDNSConfigOption("ndots", "1")]
+)
+
+
+@pytest.mark.parametrize(
+    ("policy", "config", "cluster", "text"),
+    [
+        ("Default", None, "10.254.0.10", MACHINE.replace("search", "search")),
+        ("ClusterFirst", None, "", MACHINE),
+        ("ClusterFirst", None, "10.254.0.10", CLUSTER + "options ndots:5\n"),
+        ("ClusterFirst", OWN, "10.254.0.10",
+         CLUSTER.replace("\nsearch", "\nnameserver 192.0.2.9\nsearch").replace("org\n", "org own.example\n")
+         + "options ndots:1\n"),
+        ("None", OWN, "10.254.0.10", "nameserver 192.0.2.9\nsearch own.example\noptions ndots:1\n"),
+        ("None", types.PodDNSConfig(nameservers=["192.0.2.9"]), "", "nameserver 192.0.2.9\n"),
+    ],
+)  # fmt: skip
+def test_whom_a_pod_asks_for_names(
+    policy: str, config: types.PodDNSConfig | None, cluster: str, text: str
+) -> None:
+    asked = pod(types.Container(name="app"), dns_policy=policy, dns_config=config)
+    assert files.resolver(asked, MACHINE, cluster) == text
+
+
+def test_aliases_are_lines_of_the_hosts_file() -> None:
+    alias = types.HostAlias(ip="192.0.2.7", hostnames=["one.example", "two"])
+    asked = pod(types.Container(name="app"), host_aliases=[alias])
+    assert files.hosts(asked, "10.64.0.2").endswith("10.64.0.2\tweb-x\n192.0.2.7\tone.example\ttwo\n")
+    on_host = pod(types.Container(name="app"), host_network=True, dns_policy="ClusterFirst")
+    assert files.etc(on_host, "10.0.0.1", machine=MACHINE, cluster="") == {}
+
+
 @pytest.mark.parametrize(
     ("limits", "requests", "shares", "quota", "memory"),
     [

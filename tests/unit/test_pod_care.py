@@ -97,6 +97,16 @@ FIRST, INIT = "spec.containers[0]", "spec.initContainers[0]"
         (init(readiness_probe=types.Probe(exec_=EXEC)),
          f"{INIT}.readinessProbe: Forbidden: may not be set for init containers without restartPolicy=Always"),
         (init(name="app"), 'Duplicate value: "app"'),
+        ({"spec__dns_policy": "None"}, "spec.dnsConfig.nameservers: Required value: must provide at least one"),
+        ({"spec__dns_config": types.PodDNSConfig(nameservers=["x"])},
+         'spec.dnsConfig.nameservers[0]: Invalid value: "x": must be a valid IP address'),
+        ({"spec__dns_config": types.PodDNSConfig(searches=["a b"])}, "spec.dnsConfig.searches[0]: Invalid value"),
+        ({"spec__dns_config": types.PodDNSConfig(options=[types.PodDNSConfigOption("a", "b\nc")])},
+         "spec.dnsConfig.options[0]: Invalid value"),
+        ({"spec__host_aliases": [types.HostAlias(ip="1.2.3.4\n", hostnames=["a"])]},
+         "spec.hostAliases[0].ip: Invalid value"),
+        ({"spec__host_aliases": [types.HostAlias(ip="1.2.3.4", hostnames=["a b"])]},
+         "spec.hostAliases[0].hostnames[0]: Invalid value"),
         ({"spec__active_deadline_seconds": 0}, "spec.activeDeadlineSeconds: Invalid value: 0"),
     ],
 )  # fmt: skip
@@ -110,6 +120,22 @@ def test_a_node_knocks_at_other_doors_only_where_a_namespace_may_do_anything() -
     with pytest.raises(Forbidden) as refusal:
         admit_spec(defaulted(NAMESPACE, name="team"), pod.spec, "spec", ("pods", "sample"))
     assert [cause.path for cause in refusal.value.causes] == [f"{FIRST}.livenessProbe.httpGet.host"]
+
+
+def test_system_calls_go_unfiltered_only_where_a_namespace_may_do_anything() -> None:
+    free = types.SeccompProfile(type="Unconfined")
+    pod = defaulted(
+        POD,
+        spec__security_context=types.PodSecurityContext(seccomp_profile=free),
+        **one(security_context=types.SecurityContext(seccomp_profile=free)),
+    )
+    with pytest.raises(Forbidden) as refusal:
+        admit_spec(defaulted(NAMESPACE, name="team"), pod.spec, "spec", ("pods", "sample"))
+    assert [cause.path for cause in refusal.value.causes] == [
+        "spec.securityContext.seccompProfile.type", f"{FIRST}.securityContext.seccompProfile.type",
+    ]  # fmt: skip
+    open_ = defaulted(NAMESPACE, name="team", labels={"pod-security.kubernetes.io/enforce": "privileged"})
+    admit_spec(open_, pod.spec, "spec", ("pods", "sample"))
 
 
 def test_a_deadline_may_come_nearer_only() -> None:

@@ -150,7 +150,7 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     ({"spec__volumes": [types.Volume(name="v"), types.Volume(name="v")]},
      'spec.volumes[1].name: Duplicate value: "v"'),
     ({"spec__restart_policy": "Maybe"}, 'spec.restartPolicy: Unsupported value: "Maybe"'),
-    ({"spec__dns_policy": "None"}, 'spec.dnsPolicy: Unsupported value: "None"'),
+    ({"spec__dns_policy": "Never"}, 'spec.dnsPolicy: Unsupported value: "Never"'),
     ({"spec__termination_grace_period_seconds": -1}, "spec.terminationGracePeriodSeconds: Invalid value: -1"),
     ({"spec__node_name": "../n"}, "spec.nodeName: Invalid value"),
     ({"spec__hostname": "a.b"}, "spec.hostname: Invalid value"),

@@ -8,6 +8,7 @@ from ipaddress import IPv4Address
 
 from apps.cluster import names, quantities, types
 from apps.cluster.kinds import meta, refusals
+from apps.cluster.kinds.name_checks import dns_problems, host_alias_problems
 from apps.cluster.kinds.pod_amounts import every_container
 from apps.cluster.kinds.probe_checks import care_problems, init_problems
 from apps.cluster.kinds.volume_checks import (
@@ -21,7 +22,7 @@ from apps.cluster.types import Problem
 PROTOCOLS = ("TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
-DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default")
+DNS_POLICIES = ("ClusterFirst", "ClusterFirstWithHostNet", "Default", "None")
 MESSAGE_POLICIES = ("File", "FallbackToLogsOnError")
 RESOURCES = ("cpu", "memory")
 FIELDS = (
@@ -30,6 +31,7 @@ FIELDS = (
 )  # fmt: skip
 KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 RESOURCE_FIELDS = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
+SECCOMP_PROFILES = ("RuntimeDefault", "Unconfined")
 TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", re.ASCII)
 IMAGE_LIMIT = 512
@@ -58,6 +60,8 @@ def spec_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     yield from _host_port_problems(spec, f"{path}.containers")
     yield from _choices_problems(spec, path)
     yield from _names_problems(spec, path)
+    yield from host_alias_problems(spec.host_aliases, f"{path}.hostAliases")
+    yield from dns_problems(spec, path)
     yield from toleration_problems(spec.tolerations, f"{path}.tolerations")
     yield from _security_problems(spec.security_context, f"{path}.securityContext")
 
@@ -283,10 +287,10 @@ def toleration_problems(tolerations: Sequence[types.Toleration], path: str) -> I
 def _seccomp_problems(
     context: types.PodSecurityContext | types.SecurityContext, path: str
 ) -> Iterator[Problem]:
-    """The container engine's own profile is what every container gets; no other is offered."""
+    """The container engine's own profile is what every container gets that does not ask for none at all."""
     if context.seccomp_profile is not None:
         at = f"{path}.seccompProfile.type"
-        yield from refusals.one_of(at, context.seccomp_profile.type, ("RuntimeDefault",))
+        yield from refusals.one_of(at, context.seccomp_profile.type, SECCOMP_PROFILES)
 
 
 def _security_problems(context: types.PodSecurityContext | None, path: str) -> Iterator[Problem]:

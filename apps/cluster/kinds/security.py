@@ -71,6 +71,8 @@ def privileges(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     for index, volume in enumerate(spec.volumes):
         if volume.host_path is not None:
             yield refusals.forbidden(f"{path}.volumes[{index}].hostPath", why)
+    if _unconfined(spec.security_context):
+        yield refusals.forbidden(f"{path}.securityContext.seccompProfile.type", f"Unconfined {why}")
     for place, container in every_container(spec, path):
         for field, host in probed_hosts(container):
             if host:
@@ -82,6 +84,8 @@ def privileges(spec: types.PodSpec, path: str) -> Iterator[Problem]:
 def _rights(context: types.SecurityContext, at: str, why: str) -> Iterator[Problem]:
     if context.privileged:
         yield refusals.forbidden(f"{at}.privileged", why)
+    if _unconfined(context):
+        yield refusals.forbidden(f"{at}.seccompProfile.type", f"Unconfined {why}")
     for position, name in enumerate(_added(context)):
         if name not in HARMLESS_CAPABILITIES:
             yield refusals.forbidden(f"{at}.capabilities.add[{position}]", f"{name} {why}")
@@ -100,6 +104,11 @@ def probed_hosts(container: types.Container) -> Iterator[tuple[str, str]]:
             hook: types.LifecycleHandler | None = getattr(container.lifecycle, name)
             if hook is not None and hook.http_get is not None:
                 yield f"lifecycle.{types.wire_name(name)}.httpGet", hook.http_get.host
+
+
+def _unconfined(context: types.PodSecurityContext | types.SecurityContext | None) -> bool:
+    profile = None if context is None else context.seccomp_profile
+    return profile is not None and profile.type == "Unconfined"
 
 
 def host_port_uses(spec: types.PodSpec, path: str) -> Iterator[Problem]:

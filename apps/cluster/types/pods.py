@@ -219,6 +219,22 @@ class PodSecurityContext(Wire):
     seccomp_profile: SeccompProfile | None = None
 
 
+class HostAlias(Wire):
+    ip: str
+    hostnames: list[str] = []
+
+
+class PodDNSConfigOption(Wire):
+    name: str = ""
+    value: str | None = None
+
+
+class PodDNSConfig(Wire):
+    nameservers: list[str] = []
+    searches: list[str] = []
+    options: list[PodDNSConfigOption] = []
+
+
 class Toleration(Wire):
     key: str = ""
     operator: str = ""
@@ -235,12 +251,15 @@ class PodSpec(Wire):
     termination_grace_period_seconds: int | None = None
     active_deadline_seconds: int | None = None
     dns_policy: str = ""
+    dns_config: PodDNSConfig | None = None
     node_selector: dict[str, str] = {}
     service_account_name: str = ""
     service_account: str = ""
     automount_service_account_token: bool | None = None
     node_name: str = ""
     host_network: bool | None = None
+    share_process_namespace: bool | None = None
+    host_aliases: list[HostAlias] = []
     security_context: PodSecurityContext | None = None
     image_pull_secrets: list[LocalObjectReference] = []
     hostname: str = ""
