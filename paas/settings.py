@@ -86,8 +86,6 @@ if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
     }
     # A file also in tests: threads and processes must meet in it.
     DATABASES["default"]["TEST"] = {"NAME": str(STATE / "test.sqlite3")}
-else:
-    DATABASES["default"]["CONN_MAX_AGE"] = None
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Transactions belong to the store: they are short, and nothing outside the database happens inside one.
 ATOMIC_REQUESTS = False
