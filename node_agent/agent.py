@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from apps.cluster import types
 from apps.cluster.types.agent import NodeReport
-from node_agent import VERSION, machine
+from node_agent import VERSION, machine, usage
 from node_agent.connection import Connection, Identity
 from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
@@ -37,6 +37,7 @@ log = logging.getLogger(__name__)
 
 STARTS_AT_ONCE = 4
 UPKEEP_SECONDS = 10.0
+SAMPLE_SECONDS = 10.0
 ENGINE_RETRY_SECONDS = 0.5
 GOODBYE_SECONDS = 0.4
 
@@ -59,6 +60,8 @@ class Agent:
         )
         self._rewire = Coalesced("rewire", self._wire)
         self._upkeep = Coalesced("upkeep", self._keep_up, every=UPKEEP_SECONDS)
+        self._meter = usage.Meter()
+        self._sampling = Coalesced("sampling", self._sample, every=SAMPLE_SECONDS)
         tools = Tools(
             names=self._names,
             node=self._node,
@@ -86,6 +89,7 @@ class Agent:
         Door(self._settings, self._herd, self._runtime, DockerStreams(self._settings.docker)).start()
         self._upkeep.start()
         self._rewire.start()
+        self._sampling.start()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
         asyncio.run(self._connect())
         goodbye = threading.Thread(target=self._proxy.stop, daemon=True)
@@ -178,6 +182,12 @@ class Agent:
                 seq=0, status=found, labels=machine.labels(settings.node), door_port=settings.door_port
             )
         )
+
+    def _sample(self) -> None:
+        containers = [seen for worker in self._herd.workers() for seen in [*worker.record.seen.values()]]
+        samples = self._meter.read(containers)
+        if samples is not None:
+            self._outbox.samples(samples)
 
     def _wire(self) -> None:
         """Hand the proxy everything it needs; it finds out what is new."""

@@ -12,7 +12,15 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from apps.cluster.types.agent import EventBatch, EventReport, Message, NodeReport, PodReport, StatusBatch
+from apps.cluster.types.agent import (
+    EventBatch,
+    EventReport,
+    Message,
+    NodeReport,
+    PodReport,
+    Samples,
+    StatusBatch,
+)
 
 STATUS_LIMIT, EVENT_LIMIT = 500, 200
 EVENTS_KEPT = 5000  # older ones are dropped while the server is away
@@ -36,6 +44,7 @@ class Outbox:
         self._events: deque[EventReport] = deque(maxlen=EVENTS_KEPT)
         self._node: NodeReport | None = None
         self._node_waits = False
+        self._samples: Samples | None = None
         self._flights: dict[int, Flight] = {}
         self._seq = itertools.count(1)
         self._filled: Callable[[], None] = lambda: None
@@ -59,6 +68,12 @@ class Outbox:
             self._node, self._node_waits = report, True
         self._filled()
 
+    def samples(self, samples: Samples) -> None:
+        """Sent once, or never when the server is away: newer ones follow soon."""
+        with self._lock:
+            self._samples = samples
+        self._filled()
+
     def pending(self, uid: str) -> bool:
         """Whether a status of the pod is on its way."""
         with self._lock:
@@ -67,7 +82,9 @@ class Outbox:
     def take(self, *, events: bool) -> list[Message]:
         """The frames to send now: at most one batch of each sort is under way. ``events`` when those may go."""
         with self._lock:
-            return [frame for frame in (self._take_node(), self._take_pods(), self._take_events(events)) if frame]
+            frames = (self._take_node(), self._take_pods(), self._take_events(events), self._samples)
+            self._samples = None
+            return [frame for frame in frames if frame]
 
     def accepted(self, seq: int) -> None:
         """The server has it for good."""

@@ -46,6 +46,7 @@ def _urls(*paths: str) -> types.PolicyRule:
 _VIEW = (
     _rule(READ, ("",), (*_CORE, *_READ_ONLY)),
     _rule(READ, _GROUPS, ALL),
+    _rule(("get", "list"), ("metrics.k8s.io",), ("pods", "nodes")),
 )
 _EDIT = (
     *_VIEW,

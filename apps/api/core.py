@@ -12,7 +12,7 @@ import yaml
 from django.db import InterfaceError, OperationalError
 
 from apps.accounts import policy
-from apps.api import discovery, openapi, reading, reviews, subresources, writing
+from apps.api import discovery, metrics, openapi, reading, reviews, subresources, writing
 from apps.api.accepts import choose, discovery_version
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import JSON, Answer, Request, Stream, refusal
@@ -75,6 +75,8 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
         if request.method != "POST" or target.name or target.namespace is not None:
             raise MethodNotAllowed(NOT_ALLOWED)
         return reviews.answer(actor, request, target.plural)
+    if target.group == metrics.GROUP:
+        return metrics.answer(actor, request, target)
     if v1beta1.serves(target):
         return v1beta1.answer(actor, request, target, _answer)
     call = Call(actor, request, _kind(target), target)

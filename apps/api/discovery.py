@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from apps.api import metrics
 from apps.api.paths import UNKNOWN
 from apps.cluster.errors import NotFound
 from apps.cluster.registry import Kind, all_kinds
@@ -29,6 +30,9 @@ REVIEWS: dict[str, tuple[Name, str]] = {
 
 _READ_WRITE = ("get", "patch", "update")
 # sub-resource -> the kind it speaks (None: the object's own) and its verbs
+_METRICS = (metrics.GROUP, metrics.VERSION)
+_UNSTORED: tuple[Name, ...] = (*dict.fromkeys(name for name, _ in REVIEWS.values()), _METRICS)
+
 _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = {
     "status": (None, _READ_WRITE),
     "scale": (("autoscaling", "v1", "Scale"), _READ_WRITE),
@@ -44,7 +48,7 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = 
 
 def _served() -> dict[Name, list[Kind]]:
     """The kinds by group and version; the core group first, then by name."""
-    found: dict[Name, list[Kind]] = {name: [] for name, _ in REVIEWS.values()}
+    found: dict[Name, list[Kind]] = {name: [] for name in _UNSTORED}
     for kind in all_kinds():
         found.setdefault((kind.group, kind.version), []).append(kind)
     return {name: sorted(found[name], key=lambda kind: kind.plural) for name in sorted(found)}
@@ -127,6 +131,11 @@ def _resources(name: Name) -> dict[str, Any]:
                  "verbs": ["create"]}
             )  # fmt: skip
     return {
+    for plural, (measured, kind_name) in metrics.RESOURCES.items() if name == _METRICS else ():
+        found.append(
+            {"name": plural, "singularName": "", "namespaced": measured.namespaced, "kind": kind_name,
+             "verbs": list(metrics.VERBS)}
+        )  # fmt: skip
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": f"{group}/{version}" if group else version,
@@ -138,7 +147,7 @@ def _aggregated(version: str, *, core: bool) -> dict[str, Any]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for group, api_version in _served():
         if (group == "") is core:
-            resources = [*map(_discovered, _served()[group, api_version]), *_reviews((group, api_version))]
+            resources = [*map(_discovered, _served()[group, api_version]), *_unstored((group, api_version))]
             groups.setdefault(group, []).append(
                 {"version": api_version, "freshness": "Current", "resources": resources}
             )
@@ -169,7 +178,19 @@ def _discovered(kind: Kind) -> dict[str, Any]:
     }
 
 
-def _reviews(name: Name) -> list[dict[str, Any]]:
+def _unstored(name: Name) -> list[dict[str, Any]]:
+    """Resources that are no kinds: questions and measures."""
+    if name == _METRICS:
+        return [
+            {
+                "resource": plural,
+                "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
+                "scope": "Namespaced" if measured.namespaced else "Cluster",
+                "singularResource": "",
+                "verbs": list(metrics.VERBS),
+            }
+            for plural, (measured, kind_name) in metrics.RESOURCES.items()
+        ]
     return [
         {
             "resource": plural,

@@ -23,7 +23,7 @@ from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, Gone
 from apps.cluster.types import Node, agent, now
 from apps.cluster.work import in_db
-from apps.nodes import closure, heartbeats, merging, reports
+from apps.nodes import closure, heartbeats, merging, reports, samples
 
 UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
 SILENCE = 20.0
@@ -97,6 +97,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _greet(self, hello: agent.Hello) -> None:
         if hello.node != self.node:
+        elif isinstance(message, agent.Samples):
+            samples.shelf().put(self.node, message)
             await self._end(UNAUTHORIZED, _short(f"this token is node {self.node}'s, not {hello.node}'s"))
             return
         if self._greeted:

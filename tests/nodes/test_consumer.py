@@ -15,7 +15,7 @@ from apps.cluster.actors import system
 from apps.cluster.kinds import NODE, POD, SERVICE
 from apps.cluster.types import agent
 from apps.cluster.work import in_db
-from apps.nodes import consumer, heartbeats
+from apps.nodes import consumer, heartbeats, samples
 from apps.nodes.models import Heartbeat
 from tests.builders import build
 from tests.nodes.wire import PATIENCE, Wire
@@ -257,3 +257,15 @@ async def test_a_silent_connection_is_ended(monkeypatch: pytest.MonkeyPatch) -> 
     async with connected() as one:
         await one.until(agent.Synced)
         assert await one.wire.closed() == consumer.SILENT
+
+
+async def test_samples_are_kept_without_an_answer_and_without_a_change() -> None:
+    async with connected() as one:
+        await one.until(agent.Synced)
+        before = await in_db(store.clock)
+        await one.say(agent.Samples(window=10, cpu=5, memory=6, containers=[]))
+        async with asyncio.timeout(PATIENCE):
+            while not (kept := await in_db(samples.latest, types.now())):
+                await asyncio.sleep(0.05)
+        assert [(used.node, used.samples.cpu, used.samples.memory) for used in kept] == [("n1", 5, 6)]
+        assert await in_db(store.clock) == before

@@ -100,6 +100,25 @@ class Changed(Message, tag="changed"):
 class Synced(Message, tag="synced"):
     """All that happened up to ``number`` and concerns the node has been sent."""
 
+class ContainerSample(msgspec.Struct, kw_only=True, rename=wire_name):
+    """What one container uses: ``cpu`` in thousand millionths of a core, ``memory`` (its working set) in bytes."""
+
+    namespace: str
+    pod: str
+    name: str
+    cpu: int
+    memory: int
+
+
+class Samples(Message, tag="samples"):
+    """What the node and its containers used in the last ``window`` seconds. Not answered; a lost one is not resent."""
+
+    window: float
+    cpu: int
+    memory: int
+    containers: list[ContainerSample]
+
+
     number: int
 
 
@@ -119,7 +138,7 @@ class Pong(Message, tag="pong"):
     every: float = 0
 
 
-FromAgent = Hello | Ping | StatusBatch | NodeReport | EventBatch
+FromAgent = Hello | Ping | StatusBatch | NodeReport | EventBatch | Samples
 FromServer = Objects | Changed | Synced | Accepted | Refused | Pong
 
 _from_agent: msgspec.json.Decoder[FromAgent] = msgspec.json.Decoder(FromAgent)
