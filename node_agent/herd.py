@@ -64,9 +64,9 @@ class Herd:
                     self._desire(uid, pods[uid])
                 elif uid in self._workers:
                     self._workers[uid].desire(None)
-            others = [each for uid, each in self._workers.items() if uid not in touched.pods]
-        for worker in others:
-            if touched.kinds & CONFIGURATION or worker.waits_for_services:
+            others = {uid: each for uid, each in self._workers.items() if uid not in touched.pods}
+        for uid, worker in others.items():
+            if touched.kinds & CONFIGURATION or uid in touched.tokens or worker.waits_for_services:
                 worker.look_again()
         if first:
             self._relist_now.set()

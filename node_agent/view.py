@@ -17,7 +17,7 @@ from urllib.parse import quote
 import msgspec
 
 from apps.cluster import types
-from apps.cluster.types.agent import Changed, Objects
+from apps.cluster.types.agent import TOKENS, Changed, Objects, PodTokens
 from node_agent import disk
 
 log = logging.getLogger(__name__)
@@ -28,6 +28,7 @@ KINDS: dict[str, type[types.Resource]] = {
     "endpoints": types.Endpoints,
     "configmaps": types.ConfigMap,
     "secrets": types.Secret,
+    TOKENS: PodTokens,
     "pods": types.Pod,
 }
 Key = tuple[str, str]  # namespace, name
@@ -39,6 +40,7 @@ class Touched:
 
     kinds: set[str] = field(default_factory=set)
     pods: set[str] = field(default_factory=set)  # uids
+    tokens: set[str] = field(default_factory=set)  # uids of pods that were given new ones
 
 
 class View:
@@ -135,6 +137,15 @@ class View:
         found: types.Secret | None = self._held["secrets"].get((namespace, name))
         return found
 
+    def token(self, pod: types.Pod, audience: str, seconds: int) -> str:
+        """The newest token the server sent for this very pod; "" before it did."""
+        meta = pod.metadata
+        held: PodTokens | None = self._held[TOKENS].get((meta.namespace, meta.name))
+        if held is None or held.metadata.uid != meta.uid:
+            return ""
+        wanted = (audience, seconds)
+        return next((each.token for each in held.items if (each.audience, each.seconds) == wanted), "")
+
     def _keep(self, kind: str, found: types.Resource) -> None:
         with self._lock:
             before = self._held[kind].get(_key(found))
@@ -153,6 +164,8 @@ class View:
         self._touched.kinds.add(kind)
         if kind == "pods" and found is not None:
             self._touched.pods.add(found.metadata.uid)
+        if kind == TOKENS and found is not None:
+            self._touched.tokens.add(found.metadata.uid)
 
     def _write(self, kind: str, found: types.Resource, text: bytes) -> None:
         if self._directory is None:

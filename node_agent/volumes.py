@@ -14,10 +14,18 @@ from pathlib import Path
 
 from apps.cluster import quantities, types
 from node_agent import disk
-from node_agent.pods.env import ConfigTrouble, Sources, config_map_content, decoded
+from node_agent.pods.env import ConfigTrouble, Place, Sources
+from node_agent.projected import (
+    NOWHERE,
+    Files,
+    config_map_files,
+    downward_files,
+    is_secret,
+    projected_files,
+    secret_files,
+)
 from node_agent.runtime.base import Mount
 
-FILE_MODE = 0o644
 DATA = "..data"
 TERMINATION_LOG = "termination-log"
 
@@ -32,12 +40,12 @@ class Volumes:
         """Where the pod's files are."""
         return self._root / uid
 
-    def prepare(self, pod: types.Pod, sources: Sources) -> dict[str, Path]:
+    def prepare(self, pod: types.Pod, sources: Sources, place: Place = NOWHERE) -> dict[str, Path]:
         """Make what is missing and bring the content up to date; the paths by volume name.
 
         Raises ConfigTrouble with the volume's name when something is not there.
         """
-        return {volume.name: self._volume(pod, volume, sources) for volume in pod.spec.volumes}
+        return {volume.name: self._volume(pod, volume, sources, place) for volume in pod.spec.volumes}
 
     def mounts(
         self, pod: types.Pod, container: types.Container, paths: Mapping[str, Path], attempt: int
@@ -72,23 +80,24 @@ class Volumes:
         disk.remove_tree(self.directory(uid))
 
     def _read_only(self, pod: types.Pod, wish: types.VolumeMount) -> bool:
-        """Config maps and secrets are never written through a mount."""
+        """What the server fills is never written through a mount."""
         volume = next(each for each in pod.spec.volumes if each.name == wish.name)
-        return bool(wish.read_only) or volume.config_map is not None or volume.secret is not None
+        filled = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+        return bool(wish.read_only) or any(source is not None for source in filled)
 
-    def _volume(self, pod: types.Pod, volume: types.Volume, sources: Sources) -> Path:
+    def _volume(self, pod: types.Pod, volume: types.Volume, sources: Sources, place: Place) -> Path:
         own = self.directory(pod.metadata.uid) / "volumes" / volume.name
         group = pod.spec.security_context.fs_group if pod.spec.security_context else None
         try:
             if volume.host_path is not None:
                 return host_path(volume.host_path)
-            if volume.config_map is not None:
-                project(own, _config_map_files(pod, volume.config_map, sources), group)
-            elif volume.secret is not None:
-                disk.mount_tmpfs(own)
-                project(own, _secret_files(pod, volume.secret, sources), group)
-            else:
+            files = _files(pod, volume, sources, place)
+            if files is None:
                 _empty_dir(own, volume.empty_dir or types.EmptyDirVolumeSource(), group)
+                return own
+            if is_secret(volume):
+                disk.mount_tmpfs(own)
+            project(own, files, group)
         except (ConfigTrouble, OSError) as error:
             raise ConfigTrouble(f'MountVolume.SetUp failed for volume "{volume.name}": {error}') from error
         return own
@@ -116,6 +125,19 @@ class Volumes:
         return held
 
 
+def _files(pod: types.Pod, volume: types.Volume, sources: Sources, place: Place) -> Files | None:
+    """What the volume shows; None for one that the pod itself fills."""
+    if (config_map := volume.config_map) is not None:
+        return config_map_files(pod, config_map, config_map.default_mode, sources)
+    if (secret := volume.secret) is not None:
+        return secret_files(pod, secret, secret.default_mode, sources)
+    if (downward := volume.downward_api) is not None:
+        return downward_files(pod, downward.items, downward.default_mode, place)
+    if volume.projected is not None:
+        return projected_files(pod, volume.projected, sources, place)
+    return None
+
+
 def host_path(source: types.HostPathVolumeSource) -> Path:
     """The machine's own path, made or checked as its type says. Raises ConfigTrouble."""
     path = Path(source.path)
@@ -140,23 +162,6 @@ HOST_PATH_CHECKS = {
     "CharDevice": stat.S_ISCHR,
     "BlockDevice": stat.S_ISBLK,
 }
-
-
-def chosen(
-    data: Mapping[str, bytes], items: list[types.KeyToPath], mode: int | None, *, what: str, optional: bool
-) -> dict[str, tuple[bytes, int]]:
-    """The files of a volume by relative path: every key, or the items asked for. Pure."""
-    mode = FILE_MODE if mode is None else mode
-    if not items:
-        return {key: (value, mode) for key, value in data.items()}
-    files = {}
-    for item in items:
-        if item.key not in data:
-            if optional:
-                continue
-            raise ConfigTrouble(f"{what} references non-existent key: {item.key}")
-        files[item.path] = (data[item.key], mode if item.mode is None else item.mode)
-    return files
 
 
 def project(root: Path, files: Mapping[str, tuple[bytes, int]], group: int | None = None) -> None:
@@ -195,26 +200,6 @@ def _digest(files: Mapping[str, tuple[bytes, int]], group: int | None) -> str:
     for relative, (content, mode) in sorted(files.items()):
         digest.update(f"{relative}\0{mode}\0{len(content)}\0".encode() + content)
     return digest.hexdigest()[:16]
-
-
-def _config_map_files(
-    pod: types.Pod, source: types.ConfigMapVolumeSource, sources: Sources
-) -> dict[str, tuple[bytes, int]]:
-    found = sources.config_map(pod.metadata.namespace, source.name)
-    if found is None and not source.optional:
-        raise ConfigTrouble(f'configmap "{source.name}" not found')
-    data = {} if found is None else config_map_content(found)
-    return chosen(data, source.items, source.default_mode, what="configmap", optional=bool(source.optional))
-
-
-def _secret_files(
-    pod: types.Pod, source: types.SecretVolumeSource, sources: Sources
-) -> dict[str, tuple[bytes, int]]:
-    found = sources.secret(pod.metadata.namespace, source.secret_name)
-    if found is None and not source.optional:
-        raise ConfigTrouble(f'secret "{source.secret_name}" not found')
-    data = {} if found is None else decoded(found.data)
-    return chosen(data, source.items, source.default_mode, what="secret", optional=bool(source.optional))
 
 
 def _empty_dir(path: Path, source: types.EmptyDirVolumeSource, group: int | None) -> None:

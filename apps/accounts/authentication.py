@@ -16,7 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
-from apps.accounts import tokens
+from apps.accounts import service_tokens, tokens
 from apps.accounts.cookies import outer_name
 from apps.accounts.rules import MASTERS
 from apps.cluster.actors import ANONYMOUS, Actor
@@ -41,13 +41,17 @@ def authenticate(
     given = headers.get("authorization") or headers.get("Authorization") or ""
     if given:
         scheme, _, text = given.partition(" ")
-        actor = tokens.check(text.strip()) if scheme.lower() == "bearer" else None
+        actor = _of_token(text.strip()) if scheme.lower() == "bearer" else None
         if actor is None:
             raise Unauthorized("Unauthorized: the token is not known, has ended or was revoked")
         return actor
     if session_user is not None and session_user.is_authenticated and session_user.is_active:
         return actor_of(cast(User, session_user))
     raise Unauthorized("Unauthorized: log in, or send a token")
+
+
+def _of_token(text: str) -> Actor | None:
+    return tokens.check(text) if text.startswith(tokens.PREFIX) else service_tokens.check(text)
 
 
 def actor_of(user: User | AnonymousUser) -> Actor:

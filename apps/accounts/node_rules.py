@@ -98,8 +98,22 @@ def _used(spec: types.PodSpec) -> Iterator[tuple[str, str]]:
             yield "secrets", volume.secret.secret_name
         if volume.config_map is not None:
             yield "configmaps", volume.config_map.name
+        for projection in volume.projected.sources if volume.projected is not None else ():
+            if projection.secret is not None:
+                yield "secrets", projection.secret.name
+            if projection.config_map is not None:
+                yield "configmaps", projection.config_map.name
     for container in spec.all_containers():
         yield from _used_by_variables(container)
+
+
+def _about_an_account(node: str, ask: Ask) -> str | None:
+    if (ask.verb, ask.subresource) != ("create", "token"):
+        return "a node may only ask for tokens that its pods mount"
+    texts = models.Object.objects.filter(kind="pods", namespace=ask.namespace, node=node)
+    pods = (types.decode_lenient(types.Pod, text) for text in texts.values_list("text", flat=True))
+    used = any(pod.spec.service_account_name == ask.name for pod in pods)
+    return None if used else "no pod of this node runs as this service account"
 
 
 def _used_by_variables(container: types.Container) -> Iterator[tuple[str, str]]:
@@ -124,4 +138,5 @@ _JUDGES: dict[str, Callable[[str, Ask], str | None]] = {
     "pods": _about_a_pod,
     "secrets": _about_configuration,
     "configmaps": _about_configuration,
+    "serviceaccounts": _about_an_account,
 }

@@ -76,7 +76,7 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
             ("delete", "update", "patch"), ("",), ("namespaces", "namespaces/finalize", "namespaces/status")
         ),
         _rule(("get", "list", "delete", "deletecollection", "update"), ALL, ALL),
-        _rule(("create",), ("",), ("serviceaccounts",)),
+        _rule(("create",), ("",), ("serviceaccounts", "configmaps")),
         _EVENTS,
     ),
     "controller:gc": (
@@ -123,6 +123,7 @@ _ROLES: dict[str, tuple[types.PolicyRule, ...]] = {
         ),
         _rule(("create",), ("authentication.k8s.io",), ("selfsubjectreviews",)),
     ),
+    "system:auth-delegator": (_rule(("create",), ("authentication.k8s.io",), ("tokenreviews",)),),
     **{f"system:{part}": rules for part, rules in _PARTS.items()},
 }
 

@@ -26,6 +26,7 @@ REVIEWS: dict[str, tuple[Name, str]] = {
     "selfsubjectaccessreviews": (("authorization.k8s.io", "v1"), "SelfSubjectAccessReview"),
     "selfsubjectrulesreviews": (("authorization.k8s.io", "v1"), "SelfSubjectRulesReview"),
     "selfsubjectreviews": (("authentication.k8s.io", "v1"), "SelfSubjectReview"),
+    "tokenreviews": (("authentication.k8s.io", "v1"), "TokenReview"),
 }
 
 _READ_WRITE = ("get", "patch", "update")

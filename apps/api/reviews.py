@@ -2,13 +2,13 @@
 
 from typing import Any
 
-from apps.accounts import policy
+from apps.accounts import policy, service_tokens, tokens
 from apps.api import bodies
 from apps.api.discovery import REVIEWS
 from apps.api.messages import Answer, Request
 from apps.cluster import types
 from apps.cluster.actors import Actor
-from apps.cluster.errors import BadRequest
+from apps.cluster.errors import BadRequest, Forbidden
 
 
 def answer(actor: Actor, request: Request, plural: str) -> Answer:
@@ -22,6 +22,8 @@ def answer(actor: Actor, request: Request, plural: str) -> Answer:
         status: dict[str, Any] = {"userInfo": _who(actor)}
     elif plural == "selfsubjectaccessreviews":
         status = _may(actor, spec)
+    elif plural == "tokenreviews":
+        status = _whose(actor, spec)
     else:
         status = _rules(actor, spec)
     body = {"kind": kind, "apiVersion": f"{group}/{version}", "metadata": {}, "spec": spec, "status": status}
@@ -48,6 +50,24 @@ def _may(actor: Actor, spec: dict[str, Any]) -> dict[str, Any]:
         words = ("verb", "group", "resource", "subresource", "namespace", "name")
         decision = policy.authorize(actor, *(_text(resource, word) for word in words))
     return {"allowed": decision.allowed, "reason": decision.reason}
+
+
+def _whose(actor: Actor, spec: dict[str, Any]) -> dict[str, Any]:
+    """Who a token speaks for: asked by servers that take the cluster's tokens, who need a role for that."""
+    decision = policy.authorize(actor, "create", "authentication.k8s.io", "tokenreviews")
+    if not decision.allowed:
+        raise Forbidden(f"tokenreviews.authentication.k8s.io is forbidden: {decision.reason}")
+    audiences = spec.pop("audiences", None) or [service_tokens.AUDIENCE]
+    if not isinstance(audiences, list) or not all(isinstance(each, str) for each in audiences):
+        raise BadRequest("spec.audiences: must be a list of strings")
+    token = _text(spec, "token")
+    spec["token"] = ""  # an answer is no place for it
+    found = service_tokens.check(token, audiences)
+    if found is None and service_tokens.AUDIENCE in audiences:
+        found = tokens.check(token)
+    if found is None:
+        return {"authenticated": False, "error": "the token is not known, has ended or was revoked"}
+    return {"authenticated": True, "user": _who(found), "audiences": audiences}
 
 
 def _rules(actor: Actor, spec: dict[str, Any]) -> dict[str, Any]:

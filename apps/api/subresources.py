@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from apps.api import bodies, containers, writing
+from apps.api import bodies, containers, service_tokens, writing
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import Answer, Stream, status_body
 from apps.api.objects import checked_as
@@ -44,6 +44,7 @@ def answer(call: Call) -> Answer | Stream:
         ("binding", "POST"): bind,
         ("eviction", "POST"): evict,
         ("log", "GET"): log,
+        ("token", "POST"): service_tokens.create,
         **{(part, method): verb for part, verb in _TALKS.items() for method in ("GET", "POST")},
     }
     verb = verbs.get((part, method))

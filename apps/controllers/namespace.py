@@ -1,4 +1,4 @@
-"""Gives each namespace its default service account, and empties a namespace that is being deleted."""
+"""Gives each namespace its default service account and the cluster's authority; empties one that is being deleted."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,8 +8,10 @@ from datetime import datetime
 from django.db.models import Q
 from msgspec.structs import replace
 
+from apps.accounts import certificates
 from apps.cluster import types
-from apps.cluster.kinds import NAMESPACE, SERVICE_ACCOUNT
+from apps.cluster.kinds import CONFIG_MAP, NAMESPACE, SERVICE_ACCOUNT
+from apps.cluster.kinds.automount import AUTHORITY_KEY, AUTHORITY_MAP
 from apps.cluster.log import Change
 from apps.cluster.registry import by_key
 from apps.controllers.actions import (
@@ -32,26 +34,40 @@ BATCH = 500
 
 @dataclass(frozen=True)
 class View:
-    """A namespace; while it is terminating what is left in it, else its default service account."""
+    """A namespace; while it is terminating what is left in it, else what it is given."""
 
     namespace: types.Namespace
     content: tuple[Row, ...] = ()
     account: types.ServiceAccount | None = None
+    authority: types.ConfigMap | None = None
+    certificate: str = ""
+    """The cluster's, which ``authority`` must show."""
 
     @property
     def fingerprint(self) -> Fingerprint:
-        return fingerprint((self.namespace, self.account)) | {(row.uid, row.number) for row in self.content}
+        told = fingerprint((self.namespace, self.account, self.authority))
+        return told | {(row.uid, row.number) for row in self.content}
 
 
 def plan(view: View, now: datetime) -> Actions:
     """Pure. Everything inside is deleted before the namespace is let go."""
     if view.namespace.metadata.deletion_timestamp is not None:
         return emptied(view, now)
-    if view.account is not None:
-        return Actions()
-    meta = types.ObjectMeta(name=DEFAULT_ACCOUNT, namespace=view.namespace.metadata.name)
-    account = types.ServiceAccount(api_version="v1", kind="ServiceAccount", metadata=meta)
-    return Actions(creates=(Create(kind=SERVICE_ACCOUNT, obj=account),))
+    name = view.namespace.metadata.name
+    creates = []
+    if view.account is None:
+        meta = types.ObjectMeta(name=DEFAULT_ACCOUNT, namespace=name)
+        account = types.ServiceAccount(api_version="v1", kind="ServiceAccount", metadata=meta)
+        creates.append(Create(kind=SERVICE_ACCOUNT, obj=account))
+    content = {AUTHORITY_KEY: view.certificate}
+    if view.authority is None:
+        meta = types.ObjectMeta(name=AUTHORITY_MAP, namespace=name)
+        authority = types.ConfigMap(api_version="v1", kind="ConfigMap", metadata=meta, data=content)
+        creates.append(Create(kind=CONFIG_MAP, obj=authority))
+    elif view.authority.data != content and not view.authority.immutable:
+        right = replace(view.authority, data=content)
+        return Actions(creates=tuple(creates), updates=(Update(kind=CONFIG_MAP, obj=right),))
+    return Actions(creates=tuple(creates))
 
 
 def emptied(view: View, now: datetime) -> Actions:
@@ -108,7 +124,8 @@ class Namespaces(Controller[View]):
     def keys(self, change: Change, read: Reader) -> Iterable[str]:  # noqa: ARG002
         if change.kind_key == NAMESPACE.key:
             return (change.name,)
-        if change.type == "DELETED" and change.namespace:
+        authority = (change.kind_key, change.name) == (CONFIG_MAP.key, AUTHORITY_MAP)
+        if change.namespace and (change.type == "DELETED" or authority):
             return (change.namespace,)
         return ()
 
@@ -120,7 +137,12 @@ class Namespaces(Controller[View]):
         if namespace is None:
             return None
         if namespace.metadata.deletion_timestamp is None:
-            return View(namespace, account=read.find(SERVICE_ACCOUNT, key, DEFAULT_ACCOUNT))
+            return View(
+                namespace,
+                account=read.find(SERVICE_ACCOUNT, key, DEFAULT_ACCOUNT),
+                authority=read.find(CONFIG_MAP, key, AUTHORITY_MAP),
+                certificate=certificates.ensure_authority().certificate.decode(),
+            )
         # What is not yet being deleted first: a full batch must always hold work.
         return View(namespace, content=tuple(read.rows(Q(namespace=key), BATCH)))
 

@@ -10,19 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from django.db.models import Q
 
 from apps.accounts import node_rules
 from apps.accounts.node_rules import Reference
-from apps.cluster import store
+from apps.cluster import store, types
 from apps.cluster.hub import Batch
 from apps.cluster.kinds import CONFIG_MAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
 from apps.cluster.registry import by_key
 from apps.cluster.rows import Stored
-from apps.cluster.types import agent
+from apps.cluster.types import agent, now
 from apps.cluster.watching import Event, Scope
+from apps.nodes.handed import Handed, Signed
 
 CONFIGURATION = (CONFIG_MAP, SECRET)
 # The order in which whole kinds are sent: what a pod needs comes before the pod.
@@ -60,8 +62,10 @@ class Closure:
         self._used = {kind.key: Used(kind.key) for kind in CONFIGURATION}
         self._of_pod: dict[Key, frozenset[Reference]] = {}
         self._numbers: dict[Key, int] = {}
+        self.told = 0  # the number up to which everything has been sent
         self._opened = False
         self._primed = False
+        self.handed = Handed()
 
     def scopes(self) -> tuple[Scope, ...]:
         """What to follow. Pods come first: the first list must not be newer than any other."""
@@ -85,11 +89,27 @@ class Closure:
             self._used[kind].pairs.add((namespace, name))
         return frozenset(fresh)
 
-    def frames(self, batch: Batch, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
-        """The frames for one batch; ``fetched`` answers ``missing``. The first batch is the whole state."""
+    def unsigned(self, batch: Batch) -> list[types.Pod]:
+        """The pods of this batch that mount tokens they were not given yet."""
+        told = {event.object.metadata.uid: event.object for event in batch.events if _is_there(event)}
+        return self.handed.fresh(told.values())
+
+    def renewed(self, pods: Iterable[types.Pod], signed: Signed, now: datetime) -> list[agent.Message]:
+        """Frames for pods that get their tokens later, or again; no pod waits for the log to move for these."""
+        frames = [frame for pod in pods for frame in self._tokens(pod, signed, now)]
+        return [*frames, agent.Synced(number=self.told)] if frames else []
+
+    def frames(
+        self, batch: Batch, fetched: Mapping[Reference, Stored | None], signed: Signed | None = None
+    ) -> list[agent.Message]:
+        """The frames for one batch; ``fetched`` answers ``missing`` and ``signed`` ``unsigned``.
+
+        The first batch is the whole state.
+        """
+        signed = signed or {}
         if not self._opened:
             self._opened = True
-            return self._whole_state(batch, fetched)
+            return self._whole_state(batch, fetched, signed)
         frames: list[agent.Message] = []
         for event in batch.events:
             key = _key(event)
@@ -99,15 +119,32 @@ class Closure:
                 self._numbers[key] = event.number
             if event.kind is POD:
                 frames += self._before_pod(event, fetched)
+                if _is_there(event):
+                    frames += self._tokens(event.object, signed, now())
             frames.append(_changed(event))
             if event.kind is POD and event.type == "DELETED":
-                frames += self._forget_pod(key, event.number)
+                frames += self._forget_pod(key, event.object.metadata.uid, event.number)
         self._trim(batch.number)
         if frames:
             frames.append(agent.Synced(number=batch.number))
         return frames
 
-    def _whole_state(self, batch: Batch, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
+    def _token(self, pod: types.Pod, signed: Signed, at: datetime) -> agent.PodTokens | None:
+        if pod.metadata.uid not in signed:
+            return None
+        tokens = signed[pod.metadata.uid]
+        self.handed.note(pod, tokens, at)
+        return tokens
+
+    def _tokens(self, pod: types.Pod, signed: Signed, at: datetime) -> list[agent.Message]:
+        tokens = self._token(pod, signed, at)
+        if tokens is None:
+            return []
+        return [agent.Changed(number=0, type="ADDED", kind=agent.TOKENS, object=agent.raw(tokens))]
+
+    def _whole_state(
+        self, batch: Batch, fetched: Mapping[Reference, Stored | None], signed: Signed
+    ) -> list[agent.Message]:
         texts: dict[str, list[str]] = {kind.key: [] for kind in ORDER}
         for event in batch.events:
             texts[event.kind.key].append(event.text)
@@ -118,11 +155,13 @@ class Closure:
             self._numbers[reference] = row.number if row else batch.number
             if row is not None:
                 texts[reference[0]].append(row.text)
+        pods = [event.object for event in batch.events if _is_there(event)]
+        tokens = [token for pod in pods if (token := self._token(pod, signed, now()))]
         frames: list[agent.Message] = []
         for kind in ORDER:
-            for place, part in enumerate(_parts(texts[kind.key])):
-                items = [agent.raw(text) for text in part]
-                frames.append(agent.Objects(kind=kind.plural, items=items, replace=place == 0))
+            if kind is POD:
+                frames += _objects(agent.TOKENS, [types.encode(token).decode() for token in tokens])
+            frames += _objects(kind.plural, texts[kind.key])
         return [*frames, agent.Synced(number=batch.number)]
 
     def _before_pod(self, event: Event, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
@@ -144,11 +183,16 @@ class Closure:
                 )
         return frames
 
-    def _forget_pod(self, pod: Key, number: int) -> list[agent.Message]:
+    def _forget_pod(self, pod: Key, uid: str, number: int) -> list[agent.Message]:
         """Take back what only this pod used."""
         uses = self._of_pod.pop(pod, frozenset())
         still = frozenset[Reference]().union(*self._of_pod.values())
         frames: list[agent.Message] = []
+        if self.handed.forget(uid):
+            bare = json.dumps({"metadata": {"name": pod[2], "namespace": pod[1], "uid": uid}})
+            frames.append(
+                agent.Changed(number=number, type="DELETED", kind=agent.TOKENS, object=agent.raw(bare))
+            )
         for kind, namespace, name in sorted(uses - still):
             self._used[kind].pairs.discard((namespace, name))
             self._numbers.pop((kind, namespace, name), None)
@@ -198,8 +242,19 @@ def _parts(texts: Sequence[str]) -> Iterator[list[str]]:
     yield part
 
 
+def _is_there(event: Event) -> bool:
+    return event.kind is POD and event.type != "DELETED"
+
+
 def _key(event: Event) -> Key:
     return (event.kind.key, event.namespace, event.name)
+
+
+def _objects(kind: str, texts: Sequence[str]) -> list[agent.Message]:
+    return [
+        agent.Objects(kind=kind, items=[agent.raw(text) for text in part], replace=place == 0)
+        for place, part in enumerate(_parts(texts))
+    ]
 
 
 def _changed(event: Event) -> agent.Changed:

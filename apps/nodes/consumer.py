@@ -10,14 +10,14 @@ import asyncio
 import logging
 import uuid
 from collections.abc import Coroutine
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.utils import Error as DatabaseError
 
-from apps.accounts import authentication
+from apps.accounts import authentication, pod_tokens
 from apps.cluster import hub
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, Gone
@@ -29,6 +29,9 @@ UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
 SILENCE = 20.0
 """Seconds without a word after which a connection counts as dead."""
 TOKEN_CHECKED_EVERY = 10.0
+RENEWAL_LOOKED_AT = 30.0
+LATE_LOOKED_AT = 0.25
+"""Seconds until a service account that was not there yet is looked for again."""
 MOST_WAITING = 64
 """Reports waiting for the database; beyond that the agent's words are left unread, which slows it down."""
 LARGEST_FRAME = 4 * 1024 * 1024
@@ -50,6 +53,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._heard_at = 0.0
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
         self._described: agent.NodeReport | None = None
+        self._state: closure.Closure | None = None
+        self._late = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def connect(self) -> None:
@@ -92,13 +97,13 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             heartbeats.book().beat(self.node, self.connection)
             every = heartbeats.book().every
             await self._say(agent.Pong(seq=message.seq, every=every if every > agent.PING_SECONDS else 0))
+        elif isinstance(message, agent.Samples):
+            samples.shelf().put(self.node, message)
         else:
             await self._reports.put(message)
 
     async def _greet(self, hello: agent.Hello) -> None:
         if hello.node != self.node:
-        elif isinstance(message, agent.Samples):
-            samples.shelf().put(self.node, message)
             await self._end(UNAUTHORIZED, _short(f"this token is node {self.node}'s, not {hello.node}'s"))
             return
         if self._greeted:
@@ -107,6 +112,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await heartbeats.book().enter(self.node, self.connection, self._superseded)
         logger.info("agent of node %s connected (version %s)", self.node, hello.version)
         self._start(self._tell())
+        self._start(self._renew())
         self._start(self._work())
 
     async def _tell(self) -> None:
@@ -116,13 +122,35 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             try:
                 async with aclosing(hub.follow(state.scopes())) as batches:
                     async for batch in batches:
-                        missing = state.missing(batch)
+                        missing, unsigned = state.missing(batch), state.unsigned(batch)
                         fetched = await in_db(closure.fetch, missing) if missing else {}
-                        for frame in state.frames(batch, fetched):
+                        signed = await in_db(pod_tokens.issue_all, unsigned, now()) if unsigned else {}
+                        for frame in state.frames(batch, fetched, signed):
                             await self._say(frame)
+                        state.told, self._state = batch.number, state
+                        if state.handed.lacking:
+                            self._late.set()
                         await self._look_at_own(batch)
             except Gone as gone:
                 logger.info("node %s lists again: %s", self.node, gone.message)
+
+    async def _renew(self) -> None:
+        """Tokens come again well before they end, and late ones once their service account is there."""
+        while True:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._late.wait(), RENEWAL_LOOKED_AT)
+                await asyncio.sleep(LATE_LOOKED_AT)
+            self._late.clear()
+            state = self._state
+            if state is None:
+                continue
+            due = state.handed.due(now())
+            signed = await in_db(pod_tokens.issue_all, due, now()) if due else {}
+            if state is self._state:
+                for frame in state.renewed(due, signed, now()):
+                    await self._say(frame)
+                if state.handed.lacking:
+                    self._late.set()
 
     async def _look_at_own(self, batch: hub.Batch) -> None:
         """A connected node that was judged lost says again what it is, and is ready again."""

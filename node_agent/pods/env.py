@@ -29,6 +29,8 @@ class Sources(Protocol):
 
     def services(self) -> Iterable[types.Service]: ...
 
+    def token(self, pod: types.Pod, audience: str, seconds: int) -> str: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:

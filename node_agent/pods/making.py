@@ -197,7 +197,8 @@ class Making:
         life.message, life.retry_at = message, now + CONFIG_RETRY
 
     def _prepare_volumes(self) -> None:
-        self._paths = self._tools.volumes.prepare(self._pod(), self._tools.view)
+        pod, tools = self._pod(), self._tools
+        self._paths = tools.volumes.prepare(pod, tools.view, tools.node.place(self._address(pod)))
 
     def _key(self, container: types.Container, attempt: int) -> str:
         return f"{self._record.uid}/{container.name}/{attempt}"

@@ -31,6 +31,8 @@ class ClusterView(Protocol):
 
     def services(self) -> Iterable[types.Service]: ...
 
+    def token(self, pod: types.Pod, audience: str, seconds: int) -> str: ...
+
 
 class Reports(Protocol):
     """The way to the server; never blocks."""

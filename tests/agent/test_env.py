@@ -35,6 +35,9 @@ class Held:
     def services(self) -> list[types.Service]:
         return self.known
 
+    def token(self, pod: types.Pod, audience: str, seconds: int) -> str:
+        return f"{pod.spec.service_account_name} for {audience} for {seconds}" if seconds else ""
+
 
 PLACE = Place(
     node="node-1", host_ip="10.0.0.1", pod_ip="10.64.0.7", allocatable={"cpu": "2", "memory": "4Gi"}

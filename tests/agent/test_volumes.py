@@ -11,7 +11,8 @@ import pytest
 from apps.cluster import types
 from node_agent import disk
 from node_agent.pods.env import ConfigTrouble
-from node_agent.volumes import Volumes, chosen, host_path, project
+from node_agent.projected import chosen
+from node_agent.volumes import Volumes, host_path, project
 from tests.agent.test_env import Held
 
 

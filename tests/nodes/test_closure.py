@@ -87,7 +87,7 @@ def test_the_whole_state_comes_first_with_what_pods_need_before_the_pods() -> No
     pod_using("web", "key")
     stream = Closure("n1")
     assert said(stream, present(POD, NODE, SERVICE)) == [
-        "nodes=n1", "services=front", "endpoints=", "configmaps=", "secrets=key", "pods=web", "synced",
+        "nodes=n1", "services=front", "endpoints=", "configmaps=", "secrets=key", "tokens=", "pods=web", "synced",
     ]  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def test_configuration_that_no_pod_uses_any_more_is_taken_back() -> None:
         number = store.clock()
         remove(name)
         told.append(said(stream, since(number)))
-    assert told == [["pods-one", "synced"], ["pods-two", "secrets-key", "synced"]]
+    assert told == [["pods-one", "synced"], ["pods-two", "configmaps-kube-root-ca.crt", "secrets-key", "synced"]]
     sight = stream.scopes()[2].visible
     assert sight is not None
     assert not sight().holds("default", "key")

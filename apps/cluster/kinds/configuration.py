@@ -177,6 +177,7 @@ SERVICE_ACCOUNT = register(
         plural="serviceaccounts",
         short=("sa",),
         schema=types.ServiceAccount,
+        subresources=frozenset({"token"}),
         validate=meta.checked(names.dns_subdomain_problem, _account_problems),
         validate_update=meta.checked_update(),
         columns=(

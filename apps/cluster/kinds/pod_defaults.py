@@ -5,6 +5,7 @@ from __future__ import annotations
 from apps.cluster import quantities, types
 
 FILE_MODE = 0o644
+TOKEN_SECONDS = 3600
 GUARANTEED = ("cpu", "memory")
 
 
@@ -43,14 +44,32 @@ def default_spec(spec: types.PodSpec) -> None:
 
 
 def _default_volume(volume: types.Volume) -> None:
-    sources = (volume.empty_dir, volume.host_path, volume.config_map, volume.secret)
-    if all(source is None for source in sources):
+    filled = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+    if all(source is None for source in (volume.empty_dir, volume.host_path, *filled)):
         volume.empty_dir = types.EmptyDirVolumeSource()
     if volume.empty_dir is not None and volume.empty_dir.size_limit is not None:
         volume.empty_dir.size_limit = canonical(volume.empty_dir.size_limit)
-    for source in (volume.config_map, volume.secret):
+    for source in filled:
         if source is not None and source.default_mode is None:
             source.default_mode = FILE_MODE
+    for item in downward_files(volume):
+        if item.field_ref is not None:
+            item.field_ref.api_version = item.field_ref.api_version or "v1"
+        if item.resource_field_ref is not None:
+            item.resource_field_ref.divisor = canonical(item.resource_field_ref.divisor or "0")
+    for projection in volume.projected.sources if volume.projected is not None else ():
+        token = projection.service_account_token
+        if token is not None and token.expiration_seconds is None:
+            token.expiration_seconds = TOKEN_SECONDS
+
+
+def downward_files(volume: types.Volume) -> list[types.DownwardAPIVolumeFile]:
+    """The files of a volume that show the pod's own fields."""
+    files = list(volume.downward_api.items) if volume.downward_api is not None else []
+    for projection in volume.projected.sources if volume.projected is not None else ():
+        if projection.downward_api is not None:
+            files += projection.downward_api.items
+    return files
 
 
 def _default_container(container: types.Container, *, host_network: bool) -> None:

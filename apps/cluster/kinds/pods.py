@@ -10,6 +10,7 @@ import msgspec
 from apps.cluster import names, types
 from apps.cluster.errors import Forbidden
 from apps.cluster.kinds import meta, pod_checks, refusals
+from apps.cluster.kinds.automount import mount_token
 from apps.cluster.kinds.configuration import SERVICE_ACCOUNT
 from apps.cluster.kinds.limit_ranges import within_ranges
 from apps.cluster.kinds.namespaces import NAMESPACE
@@ -96,7 +97,7 @@ def _let_in(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
 
 
 def _account(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
-    """The service account must exist (`default` may come a moment later) and lends its pull secrets."""
+    """The service account must exist (`default` may come a moment later); it lends its pull secrets and its token."""
     if old is not None:
         return
     name = new.spec.service_account_name
@@ -111,6 +112,7 @@ def _account(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
         )
     if account is not None and not new.spec.image_pull_secrets:
         new.spec.image_pull_secrets = list(account.image_pull_secrets)
+    mount_token(new, account)
 
 
 def _flag(value: bool | None) -> str:

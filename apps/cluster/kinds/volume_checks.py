@@ -6,10 +6,11 @@ from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from apps.cluster import names, quantities, types
-from apps.cluster.kinds import refusals
+from apps.cluster.kinds import projection_checks, refusals
 from apps.cluster.types import Problem
 
-SOURCES = ("empty_dir", "host_path", "config_map", "secret")
+SOURCES = ("empty_dir", "host_path", "config_map", "secret", "downward_api", "projected")
+PROJECTIONS = ("secret", "config_map", "downward_api", "service_account_token")
 HOST_PATH_TYPES = (
     "",
     "DirectoryOrCreate",
@@ -68,11 +69,44 @@ def _files_problems(
     source: types.ConfigMapVolumeSource | types.SecretVolumeSource, path: str
 ) -> Iterator[Problem]:
     yield from refusals.between(f"{path}.defaultMode", source.default_mode, 0, MODES)
-    for index, item in enumerate(source.items):
+    yield from _items_problems(source.items, path)
+
+
+def _items_problems(items: Sequence[types.KeyToPath], path: str) -> Iterator[Problem]:
+    for index, item in enumerate(items):
         at = f"{path}.items[{index}]"
         yield from refusals.named(f"{at}.key", item.key, names.config_key_problem)
         yield from relative_path_problems(f"{at}.path", item.path)
         yield from refusals.between(f"{at}.mode", item.mode, 0, MODES)
+
+
+def _downward_problems(source: types.DownwardAPIVolumeSource, path: str) -> Iterator[Problem]:
+    yield from refusals.between(f"{path}.defaultMode", source.default_mode, 0, MODES)
+    yield from projection_checks.file_problems(source.items, f"{path}.items", relative_path_problems)
+
+
+def _projected_problems(source: types.ProjectedVolumeSource, path: str) -> Iterator[Problem]:
+    yield from refusals.between(f"{path}.defaultMode", source.default_mode, 0, MODES)
+    for index, projection in enumerate(source.sources):
+        at = f"{path}.sources[{index}]"
+        given = [name for name in PROJECTIONS if getattr(projection, name) is not None]
+        if not given:
+            yield refusals.required(at, "must specify a source")
+        for extra in given[1:]:
+            yield refusals.forbidden(f"{at}.{types.wire_name(extra)}", "may not specify more than 1 source")
+        for name in given[:1]:
+            yield from _projection_problems(getattr(projection, name), f"{at}.{types.wire_name(name)}")
+    yield from projection_checks.clashes(source.sources, f"{path}.sources")
+
+
+def _projection_problems(source: Any, path: str) -> Iterator[Problem]:
+    if isinstance(source, types.DownwardAPIProjection):
+        yield from projection_checks.file_problems(source.items, f"{path}.items", relative_path_problems)
+    elif isinstance(source, types.ServiceAccountTokenProjection):
+        yield from projection_checks.token_problems(source, path, relative_path_problems)
+    else:
+        yield from refusals.named(f"{path}.name", source.name, names.dns_subdomain_problem)
+        yield from _items_problems(source.items, path)
 
 
 _CHECKS: dict[str, Any] = {
@@ -80,6 +114,8 @@ _CHECKS: dict[str, Any] = {
     "host_path": _host_path_problems,
     "config_map": _config_map_problems,
     "secret": _secret_problems,
+    "downward_api": _downward_problems,
+    "projected": _projected_problems,
 }
 
 

@@ -7,12 +7,14 @@ strictly. After ``Hello`` the server sends the whole state of every kind the nod
 with a ``seq`` is answered by ``Accepted`` once committed, or by ``Refused``.
 """
 
+from datetime import datetime
 from typing import Any
 
 import msgspec
 
 from apps.cluster.types.base import encode, wire_name
 from apps.cluster.types.core import NodeStatus
+from apps.cluster.types.meta import Resource
 from apps.cluster.types.pods import PodStatus
 
 SUBPROTOCOL = "agent.drover.dev.v1"
@@ -48,6 +50,24 @@ class EventReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_
     message: str
     type: str = "Normal"
     container: str = ""
+
+
+class PodToken(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
+    """A token for one audience ("" is the API server), asked for this many seconds."""
+
+    token: str
+    expires_at: datetime
+    audience: str = ""
+    seconds: int = 0
+
+
+class PodTokens(Resource):
+    """All tokens a pod mounts; its metadata is the pod's. Travels like an object of kind ``tokens``."""
+
+    items: list[PodToken] = []
+
+
+TOKENS = "tokens"
 
 
 class Hello(Message, tag="hello"):

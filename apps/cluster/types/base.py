@@ -8,7 +8,7 @@ import msgspec
 # Words the API writes in capitals wherever they are not the first of a name (``podIP``, ``containerID``).
 _CAPITALS = {
     "ip": "IP", "ips": "IPs", "id": "ID", "uuid": "UUID", "cidr": "CIDR", "cidrs": "CIDRs",
-    "pid": "PID", "ipc": "IPC", "urls": "URLs",
+    "pid": "PID", "ipc": "IPC", "urls": "URLs", "api": "API",
 }  # fmt: skip
 
 
