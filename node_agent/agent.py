@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import shutil
 import signal
 import threading
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from collections.abc import Callable
 from apps.cluster import types
 from apps.cluster.types.agent import NodeReport
 from node_agent import VERSION, machine, usage
+from node_agent.collect import Collector, Usage, references
 from node_agent.connection import Connection, Identity
 from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
@@ -29,15 +31,17 @@ from node_agent.runtime.base import NoSuchImage, RuntimeTrouble
 from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.docker_streams import DockerStreams
 from node_agent.settings import Settings
+from node_agent.sizes import overfull
 from node_agent.view import Touched, View
 from node_agent.volumes import Volumes
-from node_agent.waiting import Alarms, Gate
+from node_agent.waiting import Alarms, Gate, utcnow
 
 log = logging.getLogger(__name__)
 
 STARTS_AT_ONCE = 4
 UPKEEP_SECONDS = 10.0
 SAMPLE_SECONDS = 10.0
+SWEEP_SECONDS = 10.0
 ENGINE_RETRY_SECONDS = 0.5
 GOODBYE_SECONDS = 0.4
 
@@ -62,12 +66,20 @@ class Agent:
         self._upkeep = Coalesced("upkeep", self._keep_up, every=UPKEEP_SECONDS)
         self._meter = usage.Meter()
         self._sampling = Coalesced("sampling", self._sample, every=SAMPLE_SECONDS)
+        self._collector = Collector(
+            self._runtime,
+            settings.state / "images.json",
+            in_use=lambda: references(self._view.pods().values()),
+            usage=self._image_disk,
+            tell=self._outbox.event,
+        )
+        self._sweeping = Coalesced("sweeping", self._sweep, every=SWEEP_SECONDS)
         tools = Tools(
             names=self._names,
             node=self._node,
             runtime=self._runtime,
             network=self._network,
-            images=Images(self._runtime, settings.mirror),
+            images=Images(self._runtime, settings.mirror, self._collector.pulled),
             volumes=Volumes(settings.pods),
             view=self._view,
             reports=self._outbox,
@@ -90,6 +102,7 @@ class Agent:
         self._upkeep.start()
         self._rewire.start()
         self._sampling.start()
+        self._sweeping.start()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
         asyncio.run(self._connect())
         goodbye = threading.Thread(target=self._proxy.stop, daemon=True)
@@ -182,6 +195,22 @@ class Agent:
                 seq=0, status=found, labels=machine.labels(settings.node), door_port=settings.door_port
             )
         )
+
+    def _image_disk(self) -> Usage:
+        try:
+            found = shutil.disk_usage(self._runtime.directory())
+        except (OSError, RuntimeTrouble):
+            found = shutil.disk_usage(self._settings.state)
+        return Usage(found.total - found.free, found.total)
+
+    def _sweep(self) -> None:
+        """Images that nobody uses, and pods that took more room than they may."""
+        self._collector.sweep(utcnow())
+        for worker in self._herd.workers():
+            pod = worker.record.pod
+            words = "" if pod is None else overfull(pod, self._settings.pods / pod.metadata.uid / "volumes")
+            if words:
+                worker.evict(words)
 
     def _sample(self) -> None:
         containers = [seen for worker in self._herd.workers() for seen in [*worker.record.seen.values()]]

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from node_agent.backoff import BackOff
 from node_agent.runtime.base import ImageFacts, NoSuchImage, Runtime, RuntimeTrouble
+from node_agent.waiting import utcnow
 
 DOMAIN = r"(?:[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?\.?)+(?::[0-9]+)?"
 PART = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
@@ -121,8 +122,14 @@ class Tell(Protocol):
 class Images:
     """Safe to ask from many threads; never blocks longer than a look at the local images."""
 
-    def __init__(self, runtime: Runtime, mirror: str = "") -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        mirror: str = "",
+        pulled: Callable[[str, datetime], None] = lambda reference, at: None,
+    ) -> None:
         self._runtime = runtime
+        self._pulled = pulled
         self._mirror = Mirror(mirror) if mirror else None
         self._lock = threading.Lock()
         self._pulls: dict[str, _Pull] = {}
@@ -189,6 +196,7 @@ class Images:
         began, failure = time.monotonic(), ""
         try:
             self._fetch(Reference.parse(reference), wish.credentials)
+            self._pulled(reference, utcnow())
             seconds = time.monotonic() - began
             tell("Pulled", f'Successfully pulled image "{wish.image}" in {seconds:.2f}s')
         except RuntimeTrouble as error:

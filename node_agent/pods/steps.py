@@ -112,6 +112,13 @@ class Steps:
         self._making.refresh_volumes()
         self.adopt()
 
+    def evict(self, words: str) -> None:
+        record = self._record
+        if record.evicted or record.ending() or record.pod is None or record.reported.phase in plan.TERMINAL:
+            return
+        record.evicted = words
+        self._voice.say("Evicted", words, warning=True)
+
     def report(self, now: datetime) -> None:
         """Tell the server the pod's status, when it is another one than it was told last."""
         record = self._record

@@ -63,6 +63,10 @@ class PodWorker:
         """Something it waits for may have come: services, keys, the network."""
         self.tell(self._steps.hope)
 
+    def evict(self, words: str) -> None:
+        """The node wants it gone, and says why. It ends as failed; somebody else may replace it."""
+        self.tell(lambda: self._steps.evict(words))
+
     def happened(self, happening: Happening) -> None:
         self.tell(lambda: self._happened(happening))
 

@@ -67,6 +67,11 @@ class DockerRuntime:
         with _words():
             return f"docker://{self._api.version()['Version']}"
 
+    def directory(self) -> str:
+        """Where the engine keeps its images."""
+        with _words():
+            return str(self._api.info()["DockerRootDir"])
+
     def containers(self) -> list[Seen]:
         label = f"{INSTANCE_LABEL}={self._names.instance}"
         with _words():
