@@ -49,6 +49,7 @@ class Herd:
             self._stopped = True
             for worker in self._workers.values():
                 worker.stop()
+        self._relist_now.set()
         self._tools.runtime.close()
 
     def synced(self, touched: Touched) -> None:
@@ -136,7 +137,8 @@ class Herd:
         while not self._stopped:
             self._relist_now.wait(RELIST_SECONDS)
             self._relist_now.clear()
-            self._relist()
+            if not self._stopped:
+                self._relist()
 
     def _follow(self, since: datetime) -> None:
         """Everything the engine reports, from ``since`` on, over as many connections as it takes."""
