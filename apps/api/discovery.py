@@ -30,10 +30,10 @@ REVIEWS: dict[str, tuple[Name, str]] = {
 }
 
 _READ_WRITE = ("get", "patch", "update")
-# sub-resource -> the kind it speaks (None: the object's own) and its verbs
 _METRICS = (metrics.GROUP, metrics.VERSION)
 _UNSTORED: tuple[Name, ...] = (*dict.fromkeys(name for name, _ in REVIEWS.values()), _METRICS)
 
+# sub-resource -> the kind it speaks (None: the object's own) and its verbs
 _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = {
     "status": (None, _READ_WRITE),
     "scale": (("autoscaling", "v1", "Scale"), _READ_WRITE),
@@ -131,12 +131,12 @@ def _resources(name: Name) -> dict[str, Any]:
                 {"name": plural, "singularName": kind_name.lower(), "namespaced": False, "kind": kind_name,
                  "verbs": ["create"]}
             )  # fmt: skip
-    return {
     for plural, (measured, kind_name) in metrics.RESOURCES.items() if name == _METRICS else ():
         found.append(
             {"name": plural, "singularName": "", "namespaced": measured.namespaced, "kind": kind_name,
              "verbs": list(metrics.VERBS)}
         )  # fmt: skip
+    return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": f"{group}/{version}" if group else version,

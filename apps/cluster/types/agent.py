@@ -100,6 +100,25 @@ class EventBatch(Message, tag="events"):
     items: list[EventReport]
 
 
+class ContainerSample(msgspec.Struct, kw_only=True, rename=wire_name):
+    """What one container uses: ``cpu`` in thousand millionths of a core, ``memory`` (its working set) in bytes."""
+
+    namespace: str
+    pod: str
+    name: str
+    cpu: int
+    memory: int
+
+
+class Samples(Message, tag="samples"):
+    """What the node and its containers used in the last ``window`` seconds. Not answered; a lost one is not resent."""
+
+    window: float
+    cpu: int
+    memory: int
+    containers: list[ContainerSample]
+
+
 class Objects(Message, tag="objects"):
     """The whole state of one kind (``replace``), or more of it. ``kind`` is the plural, as in paths."""
 
@@ -119,25 +138,6 @@ class Changed(Message, tag="changed"):
 
 class Synced(Message, tag="synced"):
     """All that happened up to ``number`` and concerns the node has been sent."""
-
-class ContainerSample(msgspec.Struct, kw_only=True, rename=wire_name):
-    """What one container uses: ``cpu`` in thousand millionths of a core, ``memory`` (its working set) in bytes."""
-
-    namespace: str
-    pod: str
-    name: str
-    cpu: int
-    memory: int
-
-
-class Samples(Message, tag="samples"):
-    """What the node and its containers used in the last ``window`` seconds. Not answered; a lost one is not resent."""
-
-    window: float
-    cpu: int
-    memory: int
-    containers: list[ContainerSample]
-
 
     number: int
 
