@@ -38,7 +38,7 @@ PATCHES = (
     "application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json",
     "application/apply-patch+yaml",
 )  # fmt: skip
-TYPES = ("application/json", "", "application/yaml", "application/vnd.kubernetes.protobuf", "text/plain")
+TYPES = (*["application/json"] * 16, "", "application/yaml", "application/vnd.kubernetes.protobuf", "text/plain")
 MANIFESTS = Path(__file__).parents[2] / "examples" / "v1beta1"
 ARTICLES = (
     ("pods", json.loads((MANIFESTS / "redis.json").read_text())),
@@ -93,27 +93,33 @@ def digest() -> str:
 def requests(draw: st.DrawFn, kind: Kind) -> Request:
     """One request about a kind: any verb it could have, on an object, the collection or a part."""
     data = types.to_data(build(kind))
-    part = draw(st.sampled_from(("", "", "", *sorted(kind.subresources), "odd")))
+    part = draw(st.sampled_from((*[""] * 12, *sorted(kind.subresources), *sorted(kind.subresources), "odd")))
     method = draw(st.sampled_from(("POST", "PUT", "PATCH", "PATCH", "PATCH", "DELETE", "GET", "HEAD")))
-    named = part or method in {"PUT", "PATCH"} or draw(st.booleans())
-    name = draw(st.sampled_from(("sample", "sample", "sample", "other", "Ä b", "a" * 300))) if named else ""
+    named = part or method in {"PUT", "PATCH"} or (method != "POST" and draw(st.booleans()))
+    name = draw(st.sampled_from((*["sample"] * 20, "other", "Ä b", "a" * 300))) if named else ""
     path = f"{place(kind, name)}/{part}" if part else place(kind, name)
     media_type = draw(st.sampled_from(PATCHES if method == "PATCH" else TYPES))
     body = b""
     if method == "PATCH":
         patches = hostile.json_patches(data) if media_type == PATCHES[0] else hostile.merge_patches(data)
+        if media_type == PATCHES[3]:
+            patches = hostile.spoiled(data)
         body = draw(hostile.broken(hostile.encoded(draw(patches))))
     elif method == "DELETE":
-        options = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0,
-                   "preconditions": {"uid": "x"}, "propagationPolicy": "Foreground"}  # fmt: skip
+        options: dict[str, Any] = {"kind": "DeleteOptions", "apiVersion": "v1", "gracePeriodSeconds": 0,
+                   "propagationPolicy": "Foreground"}  # fmt: skip
+        if draw(st.booleans()):
+            options["preconditions"] = {"uid": "x"}
         body = draw(st.just(b"") | hostile.spoiled(options).map(hostile.encoded))
     elif method in {"POST", "PUT"}:
         sample = _part_sample(part, data)
         if method == "POST" and not part:
             sample["metadata"]["name"] = draw(st.sampled_from(("new", "sample")))
         body = draw(hostile.broken(hostile.encoded(draw(hostile.spoiled(sample)))))
-    query = Query(draw(hostile.queries))
-    return Request(method, path, query, {"content-type": media_type, "accept": draw(hostile.accepts)}, body)
+    pairs = draw(hostile.queries)
+    if media_type == PATCHES[3]:
+        pairs = [*pairs, ("fieldManager", "fuzz"), ("force", "true")]
+    return Request(method, path, Query(pairs), {"content-type": media_type, "accept": draw(hostile.accepts)}, body)
 
 
 def _part_sample(part: str, data: dict[str, Any]) -> dict[str, Any]:
