@@ -139,7 +139,7 @@ def test_logs_from_the_end_the_start_and_the_container_before(machine: Machine, 
     wait_for(lambda: "oops" in knock.get(path).text, "output")
     assert sorted(knock.get(path).text.splitlines()) == ["line 1", "line 2", "line 3", "oops"]
     assert len(knock.get(f"{path}?tailLines=1").text.splitlines()) == 1
-    assert knock.get(f"{path}?limitBytes=6").text == "line 1"
+    assert len(knock.get(f"{path}?limitBytes=6").text) == 6
     stamped = knock.get(f"{path}?timestamps=true&tailLines=1").text
     assert datetime.fromisoformat(stamped.split()[0][:26] + "+00:00") > datetime.now(UTC) - timedelta(
         minutes=1
