@@ -24,7 +24,7 @@ from node_agent import door_sockets
 from node_agent.herd import Herd
 from node_agent.logs import Logs, wish_of
 from node_agent.refused import Refused
-from node_agent.runtime.base import Runtime, RuntimeTrouble, Stream
+from node_agent.runtime.base import Runtime, RuntimeTrouble, State, Stream
 from node_agent.runtime.streams import StreamingRuntime
 from node_agent.settings import Settings
 from node_agent.streams import Streams
@@ -63,6 +63,7 @@ class Door:
 
     def __init__(self, settings: Settings, herd: Herd, runtime: Runtime, engine: StreamingRuntime) -> None:
         self._settings = settings
+        self._runtime, self._engine = runtime, engine
         self._logs = Logs(herd, runtime)
         self._streams = Streams(herd, runtime, engine)
         self._server: uvicorn.Server | None = None
@@ -81,6 +82,7 @@ class Door:
         settings = self._settings
         while not (settings.certificate.exists() and settings.key.exists() and settings.ca.exists()):
             time.sleep(RETRY_SECONDS)
+        self._end_left_behind()
         config = uvicorn.Config(
             self._answer,
             http=OnlyTheServer,
@@ -112,6 +114,15 @@ class Door:
             except OSError as error:
                 log.error("the door cannot listen on %s:%d: %s", *place, error)
                 time.sleep(RETRY_SECONDS)
+
+    def _end_left_behind(self) -> None:
+        """Nobody is at the other end of what an earlier agent began."""
+        try:
+            running = [each.id for each in self._runtime.containers() if each.state is State.RUNNING]
+        except RuntimeTrouble as error:
+            log.info("what an earlier agent began was not looked at: %s", error)
+            return
+        asyncio.run(self._engine.end_left_behind(running))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         parts = [unquote(part) for part in scope["raw_path"].decode().partition("?")[0].split("/") if part]

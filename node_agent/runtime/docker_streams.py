@@ -7,12 +7,15 @@ output that comes with the first answer.
 from __future__ import annotations
 
 import asyncio
+import base64
 import contextlib
 import json
 import logging
 import os
 import signal
-from collections.abc import AsyncIterator, Iterator
+import sys
+from collections.abc import AsyncIterator, Iterable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 from urllib.parse import urlencode, urlsplit
 
@@ -26,6 +29,7 @@ ANSWER_SECONDS = 30.0
 HEADER = 8  # before each piece of a stream that is no terminal: which one, three zeros, the length
 # A terminal's engine takes ctrl-p ctrl-q as "detach" unless told other keys: these nobody types.
 NO_KEYS = ",".join(["ctrl-^", "ctrl-_"] * 4)
+OUR_KEYS = base64.b64encode(b"\x1e\x1f" * 4).decode()  # as the engine shows them
 END_OF_TRANSMISSION = b"\x04"
 LOOKS = (0.0, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 1.6)  # seconds between looks at an exec's state
 HANGUP_SECONDS = 1.0
@@ -35,8 +39,9 @@ Connection = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 class DockerStreams:
     """See ``runtime.streams.StreamingRuntime``."""
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, began: int | None = None) -> None:
         self._engine = Engine(base_url)
+        self._began = started(os.getpid()) if began is None else began
 
     async def exec(self, id: str, wish: StreamWish) -> Exec:
         body = {
@@ -53,6 +58,29 @@ class DockerStreams:
     async def attach(self, id: str, wish: StreamWish) -> Attached:
         found = await self._engine.ask("GET", f"/containers/{id}/json")
         return Attached(self._engine, id, wish, tty=found["Config"]["Tty"])
+
+    async def end_left_behind(self, ids: Iterable[str]) -> None:
+        """Ours are known by their detach keys: what somebody began by hand goes on, and so does what this very
+        process began."""
+        left = []
+        for id in ids:
+            with contextlib.suppress(RuntimeTrouble):
+                found = await self._engine.ask("GET", f"/containers/{id}/json")
+                for each in found.get("ExecIDs") or ():
+                    state = await self._engine.ask("GET", f"/exec/{each}/json")
+                    ours = state["Running"] and state.get("DetachKeys") == OUR_KEYS
+                    if ours and started(state["Pid"]) < self._began:
+                        left.append(Exec(self._engine, each, tty=False))
+        await asyncio.gather(*(each.hang_up() for each in left))
+
+
+def started(pid: int) -> int:
+    """When a process began, in ticks since the machine did; later than all others when it is gone."""
+    try:
+        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return sys.maxsize
+    return int(after_name[19])
 
 
 class Engine:
@@ -206,8 +234,11 @@ class Exec(_Streams):
     async def close(self) -> None:
         """Hang up, as on a terminal that was closed; what does not go then is killed."""
         self._leave()
-        if self._ended or self._connection is None:
-            return
+        if not self._ended and self._connection is not None:
+            await self.hang_up()
+
+    async def hang_up(self) -> None:
+        """End the process. Never raises."""
         try:
             pid = await self._pid()
             if not pid or not await self._signal(pid, signal.SIGHUP):

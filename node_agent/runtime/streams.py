@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -59,4 +59,8 @@ class StreamingRuntime(Protocol):
 
     async def attach(self, id: str, wish: StreamWish) -> Session:
         """The container's own process."""
+        ...
+
+    async def end_left_behind(self, ids: Iterable[str]) -> None:
+        """End what ``exec`` began in these containers for an agent that was killed. Never raises."""
         ...

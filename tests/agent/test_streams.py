@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import socket
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -15,7 +16,8 @@ import pytest
 from apps.cluster.types import streams as frames
 from node_agent.refused import Refused
 from node_agent.runtime.docker import DockerRuntime
-from node_agent.runtime.docker_streams import DockerStreams
+from node_agent.runtime.docker_streams import DockerStreams, started
+from node_agent.runtime.streams import StreamWish
 from node_agent.streams import Streams, Talk, window_of
 from tests.agent.machine import ENGINE, Machine, app
 
@@ -117,8 +119,27 @@ async def test_a_process_ends_with_its_talk(talker: Talker, ignoring: str) -> No
     command = ("sh", "-c", f"{ignoring}echo on; sleep {seconds}; true")
     async with talker.to("exec", "default", "web", "app", command=command, stdout="true") as heard:
         await heard.until(lambda: heard.channels.get(frames.OUTPUT) == b"on\n")
-        assert sleeping(seconds)
+        await heard.until(lambda: sleeping(seconds))
     await heard.until(lambda: not sleeping(seconds))
+
+
+async def test_what_a_killed_agent_began_is_ended_and_nothing_else(machine: Machine) -> None:
+    pod = machine.run(app())
+    machine.ready(pod)
+    id = machine.container(pod).container_id.removeprefix("docker://")
+    by_hand = machine.api.exec_create(id, ["sleep", "31401"])
+    machine.api.exec_start(by_hand["Id"], detach=True)
+    killed = DockerStreams(ENGINE)
+    left = await killed.exec(id, StreamWish(command=("sleep", "31402"), stdout=True))
+    await left.start()
+    async with asyncio.timeout(PATIENCE):
+        while not (sleeping("31401") and sleeping("31402")):
+            await asyncio.sleep(0.05)
+    await DockerStreams(ENGINE).end_left_behind([id])
+    assert sleeping("31402"), "an agent ended what it began itself"
+    await DockerStreams(ENGINE, began=started(os.getpid()) + 2**40).end_left_behind([id, "no such container"])
+    assert sleeping("31401") and not sleeping("31402")
+    await left.close()
 
 
 async def test_attach_leaves_the_container_alone(machine: Machine) -> None:
