@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from apps.accounts import policy, tokens
+from apps.accounts import policy, service_tokens, tokens
 from apps.cluster import seal, store, types, work
 from apps.cluster.actors import Actor, system
 from apps.cluster.kinds import NAMESPACE
@@ -18,7 +18,7 @@ def actor() -> Actor:
 @pytest.fixture
 def cluster(transactional_db: None, actor: Actor) -> Iterator[None]:
     """An empty cluster with the namespace ``default``, in a database where commits are real."""
-    for remembered in (seal.keyring, policy, tokens):
+    for remembered in (seal.keyring, policy, tokens, service_tokens):
         remembered.forget()
     default = types.Namespace(metadata=types.ObjectMeta(name="default"))
     store.write(actor, lambda tx: tx.create(NAMESPACE, default))
