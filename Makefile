@@ -4,7 +4,7 @@
 
 PYTHON := .venv/bin/python
 .DEFAULT_GOAL := help
-.PHONY: help up down test check bench images
+.PHONY: help up down test faults check bench images
 
 help: ## what can be asked for
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "make %-8s %s\n", $$1, $$2}'
@@ -19,6 +19,10 @@ down: ## remove everything that `up` started, workloads included, and nothing el
 test: ## all set-up, then every test: unit, contract, cluster on real Docker, kubectl, browser
 	@scripts/setup test
 	@exec $(PYTHON) -m scripts.test $(ONLY)
+
+faults: ## kills, full disks and lost queues under load, the long way (`make test` takes the short one)
+	@scripts/setup test
+	@DROVER_FAULTS=long exec $(PYTHON) -m scripts.test tests/faults
 
 check: ## ruff, mypy, import rules, file sizes, migrations
 	@scripts/setup check

@@ -193,7 +193,9 @@ class Supervisor:
 
     def _record(self, name: str, pid: int) -> None:
         with suppress(OSError):
-            (self.pid_directory / f"{name}.pid").write_text(f"{pid}\n")
+            fresh = self.pid_directory / f".{name}.new"
+            fresh.write_text(f"{pid}\n")
+            fresh.replace(self.pid_directory / f"{name}.pid")  # who reads it finds a number, old or new
 
     async def stop(self, *, last: str = "") -> None:
         """End every process within three seconds: all at once, ``last`` after the others."""

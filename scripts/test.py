@@ -13,7 +13,10 @@ from pathlib import Path
 from paas import engine, registry
 from paas.state import Refused, StateDirectory, default_path
 
-ON_POSTGRES = ("tests/contract", "tests/accounts", "tests/api", "tests/controllers", "tests/nodes", "tests/scheduler")
+ON_POSTGRES = (
+    "tests/contract", "tests/accounts", "tests/api", "tests/controllers", "tests/nodes", "tests/scheduler",
+    "tests/faults",
+)  # fmt: skip
 NEEDS_A_MACHINE = "not (docker or net or kubectl or browser)"
 
 
