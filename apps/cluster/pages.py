@@ -15,7 +15,7 @@ from django.db import connection
 from django.db.models import F, Q, QuerySet, Subquery
 from django.db.models.functions import Collate
 
-from apps.cluster import log, models, query
+from apps.cluster import log, models, query, statements
 from apps.cluster.errors import BadRequest, Gone, TooNew
 from apps.cluster.registry import Kind
 from apps.cluster.rows import COLUMNS, Stored
@@ -117,7 +117,7 @@ def _present(wanted: Wanted, start: _Start | None, limit: int) -> Page:
     # The clock inside the same statement: one statement is one snapshot on both databases.
     told = rows.annotate(clock=Subquery(models.Clock.objects.values("number")[:1]))
     ordered = told.order_by(*_order()).values_list(F("clock"), *COLUMNS)
-    values = [*(ordered[: limit + 1] if limit else ordered)]
+    values = statements.tuples(ordered[: limit + 1] if limit else ordered)
     if values:
         number = values[0][0]
     found = [Stored(wanted.kind, *rest) for _, *rest in values]
@@ -133,7 +133,8 @@ def _past(wanted: Wanted, number: int, start: _Start | None, limit: int) -> Page
     """The page that follows ``start`` of the list as it was at ``number``."""
     rows = _after(wanted.rows(), start).filter(number__lte=number)
     ordered = rows.order_by(*_order()).values_list(*COLUMNS)
-    kept = [Stored(wanted.kind, *values) for values in (ordered[: limit + 1] if limit else ordered)]
+    values = statements.tuples(ordered[: limit + 1] if limit else ordered)
+    kept = [Stored(wanted.kind, *columns) for columns in values]
     first = _first_changes(wanted.kind, number, start)
     went = {uid: change for uid, change in first.items() if wanted.held(change)}
     # A row read here that the log already calls changed is as it was: it stands for itself.

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.core.exceptions import EmptyResultSet
 from django.db import connection
+from django.db.models import QuerySet
 
 _FIND = """
     SELECT id, namespace, name, uid, node, number, text FROM cluster_object
@@ -135,6 +137,18 @@ def locked_clock() -> int:
             if statement is not _START and (row := cursor.fetchone()):
                 return int(row[0])
     raise AssertionError("the clock has no row")
+
+
+def tuples(query: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
+    """The rows of a ``values_list`` as the database gives them: for columns that need no conversion."""
+    try:
+        statement, parameters = query.query.sql_with_params()
+    except EmptyResultSet:
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute(statement, parameters)
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        return rows
 
 
 def _many(statement: str, rows: Sequence[Sequence[Any]]) -> None:

@@ -66,7 +66,7 @@ class Transaction:
         """Typed objects in the order of their names."""
         rows = query.objects(kind, namespace, labels, fields, where)
         ordered = rows.order_by("namespace", "name").values_list(*COLUMNS)
-        return [Stored(kind, *values).object for values in ordered]
+        return [Stored(kind, *values).object for values in statements.tuples(ordered)]
 
     def dependents(self, uid: str) -> Sequence[tuple[Kind, Any]]:
         """Everything of any kind that names ``uid`` as an owner."""
