@@ -106,7 +106,7 @@ class Closure:
 
         The first batch is the whole state.
         """
-        signed = signed or {}
+        signed = dict(signed or {})
         if not self._opened:
             self._opened = True
             return self._whole_state(batch, fetched, signed)
@@ -130,9 +130,10 @@ class Closure:
         return frames
 
     def _token(self, pod: types.Pod, signed: Signed, at: datetime) -> agent.PodTokens | None:
+        """Said once, with the first event about the pod."""
         if pod.metadata.uid not in signed:
             return None
-        tokens = signed[pod.metadata.uid]
+        tokens = signed.pop(pod.metadata.uid)
         self.handed.note(pod, tokens, at)
         return tokens
 

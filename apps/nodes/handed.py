@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime
 
 from apps.accounts import pod_tokens
 from apps.cluster import types
 from apps.cluster.types import agent
 
-Signed = Mapping[str, agent.PodTokens | None]
+Signed = dict[str, agent.PodTokens | None]
 """By pod uid; None where the service account is not there (yet)."""
 
 

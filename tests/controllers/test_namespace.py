@@ -4,6 +4,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from apps.accounts import certificates
+from apps.cluster import store
+from apps.cluster.actors import Actor
 from apps.cluster.kinds import (
     CONFIG_MAP,
     NAMESPACE,
@@ -62,6 +65,21 @@ class TestInTheStore:
         delete(SERVICE_ACCOUNT, "default", "team")
         settle()
         assert find(SERVICE_ACCOUNT, "default", "team") is not None
+
+    def test_every_namespace_shows_the_clusters_authority_and_gets_it_back(self, actor: Actor) -> None:
+        create(NAMESPACE, name="team")
+        settle()
+        shown = find(CONFIG_MAP, "kube-root-ca.crt", "team")
+        assert shown is not None
+        authority = certificates.ensure_authority().certificate.decode()
+        assert shown.data == {"ca.crt": authority}
+        shown.data = {"ca.crt": "another"}
+        store.write(actor, lambda tx: tx.update(CONFIG_MAP, shown))
+        settle()
+        assert find(CONFIG_MAP, "kube-root-ca.crt", "team").data == {"ca.crt": authority}  # type: ignore[union-attr]
+        delete(CONFIG_MAP, "kube-root-ca.crt", "team")
+        settle()
+        assert find(CONFIG_MAP, "kube-root-ca.crt", "team") is not None
 
     def test_a_namespace_goes_with_everything_in_it_when_its_pods_have_stopped(self) -> None:
         add_nodes("node-1")

@@ -1,14 +1,16 @@
 """What a node is told, and in which order. Batches of the hub go in, frames come out."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from apps.accounts import pod_tokens, service_tokens
 from apps.cluster import log, store, types
 from apps.cluster.actors import system
 from apps.cluster.hub import Batch
-from apps.cluster.kinds import CONFIG_MAP, NODE, POD, SECRET, SERVICE
+from apps.cluster.kinds import CONFIG_MAP, NODE, POD, SECRET, SERVICE, SERVICE_ACCOUNT
 from apps.cluster.registry import Kind
 from apps.cluster.types import agent
 from apps.cluster.watching import Event
@@ -73,6 +75,17 @@ def said(stream: Closure, batch: Batch) -> list[str]:
     return words
 
 
+def signed(stream: Closure, batch: Batch) -> list[agent.PodTokens]:
+    """The tokens that go out with a batch."""
+    given = pod_tokens.issue_all(stream.unsigned(batch), types.now())
+    frames = stream.frames(batch, fetch(stream.missing(batch)), given)
+    return [
+        types.decode(agent.PodTokens, bytes(frame.object))
+        for frame in frames
+        if isinstance(frame, agent.Changed) and (frame.kind, frame.type) == (agent.TOKENS, "ADDED")
+    ]
+
+
 def opened() -> Closure:
     stream = Closure("n1")
     said(stream, present(POD, CONFIG_MAP, NODE, SERVICE))
@@ -121,7 +134,10 @@ def test_configuration_that_no_pod_uses_any_more_is_taken_back() -> None:
         number = store.clock()
         remove(name)
         told.append(said(stream, since(number)))
-    assert told == [["pods-one", "synced"], ["pods-two", "configmaps-kube-root-ca.crt", "secrets-key", "synced"]]
+    assert told == [
+        ["pods-one", "synced"],
+        ["pods-two", "configmaps-kube-root-ca.crt", "secrets-key", "synced"],
+    ]
     sight = stream.scopes()[2].visible
     assert sight is not None
     assert not sight().holds("default", "key")
@@ -156,3 +172,48 @@ def test_a_large_state_comes_in_several_frames(monkeypatch: pytest.MonkeyPatch) 
         ("services", 2, True), ("services", 1, False),
     ]  # fmt: skip
     assert all(frame.replace for frame in frames if frame.kind != "services")
+
+
+def test_a_pod_comes_with_a_token_bound_to_it_and_gets_a_new_one_in_time() -> None:
+    stream = opened()
+    create(SERVICE_ACCOUNT, name="default")
+    number = store.clock()
+    uid = pod_using("web", "key").metadata.uid
+    (tokens,) = signed(stream, since(number))
+    assert tokens.metadata.uid == uid
+    (item,) = tokens.items
+    assert (item.audience, item.seconds) == ("", 3607)
+    actor = service_tokens.check(item.token)
+    assert actor is not None and actor.name == "system:serviceaccount:default:default"
+    begin = types.now()
+    assert stream.handed.due(begin + timedelta(seconds=2000)) == []
+    late = begin + timedelta(seconds=3000)
+    (pod,) = stream.handed.due(late)
+    frames = stream.renewed([pod], pod_tokens.issue_all([pod], late), late)
+    assert [type(frame) for frame in frames] == [agent.Changed, agent.Synced]
+    assert stream.handed.due(late) == []
+
+
+def test_a_pod_whose_account_comes_later_gets_its_token_later() -> None:
+    stream = opened()
+    number = store.clock()
+    pod_using("web", "key")
+    assert signed(stream, since(number)) == []
+    assert stream.handed.lacking
+    create(SERVICE_ACCOUNT, name="default")
+    now = types.now()
+    pods = stream.handed.due(now)
+    assert stream.renewed(pods, pod_tokens.issue_all(pods, now), now)
+    assert not stream.handed.lacking
+
+
+def test_a_pod_that_is_gone_takes_its_token_along() -> None:
+    stream = opened()
+    create(SERVICE_ACCOUNT, name="default")
+    number = store.clock()
+    pod_using("web", "key")
+    signed(stream, since(number))
+    number = store.clock()
+    remove("web")
+    assert "tokens-web" in said(stream, since(number))
+    assert stream.handed.due(types.now() + timedelta(days=1)) == []

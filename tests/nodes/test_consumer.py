@@ -151,6 +151,7 @@ async def test_hello_is_answered_with_the_whole_state_and_a_number() -> None:
             "endpoints",
             "configmaps",
             "secrets",
+            "tokens",
             "pods",
         ]
         assert [json.loads(bytes(item))["metadata"]["name"] for item in objects[-1].items] == ["mine"]
