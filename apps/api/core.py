@@ -22,6 +22,7 @@ from apps.cluster import registry, store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import (
     ApiError,
+    BadRequest,
     Forbidden,
     MethodNotAllowed,
     NotAcceptable,
@@ -65,6 +66,8 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
         raise MethodNotAllowed(NOT_ALLOWED)
     if len(request.path) > 2048:
         raise RequestEntityTooLarge("the path is too long")
+    if "\0" in request.path or any("\0" in text for pair in request.query.pairs for text in pair):
+        raise BadRequest("the path and the query must not contain the NUL character")  # no database holds it
     target = parse(request.path)
     if isinstance(target, Document):
         return _document(actor, request, target)

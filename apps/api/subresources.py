@@ -13,7 +13,7 @@ from apps.api.objects import checked_as
 from apps.api.paths import UNKNOWN
 from apps.api.reading import get
 from apps.api.streams import forwarding, processes
-from apps.cluster import store, types
+from apps.cluster import names, store, types
 from apps.cluster.errors import BadRequest, MethodNotAllowed, NotFound, invalid
 from apps.cluster.selectors import LabelSelector
 from apps.cluster.transaction import Transaction
@@ -144,6 +144,8 @@ def bind(call: Call) -> Answer:
         problems.append(types.Problem("target.kind", why, "FieldValueNotSupported"))
     if not target.name:
         problems.append(types.Problem("target.name", "Required value", "FieldValueRequired"))
+    elif wrong := names.dns_subdomain_problem(target.name):
+        problems.append(types.Problem("target.name", f"Invalid value: {wrong}"))
     if problems:
         raise invalid("Binding", call.name, problems)
 

@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.html import strip_tags
 
-from apps.cluster.errors import ApiError, NotFound
+from apps.cluster.errors import ApiError, BadRequest, NotFound
 from apps.dashboard import access, paths
 
 View = Callable[..., HttpResponse]
@@ -31,6 +31,7 @@ def page(*methods: str) -> Callable[[View], View]:
             if not request.user.is_authenticated:
                 return _to_login(request)
             try:
+                _check_text(request)
                 answer = view(request, access.actor(request), **where)
             except ApiError as refusal:
                 answer = refused(request, refusal)
@@ -41,6 +42,12 @@ def page(*methods: str) -> Callable[[View], View]:
         return inner
 
     return around
+
+
+def _check_text(request: HttpRequest) -> None:
+    """The one character that no database's text can hold."""
+    if any("\0" in text for text in (request.path, *request.GET.values(), *request.POST.values())):
+        raise BadRequest("The request contains the NUL character.")
 
 
 def show(

@@ -92,12 +92,17 @@ def test_each_kind_is_counted_from_the_start_and_given_back(kind: Kind, name: st
 
 def test_cpu_and_memory_are_summed_over_containers_and_said_in_the_quotas_units() -> None:
     limit(requests__cpu="1", limits__memory="1Gi")
-    both = containers(2, resources=types.ResourceRequirements(
-        requests={"cpu": "300m"}, limits={"cpu": "400m", "memory": "256Mi"}))  # fmt: skip
-    create(POD, name="a", spec__containers=both)
+
+    def both() -> list[types.Container]:
+        asked = types.ResourceRequirements(
+            requests={"cpu": "300m"}, limits={"cpu": "400m", "memory": "256Mi"}
+        )
+        return containers(2, resources=asked)
+
+    create(POD, name="a", spec__containers=both())
     assert used() == {"requests.cpu": "600m", "limits.memory": "512Mi"}
     with pytest.raises(Forbidden) as refused:
-        create(POD, name="b", spec__containers=both)
+        create(POD, name="b", spec__containers=both())
     assert refused.value.message.endswith(
         "exceeded quota: q, requested: requests.cpu=600m, used: requests.cpu=600m, limited: requests.cpu=1"
     )
@@ -192,7 +197,9 @@ def test_the_columns_are_kubectls() -> None:
 
 
 STEPS = st.lists(
-    st.tuples(st.sampled_from(["make", "remove", "end"]), st.integers(0, 3), st.sampled_from(["0", "250m", "1"])),
+    st.tuples(
+        st.sampled_from(["make", "remove", "end"]), st.integers(0, 3), st.sampled_from(["0", "250m", "1"])
+    ),
     max_size=12,
 )
 
