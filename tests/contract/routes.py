@@ -77,7 +77,10 @@ def _data(kind: Kind, name: str) -> dict[str, Any]:
 
 def made(kind: Kind, name: str) -> Any:
     """A valid object in the namespace that is none of the strangers' business."""
-    return build(kind, name=name, **({"namespace": SPACE} if kind.namespaced else {}))
+    place: dict[str, Any] = {"namespace": SPACE} if kind.namespaced else {}
+    # A pod that is given nothing on its way in: sent once more, it is what is there.
+    plain = {"spec__automount_service_account_token": False} if kind.name == "Pod" else {}
+    return build(kind, name=name, **place, **plain)
 
 
 def _of_collection(kind: Kind) -> Iterator[Route]:
@@ -116,7 +119,8 @@ def of_reviews() -> Iterator[Route]:
     for plural, ((group, version), kind) in REVIEWS.items():
         attributes = {"resourceAttributes": {"verb": "get", "resource": "pods"}}
         body = {"kind": kind, "apiVersion": f"{group}/{version}", "spec": attributes}
-        yield Route("POST", f"/apis/{group}/{version}/{plural}", "create", "review", "all", body)
+        what = "review" if plural.startswith("selfsubject") else plural  # of oneself, or of others
+        yield Route("POST", f"/apis/{group}/{version}/{plural}", "create", what, "all", body)
 
 
 def of_documents() -> Iterator[Route]:
