@@ -1,41 +1,87 @@
-"""``make bench [ONLY=name]``: runs the benchmarks on a platform of their own, prints a table and then JSON."""
+"""``make bench [ONLY=name]``: runs the benchmarks on platforms of their own, prints a table and then JSON."""
 
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
+from benchmarks.crowd import crowd
+from benchmarks.deciding import deciding
 from benchmarks.figures import Figure
 from benchmarks.first_ready import first_ready
+from benchmarks.hollow_nodes import binding, idle
+from benchmarks.many_ready import many_ready
 from benchmarks.memory import memory
+from benchmarks.quiet import quiet
 from benchmarks.requests import requests
+from benchmarks.watching import watching
 from tests.platform import Platform
 
-BENCHMARKS: dict[str, Callable[[Platform], list[Figure]]] = {
+Measure = Callable[[Platform], list[Figure]]
+# On one platform with this machine as its node, one after the other.
+ON_THE_NODE: dict[str, Measure] = {
     "first-ready": first_ready,
-    "requests": requests,
+    "many-ready": many_ready,
     "memory": memory,
+    "quiet": quiet,
 }
+# Each on a control plane alone, fresh.
+ON_A_CONTROL_PLANE: dict[str, Measure] = {
+    "requests": requests,
+    "crowd": crowd,
+    "watching": watching,
+    "binding": binding,
+    "idle": idle,
+}
+ALONE: dict[str, Callable[[], list[Figure]]] = {"deciding": deciding}
+NAMES = (*ON_THE_NODE, *ON_A_CONTROL_PLANE, *ALONE)
 
 
 def main(only: list[str]) -> int:
-    unknown = set(only) - set(BENCHMARKS)
+    unknown = set(only) - set(NAMES)
     if unknown:
-        print(f"no benchmark called {', '.join(sorted(unknown))}; there are: {', '.join(BENCHMARKS)}")
+        print(f"no benchmark called {', '.join(sorted(unknown))}; there are: {', '.join(NAMES)}")
         return 2
-    platform = Platform()
     figures: list[Figure] = []
+    for figure in measured(only or list(NAMES)):
+        figures.append(figure)
+        print(f"{figure.name:<62} {figure.value:>9.2f} {figure.unit:<4} {figure.verdict}", flush=True)
+    print(json.dumps([figure.as_data() for figure in figures]))
+    return 0
+
+
+def measured(names: list[str]) -> Iterator[Figure]:
+    """Every figure as soon as it is known; one benchmark that fails costs only its own figures."""
+    on_the_node = [name for name in names if name in ON_THE_NODE]
+    if on_the_node:
+        with running(nodes=1) as platform:
+            for name in on_the_node:
+                yield from _figures(name, lambda name=name: ON_THE_NODE[name](platform))  # type: ignore[misc]
+    for name in names:
+        if name in ON_A_CONTROL_PLANE:
+            with running(nodes=0) as platform:
+                yield from _figures(name, lambda name=name: ON_A_CONTROL_PLANE[name](platform))  # type: ignore[misc]
+        elif name in ALONE:
+            yield from _figures(name, ALONE[name])
+
+
+def _figures(name: str, work: Callable[[], list[Figure]]) -> list[Figure]:
     try:
-        platform.start(within=120)
-        for name in only or BENCHMARKS:
-            figures += BENCHMARKS[name](platform)
+        return work()
+    except Exception as error:
+        print(f"{name} could not be measured: {type(error).__name__}: {str(error)[:500]}", file=sys.stderr)
+        return []
+
+
+@contextmanager
+def running(*, nodes: int) -> Iterator[Platform]:
+    platform = Platform()
+    try:
+        platform.start(within=120, nodes=nodes)
+        yield platform
     finally:
         platform.stop()
         platform.down()
-    width = max(len(figure.name) for figure in figures)
-    for figure in figures:
-        print(f"{figure.name:<{width}}  {figure.value:>9.2f} {figure.unit:<6} {figure.verdict}")
-    print(json.dumps([figure.as_data() for figure in figures]))
-    return 0
 
 
 if __name__ == "__main__":

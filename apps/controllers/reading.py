@@ -66,7 +66,7 @@ ORDER = "ORDER BY namespace, name"
 LABELLED = f"id IN (SELECT object_id FROM {INDEX} WHERE key = %s AND value = %s)"
 OWNED = f"id IN (SELECT object_id FROM {OWNERS} WHERE owner_uid = %s)"
 DEPENDENTS = f"SELECT kind, {', '.join(COLUMNS)} FROM {OBJECTS} WHERE {OWNED} ORDER BY deleting, kind, id"
-REMEMBERED = 2000
+REMEMBERED = 10_000
 
 _decoded: dict[str, tuple[int, Any]] = {}
 
@@ -78,7 +78,7 @@ def decoded(row: Stored) -> Any:
     known = _decoded.get(row.uid)
     if known is None or known[0] != row.number:
         if len(_decoded) >= REMEMBERED:
-            _decoded.clear()
+            del _decoded[next(iter(_decoded))]  # the oldest: all at once would mean reading all of it again
         known = _decoded[row.uid] = (row.number, row.object)
     return known[1]
 
