@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 from apps.cluster.registry import Column
@@ -20,7 +21,11 @@ def human(length: timedelta) -> str:
     seconds = length.total_seconds()
     if seconds < 0:
         return "<invalid>" if seconds < -1 else "0s"
-    whole = int(seconds)
+    return _told(int(seconds))
+
+
+@lru_cache(maxsize=4096)  # of a thousand rows many are of one age
+def _told(whole: int) -> str:
     bands: tuple[tuple[int, Callable[[], str]], ...] = (
         (2 * MINUTE, lambda: f"{whole}s"),
         (10 * MINUTE, lambda: _two(whole // MINUTE, "m", whole % MINUTE, "s")),
