@@ -9,9 +9,10 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from urllib.parse import urlsplit
 
+from node_agent import credentials
 from node_agent.backoff import BackOff
 from node_agent.runtime.base import ImageFacts, NoSuchImage, Runtime, RuntimeTrouble
 from node_agent.waiting import utcnow
@@ -95,6 +96,18 @@ class Wish:
     credentials: Mapping[str, dict[str, str]] = field(default_factory=dict)  # by registry
 
 
+class _Errand(NamedTuple):
+    """What is pulled, and as whom: nobody shares the pull, or the refusal, of somebody else's credentials."""
+
+    reference: str
+    user: str = ""
+    password: str = ""
+
+    @property
+    def auth(self) -> dict[str, str] | None:
+        return {"username": self.user, "password": self.password} if self.user or self.password else None
+
+
 @dataclass(slots=True)
 class _Pull:
     """One pull and everybody who waits for it."""
@@ -132,7 +145,7 @@ class Images:
         self._pulled = pulled
         self._mirror = Mirror(mirror) if mirror else None
         self._lock = threading.Lock()
-        self._pulls: dict[str, _Pull] = {}
+        self._pulls: dict[_Errand, _Pull] = {}
         self._askers: dict[str, _Asker] = {}
 
     def want(self, wish: Wish, *, now: datetime, wake: Callable[[], None], tell: Tell) -> Answer:
@@ -141,20 +154,22 @@ class Images:
         A failed pull is a Trouble once as ErrImagePull, and then as ImagePullBackOff until the next try.
         """
         try:
-            reference = str(Reference.parse(wish.image))
+            reference = str(parsed := Reference.parse(wish.image))
         except InvalidImageName as error:
             return Trouble("InvalidImageName", f"Failed to apply default image tag: {error}", now + HOPELESS)
+        auth = credentials.for_image(wish.credentials, parsed.domain, parsed.path)
+        errand = _Errand(reference, *(auth or {}).values())
         with self._lock:
             asker = self._askers.setdefault(wish.key, _Asker())
             if asker.facts is not None:
                 return Present(asker.facts)
-            if reference in self._pulls and wish.key in self._pulls[reference].askers:
+            if errand in self._pulls and wish.key in self._pulls[errand].askers:
                 return Pulling()
         answer = self._look(reference, wish, asker, tell=tell, now=now)
         if answer is None and asker.failure:
             answer = _trouble(asker, wish.image, now)
         if answer is None:
-            self._pull(reference, wish, wake, tell)
+            self._pull(errand, wish, wake, tell)
         return answer or Pulling()
 
     def _look(
@@ -180,23 +195,23 @@ class Images:
             for key in [key for key in self._askers if key.startswith(prefix)]:
                 del self._askers[key]
 
-    def _pull(self, reference: str, wish: Wish, wake: Callable[[], None], tell: Tell) -> None:
+    def _pull(self, errand: _Errand, wish: Wish, wake: Callable[[], None], tell: Tell) -> None:
         key = wish.key
         tell("Pulling", f'Pulling image "{wish.image}"')
         with self._lock:
-            if reference in self._pulls:
-                self._pulls[reference].askers[key] = wake
+            if errand in self._pulls:
+                self._pulls[errand].askers[key] = wake
                 return
-            self._pulls[reference] = _Pull({key: wake})
+            self._pulls[errand] = _Pull({key: wake})
         threading.Thread(
-            target=self._run_pull, args=(reference, wish, tell), name=f"pull {reference}", daemon=True
+            target=self._run_pull, args=(errand, wish, tell), name=f"pull {errand.reference}", daemon=True
         ).start()
 
-    def _run_pull(self, reference: str, wish: Wish, tell: Tell) -> None:
+    def _run_pull(self, errand: _Errand, wish: Wish, tell: Tell) -> None:
         began, failure = time.monotonic(), ""
         try:
-            self._fetch(Reference.parse(reference), wish.credentials)
-            self._pulled(reference, utcnow())
+            self._fetch(Reference.parse(errand.reference), errand.auth)
+            self._pulled(errand.reference, utcnow())
             seconds = time.monotonic() - began
             tell("Pulled", f'Successfully pulled image "{wish.image}" in {seconds:.2f}s')
         except RuntimeTrouble as error:
@@ -204,14 +219,14 @@ class Images:
         except Exception as error:  # whoever waits must be told, whatever went wrong
             failure = f"{type(error).__name__}: {error}"
         with self._lock:
-            pull = self._pulls.pop(reference)
+            pull = self._pulls.pop(errand)
             for asker in (self._askers[key] for key in pull.askers if key in self._askers):
                 asker.fresh, asker.failure = not failure, failure
                 asker.failed_at = None
         for wake in pull.askers.values():
             wake()
 
-    def _fetch(self, reference: Reference, credentials: Mapping[str, dict[str, str]]) -> None:
+    def _fetch(self, reference: Reference, auth: dict[str, str] | None) -> None:
         """From the mirror where it has the image, else from the image's own registry."""
         if self._mirror is not None and reference.domain == HUB and self._mirror.answers():
             mirrored = reference.on(self._mirror.registry)
@@ -224,7 +239,7 @@ class Images:
                     self._runtime.tag(mirrored, str(reference))
                     self._runtime.untag(mirrored)
                 return
-        self._runtime.pull(str(reference), credentials.get(reference.domain))
+        self._runtime.pull(str(reference), auth)
 
 
 def _trouble(asker: _Asker, image: str, now: datetime) -> Trouble | None:

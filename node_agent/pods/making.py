@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from apps.cluster import types
-from node_agent import disk, images
-from node_agent.pods import credentials, files, plan, spec
+from node_agent import credentials, disk, images
+from node_agent.pods import files, plan, spec
 from node_agent.pods.env import ConfigTrouble, environment, uses_pod_address
 from node_agent.pods.record import Record
 from node_agent.pods.sight import Life

@@ -9,8 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from node_agent import credentials
 from node_agent.images import Images, InvalidImageName, Mirror, Present, Pulling, Reference, Trouble, Wish
-from node_agent.pods import credentials
 from node_agent.runtime.base import ImageFacts, NoSuchImage, RuntimeTrouble
 from tests.agent.machine import wait_for
 
@@ -224,3 +224,41 @@ def test_credentials_go_to_their_registry() -> None:
     images.want(wish, now=NOW, wake=lambda: None, tell=tell)
     wait_for(lambda: registry.credentials, "pull")
     assert registry.credentials == [{"username": "ann", "password": "hush"}]
+
+
+def test_an_older_secret_lacks_the_outer_part() -> None:
+    assert credentials.parse(
+        b'{"https://quay.io/v1/": {"username": "ann", "password": "hush"}}', bare=True
+    ) == {"quay.io": {"username": "ann", "password": "hush"}}
+
+
+@pytest.mark.parametrize(
+    ("domain", "path", "user"),
+    [
+        ("quay.io", "a/b", "all"),
+        ("quay.io", "team/b", "team"),
+        ("quay.io", "teams/b", "all"),
+        ("eu.example.com", "a", "star"),
+        ("x.eu.example.com", "a", None),
+        ("docker.io", "library/redis", None),
+    ],
+)
+def test_the_closest_place_counts(domain: str, path: str, user: str | None) -> None:
+    places = {"quay.io": "all", "quay.io/team": "team", "*.example.com": "star"}
+    held = {place: {"username": name, "password": ""} for place, name in places.items()}
+    found = credentials.for_image(held, domain, path)
+    assert (found or {}).get("username") == user
+
+
+def test_nobody_shares_the_refusal_of_another_ones_credentials() -> None:
+    registry = Registry()
+    images = Images(registry)  # type: ignore[arg-type]
+
+    def tell(reason: str, message: str, /, *, warning: bool = False) -> None:
+        pass
+
+    good = {"quay.io": {"username": "ann", "password": "hush"}}
+    for key, held in (("a", {}), ("b", good)):
+        images.want(Wish(key, "quay.io/a/b:1", "Always", held), now=NOW, wake=lambda: None, tell=tell)
+    wait_for(lambda: len(registry.credentials) == 2, "both pulls")
+    assert sorted(registry.credentials, key=bool) == [None, good["quay.io"]]

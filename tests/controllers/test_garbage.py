@@ -6,6 +6,7 @@ import pytest
 
 from apps.cluster import store, types
 from apps.cluster.kinds import CONFIG_MAP, POD, REPLICATION_CONTROLLER
+from apps.cluster.kinds.automount import AUTHORITY_MAP
 from tests.builders import build
 from tests.harness import add_nodes, create, delete, find, follower, objects, run_pods, settle, stop_pod
 
@@ -29,7 +30,9 @@ def owned_by(*owners: Any, name: str, blocking: bool = False) -> Any:
 
 
 def names() -> list[str]:
-    return [config.metadata.name for config in objects(CONFIG_MAP)]
+    """The config maps, without the one that every namespace is given."""
+    found = (config.metadata.name for config in objects(CONFIG_MAP))
+    return [name for name in found if name != AUTHORITY_MAP]
 
 
 def test_pods_go_with_their_controller() -> None:
