@@ -26,7 +26,7 @@ def many_ready(platform: Platform) -> list[Figure]:
     with closing(docker.from_env()) as engine, closing(platform.connection()) as api:
         sight = Sight(platform)
         scale(platform, api, sight, 1)  # the pause image is there, everything is warm
-        pause = next(c.image for c in engine.containers.list(all=True) if (c.name or "").startswith("k8s_POD_"))
+        pause = next(c.image for c in engine.containers.list(all=True, ignore_removed=True) if (c.name or "").startswith("k8s_POD_"))
         scale(platform, api, sight, 0)
         raws, ours = [], []
         for _ in range(TURNS):
