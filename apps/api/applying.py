@@ -23,12 +23,16 @@ MEDIA_TYPES = ("application/apply-patch+yaml",)
 
 def apply(call: Call, part: str) -> Answer:
     """Create the object or bring the client's fields into it. Raises Conflict for fields that others hold."""
-    _check_options(call)
-    config = _config(call)
+    code, obj, warnings = applied(call, part, _of_its_address(call, configuration(call)))
+    return Answer(code, types.encode(obj), headers=warned(warnings))
+
+
+def applied(call: Call, part: str, config: dict[str, Any]) -> tuple[int, Any, tuple[str, ...]]:
+    """The write of an apply: its code, the object after it, and warnings."""
     owner = Owner(call.manager, APPLY, call.kind.api_version, call.target.subresource)
     force = call.query.flag("force")
 
-    def change(tx: Transaction) -> tuple[int, bytes, tuple[str, ...]]:
+    def change(tx: Transaction) -> tuple[int, Any, tuple[str, ...]]:
         row = tx.row(call.kind, call.namespace, call.name)
         if row is None:
             return (201, *_created(call, tx, config, owner))
@@ -36,11 +40,9 @@ def apply(call: Call, part: str) -> Answer:
         data, warnings = checked(call.kind, data, call.validation)
         settle_identity(call, metadata_of(data))
         obj = msgspec.convert(data, call.kind.schema)
-        left = tx.update(call.kind, obj, part, record=record)
-        return 200, types.encode(left or obj), warnings
+        return 200, tx.update(call.kind, obj, part, record=record) or obj, warnings
 
-    code, body, warnings = store.write(call.actor, change, dry_run=call.dry_run)
-    return Answer(code, body, headers=warned(warnings))
+    return store.write(call.actor, change, dry_run=call.dry_run)
 
 
 def _check_options(call: Call) -> None:
@@ -51,8 +53,9 @@ def _check_options(call: Call) -> None:
         raise invalid("PatchOptions", "", [why], group="meta.k8s.io")
 
 
-def _config(call: Call) -> dict[str, Any]:
-    """The fields the client wants, without those that are not its to say at this address."""
+def configuration(call: Call) -> dict[str, Any]:
+    """The fields the client wants, for the object that the path names."""
+    _check_options(call)
     config = types.prune_nulls(bodies.read("application/yaml", call.request.body))
     if not isinstance(config, dict):
         raise BadRequest(f"an apply patch is an object, a {call.kind.name}")
@@ -69,6 +72,11 @@ def _config(call: Call) -> dict[str, Any]:
         if not isinstance(value, str):
             raise BadRequest(f"metadata.{name}: must be a string")
     settle_identity(call, meta)
+    return config
+
+
+def _of_its_address(call: Call, config: dict[str, Any]) -> dict[str, Any]:
+    """Without the fields that are not the client's to say at this address."""
     if call.target.subresource == "status":
         return {name: config[name] for name in ("apiVersion", "kind", "metadata", "status") if name in config}
     if call.kind.has_status:
@@ -78,7 +86,7 @@ def _config(call: Call) -> dict[str, Any]:
 
 def _created(
     call: Call, tx: Transaction, config: dict[str, Any], owner: Owner
-) -> tuple[bytes, tuple[str, ...]]:
+) -> tuple[Any, tuple[str, ...]]:
     if call.target.subresource:
         raise call.missing()
     decision = policy.authorize(
@@ -96,7 +104,7 @@ def _created(
     owned = Owned(frozenset(_wanted(call, config, owner)), types.now())
     obj = msgspec.convert(data, call.kind.schema)
     made = tx.create(call.kind, obj, record=lambda old, new: owners.written({owner: owned}))
-    return types.encode(made), warnings
+    return made, warnings
 
 
 def _brought_in(  # noqa: PLR0917

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from apps.api import bodies, containers, service_tokens, writing
+from apps.api import applying, bodies, containers, service_tokens, writing
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import Answer, Stream, status_body
 from apps.api.objects import checked_as
@@ -66,12 +66,25 @@ def update_scale(call: Call) -> Answer:
 
 def patch_scale(call: Call) -> Answer:
     call.require("patch")
+    if bodies.media_type(call.request.content_type) in applying.MEDIA_TYPES:
+        return _apply_scale(call)
     media_type, wanted = writing.patch_type(call), bodies.read_json(call.request.body)
 
     def apply(current: types.Scale) -> types.Scale:
         return _scale_in(call, writing.patched(media_type, types.to_data(current), wanted, types.Scale))
 
     return _scaled(call, apply)
+
+
+def _apply_scale(call: Call) -> Answer:
+    """The replicas become the client's field of the object itself."""
+    wanted = _scale_in(call, applying.configuration(call))
+    config = {
+        "apiVersion": call.kind.api_version, "kind": call.kind.name,
+        "metadata": {"name": call.name, "namespace": call.namespace}, "spec": {"replicas": wanted.spec.replicas},
+    }  # fmt: skip
+    _, obj, _ = applying.applied(call, "spec", config)
+    return Answer(200, types.encode(_scale_of(obj)))
 
 
 def _scaled(call: Call, change_scale: Callable[[types.Scale], types.Scale]) -> Answer:

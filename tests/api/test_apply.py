@@ -142,6 +142,27 @@ async def test_scaling_takes_the_replicas_from_who_applied_them(door: Door) -> N
     assert (await applied(door, REPLICATION_CONTROLLER, controller)).data["spec"]["replicas"] == 4
 
 
+async def test_a_scale_is_applied_as_a_field_of_the_object(door: Door) -> None:
+    controller = sent(REPLICATION_CONTROLLER, "rc")
+    controller.pop("status", None)
+    await applied(door, REPLICATION_CONTROLLER, controller)
+    path = place(REPLICATION_CONTROLLER, "rc") + "/scale?fieldManager=scaler"
+    scale = {
+        "apiVersion": "autoscaling/v1",
+        "kind": "Scale",
+        "metadata": {"name": "rc"},
+        "spec": {"replicas": 5},
+    }
+    refused = await door.ask("PATCH", path, scale, APPLY)
+    assert (refused.code, refused.data["details"]["causes"][0]["field"]) == (409, ".spec.replicas")
+    forced = await door.ask("PATCH", f"{path}&force=true", scale, APPLY)
+    assert (forced.code, forced.data["kind"], forced.data["spec"]["replicas"]) == (200, "Scale", 5)
+    left = (await door.ask("GET", place(REPLICATION_CONTROLLER, "rc"))).data
+    assert managers(left)["scaler Apply"] == {"f:spec": {"f:replicas": {}}}
+    missing = await door.ask("PATCH", path.replace("/rc/", "/no/"), {**scale, "metadata": {}}, APPLY)
+    assert missing.code == 404
+
+
 async def test_a_secret_is_applied_and_kept_sealed(door: Door) -> None:
     config: dict[str, Any] = {"metadata": {"name": "s"}, "data": {"a": "b25l", "b": "dHdv"}}
     await applied(door, SECRET, config)
