@@ -28,7 +28,7 @@ def first_ready(platform: Platform) -> list[Figure]:
     ours: list[float] = []
     raw: list[float] = []
     ready_once(platform, api, watcher, "warm-up")
-    pause = next(c.image for c in engine.containers.list(all=True, ignore_removed=True) if (c.name or "").startswith("k8s_POD_"))
+    pause = engine.containers.list(filters={"name": "^k8s_POD_"}, ignore_removed=True)[0].image
     raw_once(engine, pause)
     for turn in range(TURNS):
         raw.append(raw_once(engine, pause))

@@ -26,7 +26,7 @@ def many_ready(platform: Platform) -> list[Figure]:
     with closing(docker.from_env()) as engine, closing(platform.connection()) as api:
         sight = Sight(platform)
         scale(platform, api, sight, 1)  # the pause image is there, everything is warm
-        pause = next(c.image for c in engine.containers.list(all=True, ignore_removed=True) if (c.name or "").startswith("k8s_POD_"))
+        pause = engine.containers.list(filters={"name": "^k8s_POD_"}, ignore_removed=True)[0].image
         scale(platform, api, sight, 0)
         raws, ours = [], []
         for _ in range(TURNS):

@@ -164,7 +164,7 @@ def test_a_killed_pause_container_rebuilds_the_whole_pod(
 ) -> None:
     pod = guestbook.pods("name=frontend")[0]
     uid, old = pod["metadata"]["uid"], containers([pod])
-    pause = next(c for c in engine.containers.list(ignore_removed=True) if (c.name or "").startswith("k8s_POD_") and uid in str(c.name))
+    (pause,) = engine.containers.list(filters={"name": f"^k8s_POD_.*{uid}"}, ignore_removed=True)
     pause.kill()
     eventually(
         lambda: next(
