@@ -18,12 +18,15 @@ from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.utils import Error as DatabaseError
 
 from apps.accounts import authentication, pod_tokens
+from apps.accounts.node_rules import Reference
 from apps.cluster import hub
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, Gone
-from apps.cluster.types import Node, agent, now
+from apps.cluster.rows import Stored
+from apps.cluster.types import Node, Pod, agent, now
 from apps.cluster.work import in_db
 from apps.nodes import closure, heartbeats, merging, reports, samples
+from apps.nodes.handed import Signed
 
 UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
 SILENCE = 20.0
@@ -123,8 +126,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 async with aclosing(hub.follow(state.scopes())) as batches:
                     async for batch in batches:
                         missing, unsigned = state.missing(batch), state.unsigned(batch)
-                        fetched = await in_db(closure.fetch, missing) if missing else {}
-                        signed = await in_db(pod_tokens.issue_all, unsigned, now()) if unsigned else {}
+                        asked = missing or unsigned
+                        fetched, signed = await in_db(_needed, missing, unsigned) if asked else ({}, {})
                         for frame in state.frames(batch, fetched, signed):
                             await self._say(frame)
                         state.told, self._state = batch.number, state
@@ -255,6 +258,13 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         except Exception:
             logger.exception("the connection of node %s failed", self.node)
             await self._end(FAILED, "the server failed")
+
+
+def _needed(
+    missing: frozenset[Reference], unsigned: list[Pod]
+) -> tuple[dict[Reference, Stored | None], Signed]:
+    """All that goes out with new pods, in one errand."""
+    return closure.fetch(missing), pod_tokens.issue_all(unsigned, now())
 
 
 def _with_ready(report: agent.NodeReport) -> agent.NodeReport:
