@@ -18,7 +18,7 @@ from apps.cluster.rows import COLUMNS, Stored, sealed
 from apps.cluster.selectors import FieldSelector, LabelSelector
 
 Record = Callable[[Any | None, Any], list[types.ManagedFields]]
-"""From an object before and after a write, who owns which of its fields; called again when admission changed it."""
+"""From an object before and after a write, who owns which of its fields."""
 
 _NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
 _NAMES_TRIED = 8
@@ -95,6 +95,9 @@ class Transaction:
         meta.generation = 1 if hasattr(obj, "spec") else 0
         meta.managed_fields, meta.self_link, meta.resource_version = [], "", ""
         kind.default(obj)
+        if record is not None:
+            # Before admission: what that adds is nobody's, or the next apply would take it out again.
+            meta.managed_fields = record(None, obj)
         self._check(kind, None, obj)
         if kind.namespaced:
             self._require_namespace(kind, obj)
@@ -104,8 +107,6 @@ class Transaction:
             )
         for admit in (*kind.admit, *guards(kind)):
             admit(self, None, obj)
-        if record is not None:
-            meta.managed_fields = record(None, obj)
         self._charge(kind, None, obj)
         self._put(kind, None, obj, "ADDED")
         return obj
@@ -135,7 +136,7 @@ class Transaction:
             new.metadata.managed_fields = record(old, new)
         if types.encode(new) == row.text.encode():
             return old
-        self._admit(kind, old, new, part, record)
+        self._admit(kind, old, new, part)
         # Admission gives back what a client left out, such as an address: then nothing has changed after all.
         if types.encode(new) == row.text.encode():
             return old
@@ -231,9 +232,7 @@ class Transaction:
                 break
         return name
 
-    def _admit(  # noqa: PLR0917
-        self, kind: Kind, old: Any, new: Any, part: str, record: Record | None
-    ) -> None:
+    def _admit(self, kind: Kind, old: Any, new: Any, part: str) -> None:
         """The kind's rules for a change; raises what refuses it."""
         if part == "status":
             if problems := [*kind.validate_status(new)]:
@@ -242,8 +241,6 @@ class Transaction:
         self._check(kind, old, new)
         for admit in (*kind.admit, *guards(kind)):
             admit(self, old, new)
-        if record is not None:
-            new.metadata.managed_fields = record(old, new)
 
     def _require_namespace(self, kind: Kind, obj: Any) -> None:
         name = obj.metadata.namespace
