@@ -69,7 +69,6 @@ def ready_once(platform: Platform, api: HTTPSConnection, watcher: "Watcher", nam
             "template": {
                 "metadata": {"labels": {"bench": name}},
                 "spec": {
-                    "automountServiceAccountToken": False,
                     "terminationGracePeriodSeconds": 0,
                     "containers": [
                         {"name": "app", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": COMMAND}

@@ -135,7 +135,7 @@ def send(api: HTTPConnection, platform: Platform, method: str, path: str, body: 
 def controller(replicas: int) -> dict[str, object]:
     container = {"name": "app", "image": IMAGE, "imagePullPolicy": "IfNotPresent", "command": COMMAND}
     spec = {
-        "terminationGracePeriodSeconds": 0, "automountServiceAccountToken": False, "containers": [container],
+        "terminationGracePeriodSeconds": 0, "containers": [container],
     }  # fmt: skip
     labels = {"bench": "many"}
     template = {"metadata": {"labels": labels}, "spec": spec}

@@ -289,8 +289,18 @@ def test_what_the_pod_says_holds_for_its_containers() -> None:
     assert create(POD, namespace="strict", **pods)
 
 
-def test_only_the_engines_own_seccomp_profile_is_offered() -> None:
+def test_system_calls_are_filtered_unless_the_namespace_is_privileged() -> None:
     context = types.SecurityContext(seccomp_profile=types.SeccompProfile(type="Unconfined"))
+    with pytest.raises(Forbidden, match="seccompProfile.type: Forbidden: Unconfined needs"):
+        create(POD, spec__containers=containers(security_context=context))
+    default = store.get(NAMESPACE, "", "default").object
+    default.metadata.labels["pod-security.kubernetes.io/enforce"] = "privileged"
+    update(NAMESPACE, default)
+    assert create(POD, spec__containers=containers(security_context=context))
+
+
+def test_only_the_engines_own_seccomp_profiles_are_offered() -> None:
+    context = types.SecurityContext(seccomp_profile=types.SeccompProfile(type="Localhost"))
     with pytest.raises(Invalid, match="supported values"):
         create(POD, spec__containers=containers(security_context=context))
 
