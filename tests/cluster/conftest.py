@@ -7,7 +7,7 @@ import pytest
 from tests.platform import Platform
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def platform() -> Iterator[Platform]:
     running = Platform()
     try:
