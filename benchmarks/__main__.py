@@ -3,7 +3,6 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
 from benchmarks.crowd import crowd
 from benchmarks.deciding import deciding
@@ -15,7 +14,7 @@ from benchmarks.memory import memory
 from benchmarks.quiet import quiet
 from benchmarks.requests import requests
 from benchmarks.watching import watching
-from tests.platform import Platform
+from tests.platform import Platform, running
 
 Measure = Callable[[Platform], list[Figure]]
 # On one platform with this machine as its node, one after the other.
@@ -71,17 +70,6 @@ def _figures(name: str, work: Callable[[], list[Figure]]) -> list[Figure]:
     except Exception as error:
         print(f"{name} could not be measured: {type(error).__name__}: {str(error)[:500]}", file=sys.stderr)
         return []
-
-
-@contextmanager
-def running(*, nodes: int) -> Iterator[Platform]:
-    platform = Platform()
-    try:
-        platform.start(within=120, nodes=nodes)
-        yield platform
-    finally:
-        platform.stop()
-        platform.down()
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
 from typing import Any, TypeVar
@@ -183,6 +184,18 @@ class Platform:
     def _access(self) -> tuple[dict[str, str], str]:
         config = yaml.safe_load((self.state / "kubeconfig").read_text())
         return config["clusters"][0]["cluster"], config["users"][0]["user"]["token"]
+
+
+@contextmanager
+def running(state: Path | None = None, *, nodes: int = 1, **environment: str) -> Iterator[Platform]:
+    """A platform from its start to its last trace; one at a time, unless address ranges differ."""
+    platform = Platform(state)
+    try:
+        platform.start(within=120, nodes=nodes, **environment)
+        yield platform
+    finally:
+        platform.stop()
+        platform.down()
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

@@ -4,15 +4,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.platform import Platform
+from tests.platform import Platform, running
 
 
 @pytest.fixture(scope="package")
 def platform() -> Iterator[Platform]:
-    running = Platform()
-    try:
-        running.start(within=120)
-        yield running
-    finally:
-        running.stop()
-        running.down()
+    with running() as platform:
+        yield platform

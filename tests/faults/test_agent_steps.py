@@ -12,7 +12,7 @@ from typing import Any
 import docker
 import pytest
 
-from tests.platform import Platform, eventually, is_ready, restarts
+from tests.platform import Platform, eventually, is_ready, restarts, running
 
 LABEL_NAME, LABEL_CONTAINER = "drover.dev/pod.name", "drover.dev/container.name"
 SANDBOX, APP = "POD", "app"
@@ -24,13 +24,8 @@ pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.timeout(300)]
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
-    running = Platform()
-    try:
-        running.start(within=120)
-        yield running
-    finally:
-        running.stop()
-        running.down()
+    with running() as platform:
+        yield platform
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.checker import check
 from tests.faults.load import MAPS, Client, Unanswered, under_load
-from tests.platform import Platform, eventually
+from tests.platform import Platform, eventually, running
 
 SIZE = "48m"
 BODY = {"metadata": {"generateName": "full-", "labels": {"faults": "full"}}, "data": {"text": "x" * 200_000}}
@@ -42,13 +42,8 @@ def small_disk() -> Iterator[Path]:
 def platform(small_disk: Path) -> Iterator[Platform]:
     state = small_disk / "state"
     state.mkdir()
-    running = Platform(state)
-    try:
-        running.start(within=120, nodes=0)
-        yield running
-    finally:
-        running.stop()
-        running.down()
+    with running(state, nodes=0) as platform:
+        yield platform
 
 
 def fill(folder: Path) -> Path:

@@ -19,7 +19,7 @@ from paas import engine
 from paas.state import StateDirectory
 from tests.faults.checker import check
 from tests.faults.load import Client, Load, answered, under_load
-from tests.platform import Platform, containers, eventually, restarts
+from tests.platform import Platform, containers, eventually, restarts, running
 
 LONG = os.environ.get("DROVER_FAULTS") == "long"
 TIMES = 100 if LONG else 10
@@ -33,17 +33,12 @@ pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.timeout(3600 
 
 @pytest.fixture(scope="module")
 def platform() -> Iterator[Platform]:
-    running = Platform()
-    try:
-        running.start(within=120)
+    with running() as platform:
         for name, replicas in (("steady", 2), ("scaled", 1)):
-            running.kubectl("create", "-f", "-", input=controller(name, replicas))
-        running.ready_pods("app=steady", 2)
-        running.ready_pods("app=scaled", 1)
-        yield running
-    finally:
-        running.stop()
-        running.down()
+            platform.kubectl("create", "-f", "-", input=controller(name, replicas))
+        platform.ready_pods("app=steady", 2)
+        platform.ready_pods("app=scaled", 1)
+        yield platform
 
 
 def controller(name: str, replicas: int) -> str:
