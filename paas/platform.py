@@ -25,7 +25,9 @@ from django.core.management import call_command
 from apps.accounts import bootstrap as accounts
 from apps.accounts import setup
 from apps.cluster import ranges
-from paas import engine
+from paas import engine, registry
+from paas.machines import fleet, relay
+from paas.machines.machine import Machine
 from paas.privileges import Identity
 from paas.state import Refused, StateDirectory
 from paas.supervisor import Program
@@ -72,19 +74,64 @@ PRELOAD = (
 
 @dataclass(frozen=True)
 class NodePlan:
-    """One node of this machine: its name, where others reach it, and where its agent keeps things."""
+    """One node: its name, where others reach it, where its agent keeps things, and what it reaches the server at.
+
+    ``machine`` is None for the node that is this machine itself.
+    """
 
     name: str
     address: str
     folder: Path
+    server: str = "127.0.0.1"
+    machine: Machine | None = None
 
 
 def nodes(state: StateDirectory, count: int = 1) -> list[NodePlan]:
-    """The nodes this ``up`` runs: the machine itself, or none for a control plane alone."""
+    """The nodes this ``up`` runs: the machine itself, machines within it, or none for a control plane alone."""
+    if count < 0:
+        raise Refused(f"NODES={count} is no number of nodes.")
+    _refuse_other_kind(state, count)
+    if count > 1:
+        return [
+            NodePlan(each.name, each.address, state.agents / each.name, each.lan.gateway, each)
+            for each in fleet.planned(state, count)
+        ]
     if not count:
         return []
     name = socket.gethostname().split(".")[0].lower()
     return [NodePlan(name, accounts.address_of_this_machine(), state.agents / name)]
+
+
+def _refuse_other_kind(state: StateDirectory, count: int) -> None:
+    """Nothing may be left running unattended: a STATE has one node that is this machine, or machines within it."""
+    machines = {each.name for each in fleet.present(state)}
+    if count == 1 and machines:
+        raise Refused(
+            f"{state.path} has several nodes: run `make down` first, or give one node its own STATE=."
+        )
+    folders = state.agents.iterdir() if count > 1 and state.agents.is_dir() else ()
+    if any((folder / "network").exists() for folder in folders if folder.name not in machines):
+        raise Refused(
+            f"{state.path} runs its pods on this machine itself: run `make down` first, "
+            "or give several nodes their own STATE=."
+        )
+
+
+def ensure_engines(state: StateDirectory, plan: list[NodePlan]) -> str:
+    """An engine for every node; returns what was done, in words."""
+    machines = [node.machine for node in plan if node.machine is not None]
+    return fleet.ensure(state, machines, *_open_ports()) if machines else engine.ensure(state)
+
+
+def revive_engines(state: StateDirectory, plan: list[NodePlan]) -> str:
+    """Start engines again that ended; does not wait for them."""
+    machines = [node.machine for node in plan if node.machine is not None]
+    return fleet.revive(machines, *_open_ports()) if machines else engine.revive(state)
+
+
+def _open_ports() -> tuple[int, int]:
+    """Where nodes within this machine reach the server and the images."""
+    return settings.TLS_PORT, registry.place()[1]
 
 
 def preload() -> None:
@@ -98,7 +145,11 @@ def preload() -> None:
 def check_ports(port: int, tls_port: int) -> None:
     """Refuse in one sentence when one of the ports is taken."""
     door = (port + DOOR_OFFSET, f" (PORT+{DOOR_OFFSET}, the node's door)")
-    for host, number, name in (("127.0.0.1", port, ""), ("0.0.0.0", tls_port, " (PORT+443)"), ("0.0.0.0", *door)):
+    for host, number, name in (
+        ("127.0.0.1", port, ""),
+        ("0.0.0.0", tls_port, " (PORT+443)"),
+        ("0.0.0.0", *door),
+    ):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
@@ -166,14 +217,42 @@ def _celery(name: str, identity: Identity, *arguments: str) -> Program:
 
 def agent(node: NodePlan, mirror: str) -> Program:
     """The only program that stays root. It has children of its own, so it is asked to end, not killed."""
-    start = [sys.executable, "-m", "node_agent", "run", "--server", f"https://127.0.0.1:{settings.TLS_PORT}"]
+    start = [
+        sys.executable,
+        "-m",
+        "node_agent",
+        "run",
+        "--server",
+        f"https://{node.server}:{settings.TLS_PORT}",
+    ]
     start += ["--state", str(node.folder), "--node-name", node.name, "--address", node.address]
     start += ["--service-cidr", str(ranges.SERVICE_CIDR), "--cluster-cidr", str(ranges.POD_CIDR)]
-    start += ["--docker", f"unix://{engine.socket_path()}", "--door-port", str(settings.PORT + DOOR_OFFSET)]
+    start += ["--door-port", str(settings.PORT + DOOR_OFFSET)]
     if mirror:
         start += ["--mirror", f"http://{mirror}"]
     environment = {"PYTHONPATH": str(settings.BASE)}
+    if node.machine is not None:
+        inside = partial(node.machine.become, start)
+        return Program(name=node.name, start=inside, environment=environment, death=signal.SIGTERM)
+    start += ["--docker", f"unix://{engine.socket_path()}"]
     return Program(name="agent", start=tuple(start), environment=environment, death=signal.SIGTERM)
+
+
+def image_relay(plan: list[NodePlan], identity: Identity) -> Program | None:
+    """What lets machines within this one pull from a registry on its loopback."""
+    host, port = registry.place()
+    if not plan or plan[0].machine is None or not registry.on_loopback():
+        return None
+    return Program(
+        name="images", start=partial(relay.serve, plan[0].server, port, (host, port)), identity=identity
+    )
+
+
+def mirror(plan: list[NodePlan]) -> str:
+    """The registry as the nodes reach it; "" when it does not run."""
+    if plan and plan[0].machine is not None and registry.on_loopback():
+        return registry.mirror() and f"{plan[0].server}:{registry.place()[1]}"
+    return registry.mirror()
 
 
 def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
@@ -182,7 +261,8 @@ def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
     Runs in a process of its own as the serving account: the supervisor never opens the database.
     """
     call_command("migrate", interactive=False, verbosity=0)
-    made = accounts.ensure_platform(state.path, settings.PORT, plan[0].address if plan else "")
+    reached = next((node.server if node.machine else node.address for node in plan), "")
+    made = accounts.ensure_platform(state.path, settings.PORT, reached)
     for node in plan:
         accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
     served = made.served

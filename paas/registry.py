@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import socket
 import subprocess
 import time
+from ipaddress import ip_address
 from pathlib import Path
 
 from paas.privileges import serving_identity
@@ -26,10 +28,23 @@ http: {{addr: {address}}}
 """
 
 
+def place() -> tuple[str, int]:
+    """Host and port of the address."""
+    host, _, port = ADDRESS.rpartition(":")
+    return host, int(port)
+
+
+def on_loopback() -> bool:
+    """Whether nobody but this machine can reach it."""
+    try:
+        return ip_address(socket.gethostbyname(place()[0])).is_loopback
+    except OSError:
+        return False
+
+
 def answers() -> bool:
     """Whether a registry answers on the address."""
-    host, _, port = ADDRESS.rpartition(":")
-    connection = http.client.HTTPConnection(host, int(port), timeout=2)
+    connection = http.client.HTTPConnection(*place(), timeout=2)
     try:
         connection.request("GET", "/v2/")
         return connection.getresponse().status == http.client.OK

@@ -16,7 +16,7 @@ from pathlib import Path
 FORMAT = 1
 SOCKET_PATH_LIMIT = 107  # sun_path holds 108 bytes, the last one zero
 LONGEST_SOCKET = "redis.sock"
-ROOTS = ("lock", "format", "engine.json", "run", "pids", "log", "agent")
+ROOTS = ("lock", "format", "engine.json", "run", "pids", "log", "agent", "machines")
 OURS = (*ROOTS, "key", "kubeconfig", "ca.crt", "tls", "handover", "static", "beat", "write.lock")
 
 
@@ -76,6 +76,7 @@ class StateDirectory:
         self.pids = self.run / "pids"
         self.log = self.path / "log"
         self.agents = self.path / "agent"
+        self.machines = self.path / "machines"
         self.handover = self.path / "handover"
 
     def check_format(self) -> None:
@@ -97,7 +98,7 @@ class StateDirectory:
             directory.mkdir(mode=0o700, exist_ok=True)
             os.chown(directory, -1, gid)
             directory.chmod(0o1770 if uid else 0o700)
-        for directory in (self.log, self.agents, self.pids):
+        for directory in (self.log, self.agents, self.machines, self.pids):
             directory.mkdir(mode=0o700, exist_ok=True)
             os.chown(directory, 0, 0)
         self.handover.mkdir(mode=0o700, exist_ok=True)

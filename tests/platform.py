@@ -1,4 +1,8 @@
-"""A real platform for tests and benchmarks: `manage.py up` in a STATE of its own, driven from outside."""
+"""A real platform for tests and benchmarks: `manage.py up` in a STATE of its own, driven from outside.
+
+With several nodes (``running(nodes=3)``) each node is a machine within this one: ``tests/machines.py`` says how to cut
+its power or its cable, and how to run something in it or in one of its pods.
+"""
 
 import base64
 import json
@@ -20,12 +24,15 @@ from urllib.parse import urlsplit
 
 import yaml
 
-from paas.state import runtime_directory
+from paas.machines import fleet
+from paas.state import ProcessMark, StateDirectory, read_mark, runtime_directory
+from tests.machines import Node
 
 T = TypeVar("T")
 
 BASE = Path(__file__).resolve().parent.parent
 EXAMPLES = BASE / "examples"
+PREFIX = "drover-up-"
 
 
 def free_port() -> int:
@@ -61,12 +68,16 @@ class Platform:
     """One installation. ``start`` returns once it says that it is ready."""
 
     def __init__(self, state: Path | None = None, port: int | None = None) -> None:
-        self.state = state or Path(tempfile.mkdtemp(prefix="drover-up-"))
+        self.state = state or Path(tempfile.mkdtemp(prefix=PREFIX))
         self.state.chmod(0o755)
+        self._owner = self.state.with_suffix(".owner")
+        mark = ProcessMark.of(os.getpid())
+        self._owner.write_text(json.dumps({"pid": mark.pid, "started": mark.started}))
         self.port = port or free_port()
         self.output = self.state.with_suffix(".out")
         self._up: subprocess.Popen[bytes] | None = None
         self._starts = 0
+        self._last_word = ""
 
     @property
     def environment(self) -> dict[str, str]:
@@ -90,6 +101,7 @@ class Platform:
                 stdin=subprocess.DEVNULL, start_new_session=True,
             )  # fmt: skip
         self._starts += 1
+        self._last_word = f"Found {nodes} nodes" if nodes > 1 else "kubeconfig"
         eventually(self._is_ready, within=within, what=f"`up` is ready (see {self.output})")
         return time.monotonic() - began
 
@@ -98,7 +110,7 @@ class Platform:
         text = self.output.read_text(errors="replace")
         if self._up.poll() is not None:
             raise RuntimeError(f"`up` ended with {self._up.returncode}: {text[-2000:]}")
-        return "kubeconfig" in text.lower()
+        return self._last_word in text
 
     def stop(self) -> float:
         """Ctrl-C; returns seconds until it was gone. Workloads keep running."""
@@ -116,7 +128,8 @@ class Platform:
         )
         if self._up is not None:
             self._up.wait(timeout=30)
-        self.output.unlink(missing_ok=True)
+        for beside in (self.output, self._owner):
+            beside.unlink(missing_ok=True)
         shutil.rmtree(self.state, ignore_errors=True)
 
     # Driving it
@@ -133,6 +146,10 @@ class Platform:
             told = done.stderr or done.stdout
             raise AssertionError(f"kubectl {' '.join(arguments)}: exit {done.returncode}: {told}")
         return done.stdout + ("" if check else done.stderr)
+
+    def node(self, name: str) -> Node:
+        """One of several nodes, as the machine it is."""
+        return Node(fleet.named(StateDirectory(self.state), name))
 
     def objects(self, *arguments: str) -> list[dict[str, Any]]:
         """``kubectl get`` as JSON: the items of a list."""
@@ -189,6 +206,7 @@ class Platform:
 @contextmanager
 def running(state: Path | None = None, *, nodes: int = 1, **environment: str) -> Iterator[Platform]:
     """A platform from its start to its last trace; one at a time, unless address ranges differ."""
+    sweep()
     platform = Platform(state)
     try:
         platform.start(within=120, nodes=nodes, **environment)
@@ -196,6 +214,14 @@ def running(state: Path | None = None, *, nodes: int = 1, **environment: str) ->
     finally:
         platform.stop()
         platform.down()
+
+
+def sweep() -> None:
+    """Remove what test runs left that were killed before they could."""
+    for owner in Path(tempfile.gettempdir()).glob(f"{PREFIX}*.owner"):
+        mark = read_mark(owner)
+        if mark is not None and not mark.alive():
+            Platform(owner.with_suffix("")).down()
 
 
 def is_ready(pod: dict[str, Any]) -> bool:

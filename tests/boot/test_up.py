@@ -122,9 +122,22 @@ def test_a_state_of_a_newer_format_is_left_alone(platform: Platform, tmp_path: P
     assert (tmp_path / "format").read_text() == f"{FORMAT + 1}\n"
 
 
-def test_more_nodes_than_this_release_runs_are_refused(platform: Platform, tmp_path: Path) -> None:
-    line = refusal(manage(platform, "up", "--nodes", "3", STATE=str(tmp_path / "other")))
-    assert line.startswith("This release runs one node per machine")
+@pytest.mark.parametrize(
+    ("nodes", "settings", "words"),
+    [
+        ("-1", {}, "NODES=-1 is no number of nodes."),
+        ("201", {}, "NODES=201 is more than one machine carries: at most 200."),
+        ("2", {"NODE_CIDR": "10.199.1.0/33"}, "NODE_CIDR=10.199.1.0/33 is no network"),
+        ("2", {"NODE_CIDR": "10.199.1.0/29"}, "NODE_CIDR=10.199.1.0/29 is too small"),
+        ("2", {"NODE_CIDR": "10.64.7.0/24"}, "NODE_CIDR=10.64.7.0/24 overlaps POD_CIDR=10.64.0.0/10"),
+    ],
+)
+def test_nodes_that_cannot_be_are_refused(
+    platform: Platform, tmp_path: Path, nodes: str, settings: dict[str, str], words: str
+) -> None:
+    elsewhere = {"STATE": str(tmp_path / "other"), "PORT": str(free_port())}
+    line = refusal(manage(platform, "up", "--nodes", nodes, **elsewhere, **settings))
+    assert line.startswith(words)
 
 
 def test_it_stops_within_three_seconds_and_is_ready_again_within_five(platform: Platform) -> None:

@@ -1,6 +1,7 @@
 """``manage.py down``: remove everything that ``up`` started on this STATE, workloads included, and nothing else."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,6 +12,7 @@ from django.core.management.base import BaseCommand
 
 from paas import engine, registry
 from paas.logs import prefix, show
+from paas.machines import fleet
 from paas.state import Refused, StateDirectory, wait_gone
 
 STOP_SECONDS = 8.0
@@ -64,7 +66,13 @@ def stop_platform(state: StateDirectory) -> None:
 
 def remove_workloads(state: StateDirectory) -> str:
     """Let each node's agent remove its pods, rules and devices; an engine that is down is started for it."""
-    folders = sorted(path for path in state.agents.iterdir() if path.is_dir()) if state.agents.is_dir() else []
+    machines = fleet.present(state)
+    say(fleet.remove(state))
+    for each in machines:
+        shutil.rmtree(state.agents / each.name, ignore_errors=True)
+    folders = (
+        sorted(path for path in state.agents.iterdir() if path.is_dir()) if state.agents.is_dir() else []
+    )
     if not folders:
         return ""
     was_running = engine.answers()

@@ -1,4 +1,4 @@
-"""``manage.py up``: the platform and this machine's node in the foreground, until Ctrl-C."""
+"""``manage.py up``: the platform and this machine's nodes in the foreground, until Ctrl-C."""
 
 import asyncio
 import json
@@ -15,49 +15,47 @@ from django.conf import settings
 from django.core.management.base import BaseCommand
 
 from apps.accounts import bootstrap as accounts
-from paas import engine, platform, registry
+from paas import platform, registry
 from paas.logs import prefix, show
 from paas.privileges import Identity, serving_identity
+from paas.roll_call import roll_call
 from paas.state import Refused, StateDirectory
 from paas.supervisor import Supervisor
 
 ENGINE_LOOK_SECONDS, ENGINE_PAUSE_SECONDS = 1.0, 8.0
+ROLL_CALL_SECONDS = 20.0
 
 
 class Command(BaseCommand):
-    help = "Start the platform and this machine's node in the foreground; Ctrl-C stops them, containers stay."
+    help = (
+        "Start the platform and this machine's nodes in the foreground; Ctrl-C stops them, containers stay."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--nodes", type=int, default=1, help="how many nodes this machine runs; 0: none")
+        told = "how many nodes this machine runs: none, itself, or that many machines within it"
+        parser.add_argument("--nodes", type=int, default=1, help=told)
 
     def handle(self, *args: Any, **options: Any) -> None:
         started = time.monotonic()
         try:
-            refuse_early(options["nodes"])
             state = StateDirectory(settings.STATE)
             state.check_format()
+            plan = platform.nodes(state, options["nodes"])
             with state.held(settings.PORT):
                 await_ports()
                 identity, reason = serving_identity(state.path)
                 say(reason)
                 state.prepare(identity.uid, identity.gid)
-                plan = platform.nodes(state, options["nodes"])
                 if plan:
-                    say(engine.ensure(state))
                     say(registry.ensure(state.path))
+                    say(platform.ensure_engines(state, plan))
                 platform.preload()
                 asyncio.run(Up(state, identity, started, plan).run())
         except Refused as refusal:
             sys.exit(str(refusal))
         except KeyboardInterrupt:
             sys.exit(130)
-
-
-def refuse_early(nodes: int) -> None:
-    """What can be told before anything is touched."""
-    if nodes not in (0, 1):
-        raise Refused("This release runs one node per machine: leave NODES out until the multi-node release.")
 
 
 def await_ports(seconds: float = 2.0) -> None:
@@ -119,16 +117,22 @@ class Up:
         self.supervisor.keep(web)
         for program in (platform.worker(self.identity), platform.beat(self.identity)):
             self.supervisor.keep(program)
-        mirror = registry.mirror()
+        relay = platform.image_relay(plan, self.identity)
+        if relay is not None:
+            self.supervisor.keep(relay)
+        mirror = platform.mirror(plan)
         for node in plan:
             platform.hand_over(self.state, node)
             self.supervisor.keep(platform.agent(node, mirror))
         if await self.supervisor.ready(web):
-            self.welcome(told, plan, mirror)
+            self.welcome(told, mirror)
+            if plan:
+                asked = partial(roll_call, [node.name for node in plan], ROLL_CALL_SECONDS)
+                say(await self.supervisor.once("nodes", asked, self.identity))
         elif not self.supervisor.stopping.is_set():
             say(f"the dashboard does not answer yet; its words are in {self.state.log / 'web.log'}")
         while plan and not self.supervisor.stopping.is_set():
-            revived = engine.revive(self.state)
+            revived = platform.revive_engines(self.state, plan)
             say(revived)
             await asyncio.sleep(ENGINE_PAUSE_SECONDS if revived else ENGINE_LOOK_SECONDS)
 
@@ -140,7 +144,7 @@ class Up:
             raise Refused(str(failure)) from None
         return told
 
-    def welcome(self, told: dict[str, str], plan: list[platform.NodePlan], mirror: str) -> None:
+    def welcome(self, told: dict[str, str], mirror: str) -> None:
         """What a person needs now, and nothing else."""
         here = f"http://127.0.0.1:{settings.PORT}"
         lines = [

@@ -1,0 +1,44 @@
+"""Which nodes are there and how they are, as a short list for a person at a terminal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+
+from apps.cluster import store, types
+from apps.cluster.kinds import NODE
+
+LOOK_SECONDS = 0.1
+
+
+def roll_call(wanted: Collection[str], seconds: float) -> str:
+    """Every node and its state, once all of ``wanted`` are Ready or the time is over.
+
+    Reads the database: for a process of the serving account.
+    """
+    deadline = time.monotonic() + seconds
+    while True:
+        found = {row.object.metadata.name: row.object for row in store.list(NODE).rows}
+        ready = {name for name, node in found.items() if _state(node).startswith("Ready")}
+        if ready.issuperset(wanted) or time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_SECONDS)
+    states = {name: "not heard of yet" for name in wanted} | {
+        name: _state(node) for name, node in found.items()
+    }
+    width = max(map(len, states), default=0)
+    lines = [f"Found {len(found)} node{'' if len(found) == 1 else 's'}:"]
+    for name, state in sorted(states.items()):
+        address = _address(found[name]) if name in found else ""
+        lines.append(f"  {name:<{width}}  {state:<8}  {address}".rstrip())
+    return "\n".join(lines)
+
+
+def _state(node: types.Node) -> str:
+    """In the words of ``kubectl get nodes``."""
+    status = next(column for column in NODE.columns if column.name == "Status")
+    return str(status.cell(node, types.now()))
+
+
+def _address(node: types.Node) -> str:
+    return next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
