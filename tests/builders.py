@@ -61,10 +61,27 @@ def _pod() -> types.Pod:
     return types.Pod(metadata=_labelled(), spec=types.PodSpec(containers=containers()))
 
 
+def _template() -> types.PodTemplateSpec:
+    return types.PodTemplateSpec(metadata=_labelled(), spec=types.PodSpec(containers=containers()))
+
+
+def _selector() -> types.LabelSelector:
+    return types.LabelSelector(match_labels=dict(LABELS))
+
+
 def _replication_controller() -> types.ReplicationController:
-    template = types.PodTemplateSpec(metadata=_labelled(), spec=types.PodSpec(containers=containers()))
-    spec = types.ReplicationControllerSpec(replicas=1, selector=dict(LABELS), template=template)
+    spec = types.ReplicationControllerSpec(replicas=1, selector=dict(LABELS), template=_template())
     return types.ReplicationController(metadata=_labelled(), spec=spec)
+
+
+def _replica_set() -> types.ReplicaSet:
+    spec = types.ReplicaSetSpec(replicas=1, selector=_selector(), template=_template())
+    return types.ReplicaSet(metadata=_labelled(), spec=spec)
+
+
+def _deployment() -> types.Deployment:
+    spec = types.DeploymentSpec(replicas=1, selector=_selector(), template=_template())
+    return types.Deployment(metadata=_labelled(), spec=spec)
 
 
 def _service() -> types.Service:
@@ -120,6 +137,8 @@ _SAMPLES: dict[str, Callable[[], Any]] = {
     "Node": _node,
     "Pod": _pod,
     "ReplicationController": _replication_controller,
+    "ReplicaSet": _replica_set,
+    "Deployment": _deployment,
     "Service": _service,
     "Endpoints": _endpoints,
     "Event": _event,

@@ -65,6 +65,17 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _rule((*READ, "create", "delete", "patch", "update"), ("",), ("pods",)),
         _EVENTS,
     ),
+    "controller:replicaset": (
+        _rule((*READ, "update", "patch"), ("apps",), ("replicasets", "replicasets/status")),
+        _rule((*READ, "create", "delete", "patch", "update"), ("",), ("pods",)),
+        _EVENTS,
+    ),
+    "controller:deployment": (
+        _rule((*READ, "update", "patch"), ("apps",), ("deployments", "deployments/status")),
+        _rule((*READ, "create", "delete", "patch", "update"), ("apps",), ("replicasets",)),
+        _rule(READ, ("",), ("pods",)),
+        _EVENTS,
+    ),
     "controller:endpoints": (
         _rule(READ, ("",), ("services", "pods")),
         _rule((*READ, "create", "delete", "update"), ("",), ("endpoints",)),

@@ -19,6 +19,8 @@ V2_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 # kubectl asks for version 2 about a kind that version 3 does not know, and says what is wrong only when there is
 # a document: this one, in gnostic's protobuf, holds a title and no paths.
 V2 = b"\x0a\x032.0" + b"\x12\x0c\x0a\x06Drover\x12\x02v1" + b"\x42\x00"
+_GROUPS = frozenset({"apps", "rbac"})
+"""Modules of types that are groups of their own; all others are parts of the core."""
 _INT_OR_STRING = {"type": "string", "format": "int-or-string"}
 
 
@@ -102,9 +104,7 @@ def _paths(kind: Kind) -> Iterable[tuple[str, dict[str, Any]]]:
 def schema_name(cls: type[Any]) -> str:
     """A type's name as clients know such names: its package is where the API's authors keep it."""
     part = cls.__module__.rpartition(".")[2]
-    package = (
-        "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{'rbac' if part == 'rbac' else 'core'}"
-    )
+    package = "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{part if part in _GROUPS else 'core'}"
     return f"io.k8s.{package}.v1.{cls.__name__}"
 
 

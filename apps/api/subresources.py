@@ -15,7 +15,7 @@ from apps.api.reading import get
 from apps.api.streams import forwarding, processes
 from apps.cluster import names, store, types
 from apps.cluster.errors import BadRequest, MethodNotAllowed, NotFound, invalid
-from apps.cluster.selectors import LabelSelector
+from apps.cluster.registry import kind_for
 from apps.cluster.transaction import Transaction
 from apps.cluster.types.meta import Eviction
 from apps.nodes import door
@@ -116,7 +116,7 @@ def _scale_of(obj: Any) -> types.Scale:
         ),
         spec=types.ScaleSpec(replicas=obj.spec.replicas or 0),
         status=types.ScaleStatus(
-            replicas=obj.status.replicas or 0, selector=str(LabelSelector.of(obj.spec.selector))
+            replicas=obj.status.replicas or 0, selector=str(kind_for(obj).selects(obj))
         ),
     )
 

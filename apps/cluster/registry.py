@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.cluster import types
+from apps.cluster.selectors import LabelSelector
 
 VERBS = ("create", "delete", "deletecollection", "get", "list", "patch", "update", "watch")
 
@@ -39,6 +40,10 @@ def _nowhere(_: Any) -> str:
 
 def _free(_: Any) -> Mapping[str, int]:
     return {}
+
+
+def _everything(_: Any) -> LabelSelector:
+    return LabelSelector()
 
 
 def _finalizers(obj: Any) -> bool:
@@ -76,6 +81,8 @@ class Kind:
     """Field selectors besides metadata.name and metadata.namespace."""
     node: Callable[[Any], str] = _nowhere
     """The node an object belongs to: indexed, and what scopes a node agent's view."""
+    selects: Callable[[Any], LabelSelector] = _everything
+    """The pods that an object of this kind means, where it means some."""
     columns: tuple[Column, ...] = ()
     grace: Callable[[Any], int] = _at_once
     """Seconds that deletion waits for someone to finish it; 0 removes at once."""
@@ -166,3 +173,8 @@ def kind_named(name: str, group: str = "") -> Kind:
         if kind.name == name and kind.group == group:
             return kind
     raise UnknownKind(f"{name}.{group}" if group else name)
+
+
+def kind_for(obj: Any) -> Kind:
+    """The kind of a stored object."""
+    return kind_named(obj.kind, obj.api_version.rpartition("/")[0])

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 
+from apps.cluster import types
 from apps.cluster.names import label_key_problem, label_value_problem
 
 
@@ -75,6 +76,15 @@ class LabelSelector:
             tuple(Requirement(key, Operator.IN, frozenset((value,))) for key, value in sorted(labels.items()))
         )
 
+    @classmethod
+    def meant_by(cls, wanted: types.LabelSelector) -> LabelSelector:
+        """The selector as an object of the API writes it, once it was found valid."""
+        expressions = (
+            Requirement(each.key, EXPRESSED[each.operator], frozenset(each.values))
+            for each in wanted.match_expressions
+        )
+        return cls((*cls.of(wanted.match_labels).requirements, *expressions))
+
     def matches(self, labels: Mapping[str, str] | None) -> bool:
         return all(requirement.matches(labels or {}) for requirement in self.requirements)
 
@@ -125,6 +135,13 @@ class FieldSelector:
 WHOLE = re.compile(r"-?[0-9]{1,18}", re.ASCII)
 ESCAPED = re.compile(r"[\\,=]")
 TOKEN = re.compile(r"\s*(==|!=|[=!<>(),]|[^\s=!<>(),]+)")
+EXPRESSED = {
+    "In": Operator.IN,
+    "NotIn": Operator.NOT_IN,
+    "Exists": Operator.EXISTS,
+    "DoesNotExist": Operator.ABSENT,
+}
+"""The operators that an object of the API may write."""
 WORDS = {"in": Operator.IN, "notin": Operator.NOT_IN}
 SIGNS = {
     "=": Operator.IN,

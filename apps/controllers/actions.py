@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
+from msgspec.structs import replace
+
 from apps.cluster import types
-from apps.cluster.registry import Kind
+from apps.cluster.registry import Kind, kind_for
 
 Part = Literal["all", "spec", "status", "metadata"]
 
@@ -104,8 +106,16 @@ def with_condition(
             message=wanted.message,
             last_transition_time=since,
             last_heartbeat_time=wanted.last_heartbeat_time,
+            last_update_time=wanted.last_update_time,
         ),
     ]
+
+
+def told_status(obj: Any, status: Any) -> tuple[Update, ...]:
+    """The status write, or none when nothing changed."""
+    if status == obj.status:
+        return ()
+    return (Update(kind=kind_for(obj), obj=replace(obj, status=status), part="status"),)
 
 
 def earliest(*times: datetime | None) -> datetime | None:

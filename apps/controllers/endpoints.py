@@ -149,7 +149,7 @@ class EndpointsOfServices(Controller[View]):
             return None
         chosen: list[types.Pod] = []
         if service is not None and service.spec.selector:
-            chosen = read.labelled(POD, namespace, service.spec.selector)
+            chosen = read.labelled(POD, namespace, LabelSelector.of(service.spec.selector))
         return View(service, endpoints, tuple(chosen))
 
     def plan(self, view: View, now: datetime) -> Actions:

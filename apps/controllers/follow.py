@@ -26,6 +26,8 @@ from apps.controllers.reading import Reader
 DEFAULT_CONTROLLERS = (
     "apps.scheduler.scheduler.Scheduler",
     "apps.controllers.replication.Replication",
+    "apps.controllers.replication.ReplicaSets",
+    "apps.controllers.deployments.Deployments",
     "apps.controllers.endpoints.EndpointsOfServices",
     "apps.controllers.namespace.Namespaces",
     "apps.controllers.garbage.Garbage",

@@ -30,10 +30,5 @@ def is_ready(pod: types.Pod) -> bool:
     return found is not None and found.status == "True"
 
 
-def controller_of(pod: types.Resource) -> types.OwnerReference | None:
-    """The one owner that manages this object."""
-    return next((owner for owner in pod.metadata.owner_references if owner.controller), None)
-
-
 def restarts(pod: types.Pod) -> int:
     return max((status.restart_count for status in pod.status.container_statuses), default=0)

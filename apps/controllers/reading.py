@@ -1,6 +1,6 @@
 """Reads for controllers: objects by name, label and owner through an index; keys; a change's metadata."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from apps.cluster import models
 from apps.cluster.log import Change
 from apps.cluster.registry import Kind, by_key
 from apps.cluster.rows import COLUMNS, Stored
+from apps.cluster.selectors import LabelSelector, Operator, Requirement
 
 CHUNK = 500
 """The most uids asked for in one query."""
@@ -63,7 +64,7 @@ INDEX = models.Index._meta.db_table
 OWNERS = models.Owner._meta.db_table
 SELECT = f"SELECT {', '.join(COLUMNS)} FROM {OBJECTS}"
 ORDER = "ORDER BY namespace, name"
-LABELLED = f"id IN (SELECT object_id FROM {INDEX} WHERE key = %s AND value = %s)"
+LABELLED = f"id IN (SELECT object_id FROM {INDEX} WHERE key = %s AND value IN ({{}}))"
 OWNED = f"id IN (SELECT object_id FROM {OWNERS} WHERE owner_uid = %s)"
 DEPENDENTS = f"SELECT kind, {', '.join(COLUMNS)} FROM {OBJECTS} WHERE {OWNED} ORDER BY deleting, kind, id"
 REMEMBERED = 10_000
@@ -102,20 +103,24 @@ class Reader:
         return self._objects(kind, "namespace = %s", namespace) if namespace else self._objects(kind, "1 = 1")
 
     def labelled(
-        self, kind: Kind, namespace: str, labels: Mapping[str, str], *, or_owned_by: str = ""
+        self, kind: Kind, namespace: str, selector: LabelSelector, *, or_owned_by: str = ""
     ) -> list[Any]:
-        """Objects that have all these labels (none at all when nothing is asked for), or name this uid as an
+        """Objects that the selector means (none at all when it asks for nothing), or that name this uid as an
         owner."""
         ways, values = [], [namespace]
-        if labels:
-            ways.append(" AND ".join(LABELLED for _ in labels))
-            values += [part for key, value in sorted(labels.items()) for part in (f"l:{key}", value)]
+        if selector:
+            narrow = [term for term in selector.requirements if term.operator is Operator.IN]
+            ways.append(" AND ".join(_labelled(term) for term in narrow) or "1 = 1")
+            values += [part for term in narrow for part in (f"l:{term.key}", *sorted(term.values))]
         if or_owned_by:
             ways.append(OWNED)
             values.append(or_owned_by)
         if not ways:
             return []
-        return self._objects(kind, f"namespace = %s AND ({' OR '.join(f'({way})' for way in ways)})", *values)
+        found = self._objects(kind, f"namespace = %s AND ({' OR '.join(f'({way})' for way in ways)})", *values)
+        if all(term.operator is Operator.IN for term in selector.requirements):
+            return found
+        return [each for each in found if selector.matches(each.metadata.labels) or _names(each, or_owned_by)]
 
     def dependents(self, uid: str, limit: int) -> "list[tuple[Kind, Any]]":
         """Objects of any kind that name this uid as an owner, those that stay first."""
@@ -187,6 +192,14 @@ class Reader:
         with connection.cursor() as cursor:
             cursor.execute(query, values)
             return list(cursor.fetchall())
+
+
+def _labelled(term: Requirement) -> str:
+    return LABELLED.format(", ".join("%s" for _ in term.values))
+
+
+def _names(obj: Any, owner: str) -> bool:
+    return any(each.uid == owner for each in obj.metadata.owner_references)
 
 
 ROW_COLUMNS = ("kind", "namespace", "name", "uid", "number", "deleting")

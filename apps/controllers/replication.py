@@ -1,6 +1,6 @@
-"""Keeps as many pods of each ReplicationController running as its spec asks for."""
+"""Keeps as many pods of each ReplicationController and ReplicaSet running as its spec asks for."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -8,8 +8,9 @@ from msgspec.structs import replace
 
 from apps.cluster import types
 from apps.cluster.errors import ApiError
-from apps.cluster.kinds import POD, REPLICATION_CONTROLLER
+from apps.cluster.kinds import POD, REPLICA_SET, REPLICATION_CONTROLLER
 from apps.cluster.log import Change
+from apps.cluster.registry import Kind, kind_for
 from apps.cluster.selectors import LabelSelector
 from apps.controllers import pods as pod_facts
 from apps.controllers.actions import (
@@ -18,14 +19,15 @@ from apps.controllers.actions import (
     Delete,
     Fingerprint,
     Note,
-    Update,
     condition,
     earliest,
     fingerprint,
+    told_status,
     with_condition,
 )
 from apps.controllers.base import Controller
-from apps.controllers.reading import Reader, key_of, meta_in, namespaced
+from apps.controllers.owners import Family, adopted, concerned, family, pod_of, released
+from apps.controllers.reading import Reader, namespaced
 
 BURST = 100
 """The most pods made or deleted in one transaction; the rest follow in the next."""
@@ -33,46 +35,33 @@ PHASE_ORDER = {"": 0, "Pending": 0, "Unknown": 1, "Running": 2}
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 
 
+Replicated = types.ReplicationController | types.ReplicaSet
+
+
 @dataclass(frozen=True)
 class View:
     """A controller and every pod that it selects or owns."""
 
-    controller: types.ReplicationController
+    controller: Replicated
     pods: tuple[types.Pod, ...]
 
     @property
     def fingerprint(self) -> Fingerprint:
         return fingerprint((self.controller,), self.pods)
 
-
-@dataclass(frozen=True)
-class Herd:
-    """The pods of a view, sorted by what is to be done with them."""
-
-    mine: tuple[types.Pod, ...]
-    orphans: tuple[types.Pod, ...]
-    strays: tuple[types.Pod, ...]
+    @property
+    def kind(self) -> Kind:
+        return kind_for(self.controller)
 
 
-def selector_of(rc: types.ReplicationController) -> Mapping[str, str]:
-    return rc.spec.selector or rc.spec.template.metadata.labels
-
-
-def sort_herd(view: View) -> Herd:
+def sort_herd(view: View) -> Family[types.Pod]:
     """Which pods count as replicas, which are adopted and which no longer belong."""
-    uid, selector = view.controller.metadata.uid, LabelSelector.of(selector_of(view.controller))
-    mine, orphans, strays = [], [], []
-    for pod in view.pods:
-        owner, fits = pod_facts.controller_of(pod), bool(selector) and selector.matches(pod.metadata.labels)
-        if owner is not None and owner.uid == uid:
-            if not fits:
-                if pod.metadata.deletion_timestamp is None:
-                    strays.append(pod)
-            elif pod_facts.is_active(pod):
-                mine.append(pod)
-        elif owner is None and fits and pod_facts.is_active(pod):
-            orphans.append(pod)
-    return Herd(tuple(mine), tuple(orphans), tuple(strays))
+    found = family(view.controller, view.kind.selects(view.controller), view.pods)
+    return Family(
+        mine=tuple(filter(pod_facts.is_active, found.mine)),
+        orphans=tuple(filter(pod_facts.is_active, found.orphans)),
+        strays=found.strays,
+    )
 
 
 def deletion_order(pod: types.Pod) -> tuple[bool, int, bool, float, int, float, str]:
@@ -105,8 +94,8 @@ def plan(view: View, now: datetime) -> Actions:
     kept = [pod for pod in running if pod.metadata.uid not in gone]
     status, again = status_of(rc, kept, missing, now)
     updates = (
-        *(adopted(pod, rc) for pod in herd.orphans if pod.metadata.uid not in gone),
-        *(released(pod, rc) for pod in herd.strays),
+        *(adopted(POD, pod, rc) for pod in herd.orphans if pod.metadata.uid not in gone),
+        *(released(POD, pod, rc) for pod in herd.strays),
     )
     return Actions(
         updates=updates,
@@ -118,13 +107,13 @@ def plan(view: View, now: datetime) -> Actions:
 
 
 def status_of(
-    rc: types.ReplicationController, kept: Sequence[types.Pod], made: int, now: datetime
+    rc: Replicated, kept: Sequence[types.Pod], made: int, now: datetime
 ) -> tuple[types.ReplicationControllerStatus, datetime | None]:
     """The status once the plan is carried out, and when it changes by the mere passing of time."""
     template = LabelSelector.of(rc.spec.template.metadata.labels)
     patience = timedelta(seconds=rc.spec.min_ready_seconds)
     ready = [since for since in map(pod_facts.ready_since, kept) if since is not None]
-    status = types.ReplicationControllerStatus(
+    status = type(rc.status)(
         replicas=len(kept) + made,
         fully_labeled_replicas=sum(template.matches(pod.metadata.labels) for pod in kept) + made,
         ready_replicas=len(ready),
@@ -135,73 +124,19 @@ def status_of(
     return status, earliest(*(since + patience for since in ready if since + patience > now))
 
 
-def told_status(
-    rc: types.ReplicationController, status: types.ReplicationControllerStatus
-) -> tuple[Update, ...]:
-    """The status write, or none when nothing changed."""
-    if status == rc.status:
-        return ()
-    return (Update(kind=REPLICATION_CONTROLLER, obj=replace(rc, status=status), part="status"),)
-
-
-def owner_reference(rc: types.ReplicationController) -> types.OwnerReference:
-    return types.OwnerReference(
-        api_version="v1",
-        kind="ReplicationController",
-        name=rc.metadata.name,
-        uid=rc.metadata.uid,
-        controller=True,
-        block_owner_deletion=True,
-    )
-
-
-def replicas(rc: types.ReplicationController, count: int) -> tuple[Create, ...]:
+def replicas(rc: Replicated, count: int) -> tuple[Create, ...]:
     """``count`` new pods of the controller's template; the store completes their names."""
     if not count:
         return ()
     template = types.encode(rc.spec.template)
     told = Note(about=rc, reason="SuccessfulCreate", message="Created pod: {name}")
-    return tuple(Create(kind=POD, obj=new_pod(rc, template), told=told) for _ in range(count))
+    return tuple(Create(kind=POD, obj=pod_of(rc, template), told=told) for _ in range(count))
 
 
-def new_pod(rc: types.ReplicationController, template: bytes) -> types.Pod:
-    """One pod of the encoded template, sharing nothing with its siblings."""
-    made = types.decode(types.PodTemplateSpec, template)
-    return types.Pod(
-        api_version="v1",
-        kind="Pod",
-        metadata=types.ObjectMeta(
-            generate_name=f"{rc.metadata.name}-",
-            namespace=rc.metadata.namespace,
-            labels=made.metadata.labels,
-            annotations=made.metadata.annotations,
-            finalizers=made.metadata.finalizers,
-            owner_references=[owner_reference(rc)],
-        ),
-        spec=made.spec,
-    )
-
-
-def removal(pod: types.Pod, rc: types.ReplicationController) -> Delete:
+def removal(pod: types.Pod, rc: Replicated) -> Delete:
     meta = pod.metadata
     told = Note(about=rc, reason="SuccessfulDelete", message=f"Deleted pod: {meta.name}")
     return Delete(kind=POD, namespace=meta.namespace, name=meta.name, uid=meta.uid, told=told)
-
-
-def adopted(pod: types.Pod, rc: types.ReplicationController) -> Update:
-    owners = [owner for owner in pod.metadata.owner_references if owner.uid != rc.metadata.uid]
-    return with_owners(pod, [*owners, owner_reference(rc)])
-
-
-def released(pod: types.Pod, rc: types.ReplicationController) -> Update:
-    return with_owners(
-        pod, [owner for owner in pod.metadata.owner_references if owner.uid != rc.metadata.uid]
-    )
-
-
-def with_owners(pod: types.Pod, owners: list[types.OwnerReference]) -> Update:
-    changed = replace(pod, metadata=replace(pod.metadata, owner_references=owners))
-    return Update(kind=POD, obj=changed, part="metadata")
 
 
 def refusal(view: View, error: ApiError, now: datetime) -> Actions:
@@ -225,35 +160,21 @@ class Replication(Controller[View]):
 
     name = "replication"
     component = "replication-controller"
+    kind = REPLICATION_CONTROLLER
     watches = (REPLICATION_CONTROLLER, POD)
 
     def keys(self, change: Change, read: Reader) -> Iterable[str]:
-        if change.kind_key == REPLICATION_CONTROLLER.key:
-            return (key_of(change.namespace, change.name),)
-        meta = meta_in(change)
-        owner = next((owner for owner in meta.owner_references if owner.controller), None)
-        if owner is not None:
-            return (
-                (key_of(change.namespace, owner.name),) if owner.kind == REPLICATION_CONTROLLER.name else ()
-            )
-        if change.type == "DELETED":
-            return ()
-        # Nobody's pod: whoever selects it adopts it.
-        return (
-            key_of(change.namespace, rc.metadata.name)
-            for rc in read.remembered(REPLICATION_CONTROLLER, change.namespace)
-            if LabelSelector.of(selector_of(rc)).matches(meta.labels)
-        )
+        return concerned(self.kind, change, read)
 
     def all_keys(self, read: Reader) -> Iterable[str]:
-        return read.keys(REPLICATION_CONTROLLER)
+        return read.keys(self.kind)
 
     def look(self, read: Reader, key: str) -> View | None:
         namespace, name = namespaced(key)
-        rc = read.find(REPLICATION_CONTROLLER, namespace, name)
+        rc = read.find(self.kind, namespace, name)
         if rc is None:
             return None
-        pods = read.labelled(POD, namespace, selector_of(rc), or_owned_by=rc.metadata.uid)
+        pods = read.labelled(POD, namespace, self.kind.selects(rc), or_owned_by=rc.metadata.uid)
         return View(rc, tuple(pods))
 
     def plan(self, view: View, now: datetime) -> Actions:
@@ -261,3 +182,12 @@ class Replication(Controller[View]):
 
     def refused(self, view: View, error: ApiError, now: datetime) -> Actions:
         return refusal(view, error, now)
+
+
+class ReplicaSets(Replication):
+    """One key per ReplicaSet: its namespace and name."""
+
+    name = "replicaset"
+    component = "replicaset-controller"
+    kind = REPLICA_SET
+    watches = (REPLICA_SET, POD)

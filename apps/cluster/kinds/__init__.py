@@ -4,6 +4,7 @@ What a kind does over time lives in its controller or in the agent, not here.
 """
 
 from apps.cluster.kinds.configuration import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
+from apps.cluster.kinds.deployments import DEPLOYMENT
 from apps.cluster.kinds.endpoints import ENDPOINTS
 from apps.cluster.kinds.events import EVENT
 from apps.cluster.kinds.limit_ranges import LIMIT_RANGE
@@ -12,13 +13,14 @@ from apps.cluster.kinds.nodes import NODE
 from apps.cluster.kinds.pods import POD
 from apps.cluster.kinds.quotas import RESOURCE_QUOTA
 from apps.cluster.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
-from apps.cluster.kinds.replication import REPLICATION_CONTROLLER
+from apps.cluster.kinds.replication import REPLICA_SET, REPLICATION_CONTROLLER
 from apps.cluster.kinds.services import SERVICE
 
 __all__ = [
     "CLUSTER_ROLE",
     "CLUSTER_ROLE_BINDING",
     "CONFIG_MAP",
+    "DEPLOYMENT",
     "ENDPOINTS",
     "EVENT",
     "LIMIT_RANGE",
@@ -26,6 +28,7 @@ __all__ = [
     "NODE",
     "POD",
     "REPLICATION_CONTROLLER",
+    "REPLICA_SET",
     "RESOURCE_QUOTA",
     "ROLE",
     "ROLE_BINDING",

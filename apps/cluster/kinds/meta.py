@@ -7,6 +7,7 @@ from typing import Any
 
 from apps.cluster import names, types
 from apps.cluster.kinds import refusals
+from apps.cluster.selectors import EXPRESSED
 from apps.cluster.types import Problem
 
 ANNOTATIONS_LIMIT = 256 * 1024
@@ -48,6 +49,21 @@ def label_problems(labels: Mapping[str, str], path: str) -> Iterator[Problem]:
     for key, value in labels.items():
         yield from refusals.spelled(path, key, names.label_key_problem)
         yield from refusals.spelled(path, value, names.label_value_problem)
+
+
+def selector_problems(selector: types.LabelSelector, path: str) -> Iterator[Problem]:
+    """A selector as objects of the API write it. What it cannot match is not looked for."""
+    yield from label_problems(selector.match_labels, f"{path}.matchLabels")
+    for index, each in enumerate(selector.match_expressions):
+        place = f"{path}.matchExpressions[{index}]"
+        yield from refusals.named(f"{place}.key", each.key, names.label_key_problem)
+        yield from refusals.one_of(f"{place}.operator", each.operator, EXPRESSED)
+        for position, value in enumerate(each.values):
+            yield from refusals.spelled(f"{place}.values[{position}]", value, names.label_value_problem)
+        if each.operator in {"In", "NotIn"} and not each.values:
+            yield refusals.required(f"{place}.values", "must be given with operator In or NotIn")
+        if each.operator in {"Exists", "DoesNotExist"} and each.values:
+            yield refusals.forbidden(f"{place}.values", "may not be given with operator Exists or DoesNotExist")
 
 
 def annotation_problems(annotations: Mapping[str, str], path: str) -> Iterator[Problem]:

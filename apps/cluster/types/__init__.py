@@ -1,5 +1,15 @@
 """The API's types: one msgspec struct each, named as the Kubernetes API names them. No Django here."""
 
+from apps.cluster.types.apps import (
+    Deployment,
+    DeploymentSpec,
+    DeploymentStatus,
+    DeploymentStrategy,
+    ReplicaSet,
+    ReplicaSetSpec,
+    ReplicaSetStatus,
+    RollingUpdateDeployment,
+)
 from apps.cluster.types.base import (
     Wire,
     decode,
@@ -51,6 +61,8 @@ from apps.cluster.types.meta import (
     Binding,
     Condition,
     DeleteOptions,
+    LabelSelector,
+    LabelSelectorRequirement,
     ListMeta,
     LocalObjectReference,
     ManagedFields,
@@ -276,4 +288,14 @@ __all__ = [
     "to_data",
     "wire_name",
     "without_unknown",
+    "Deployment",
+    "DeploymentSpec",
+    "DeploymentStatus",
+    "DeploymentStrategy",
+    "ReplicaSet",
+    "ReplicaSetSpec",
+    "ReplicaSetStatus",
+    "RollingUpdateDeployment",
+    "LabelSelector",
+    "LabelSelectorRequirement",
 ]

@@ -69,7 +69,21 @@ class Condition(Wire):
     last_transition_time: datetime | None = None
     last_probe_time: datetime | None = None
     last_heartbeat_time: datetime | None = None
+    last_update_time: datetime | None = None
     observed_generation: int | None = None
+
+
+class LabelSelectorRequirement(Wire):
+    key: str
+    operator: str
+    values: list[str] = []
+
+
+class LabelSelector(Wire):
+    """Labels that must be there, and further requirements; an empty one selects everything."""
+
+    match_labels: dict[str, str] = {}
+    match_expressions: list[LabelSelectorRequirement] = []
 
 
 class LocalObjectReference(Wire):

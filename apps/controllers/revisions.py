@@ -1,0 +1,92 @@
+"""The versions of a Deployment: what names, numbers and annotates the ReplicaSet of each template.
+
+Annotations and labels are Kubernetes' own, so that ``kubectl rollout history`` and ``undo`` read them.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from msgspec.structs import replace
+
+from apps.cluster import types
+from apps.controllers import rollout
+from apps.controllers.owners import reference
+
+HASH = "pod-template-hash"
+PREFIX = "deployment.kubernetes.io/"
+REVISION = f"{PREFIX}revision"
+HISTORY = f"{PREFIX}revision-history"
+DESIRED = f"{PREFIX}desired-replicas"
+MOST = f"{PREFIX}max-replicas"
+NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST})
+"""Annotations of a Deployment that are not about its template."""
+_LETTERS = "bcdfghjklmnpqrstvwxz2456789"
+_LENGTH = 10
+
+
+def revision(replica_set: types.ReplicaSet) -> int:
+    """0 when nobody numbered it."""
+    number = replica_set.metadata.annotations.get(REVISION, "")
+    return int(number) if number.isdecimal() else 0
+
+
+def bare(template: types.PodTemplateSpec) -> bytes:
+    """A template without the label that names its version: equal ones are one version."""
+    labels = {key: value for key, value in template.metadata.labels.items() if key != HASH}
+    return types.encode(replace(template, metadata=replace(template.metadata, labels=labels)))
+
+
+def template_hash(template: types.PodTemplateSpec, collisions: int) -> str:
+    """Short, without vowels: no words by accident."""
+    digest = hashlib.sha256(bare(template) + str(collisions).encode()).digest()
+    return "".join(_LETTERS[byte % len(_LETTERS)] for byte in digest[:_LENGTH])
+
+
+def desired(replica_set: types.ReplicaSet) -> int | None:
+    """How many pods its Deployment wanted when it was last sized."""
+    number = replica_set.metadata.annotations.get(DESIRED, "")
+    return int(number) if number.isdecimal() else None
+
+
+def sizes(deployment: types.Deployment) -> dict[str, str]:
+    """What a ReplicaSet remembers of the Deployment it was sized for."""
+    limits = rollout.bounds(deployment.spec)
+    return {DESIRED: str(limits.desired), MOST: str(limits.most)}
+
+
+def renewed(
+    notes: Mapping[str, str], deployment: types.Deployment, old: Sequence[types.ReplicaSet]
+) -> dict[str, str]:
+    """The annotations of the newest ReplicaSet: its Deployment's, and a number above all others. A version that is
+    taken up again keeps its earlier numbers as history."""
+    copied = {key: value for key, value in deployment.metadata.annotations.items() if key not in NOT_COPIED}
+    number = max(map(revision, old), default=0) + 1
+    had = notes.get(REVISION, "")
+    if had.isdecimal() and int(had) >= number:
+        return {**notes, **copied}
+    past = [each for each in notes.get(HISTORY, "").split(",") if each]
+    history = {HISTORY: ",".join([*past, had])} if had else {}
+    return {**notes, **copied, **history, REVISION: str(number)}
+
+
+def made(deployment: types.Deployment, old: Sequence[types.ReplicaSet]) -> types.ReplicaSet:
+    """The ReplicaSet of a template that has none yet, still without pods."""
+    spec, meta = deployment.spec, deployment.metadata
+    template = types.decode(types.PodTemplateSpec, types.encode(spec.template))
+    label = {HASH: template_hash(template, deployment.status.collision_count or 0)}
+    template.metadata.labels = {**template.metadata.labels, **label}
+    selector = replace(spec.selector, match_labels={**spec.selector.match_labels, **label})
+    return types.ReplicaSet(
+        api_version="apps/v1",
+        kind="ReplicaSet",
+        metadata=types.ObjectMeta(
+            name=f"{meta.name}-{label[HASH]}",
+            namespace=meta.namespace,
+            labels=template.metadata.labels,
+            annotations=renewed(sizes(deployment), deployment, old),
+            owner_references=[reference(deployment)],
+        ),
+        spec=types.ReplicaSetSpec(
+            selector=selector, template=template, replicas=0, min_ready_seconds=spec.min_ready_seconds
+        ),
+    )
