@@ -15,8 +15,11 @@ MAGIC = b"k8s\x00"
 
 # A zero that was written stands for "not set" everywhere but here: the sender writes these only when they are set.
 _MEANT = frozenset(
-    {"gracePeriodSeconds", "replicas", "automountServiceAccountToken", "orphanDependents", "immutable"}
-)
+    {
+        "automountServiceAccountToken", "backoffLimit", "completions", "gracePeriodSeconds", "immutable",
+        "orphanDependents", "parallelism", "replicas", "ttlSecondsAfterFinished",
+    }
+)  # fmt: skip
 _NUMBERS = frozenset({"int32", "int64", "uint32", "uint64"})
 
 _MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
@@ -90,6 +93,8 @@ def _message(message: str, data: bytes) -> dict[str, Any]:
             result.setdefault(name, {})[key] = _value(inner, entry.get(2, b""))
         elif shape == "list":
             result.setdefault(name, []).append(_value(inner, raw))
+        elif shape == "inline":
+            result.update(_value(inner, raw))
         else:
             value = _value(inner, raw)
             if value not in (None, "", 0, False, {}) or (name in _MEANT and value is not None):

@@ -46,7 +46,8 @@ STATUS_REPORTS = frozenset({"update", "patch"})
 VIEWED = frozenset({
     "pods", "pods/status", "pods/log", "replicationcontrollers", "replicationcontrollers/scale",
     "replicationcontrollers/status", "services", "services/status", "endpoints", "configmaps", "serviceaccounts",
-    "events", "resourcequotas", "limitranges",
+    "events", "resourcequotas", "limitranges", "replicasets.apps", "replicasets.apps/scale", "replicasets.apps/status",
+    "deployments.apps", "deployments.apps/scale", "deployments.apps/status",
 })  # fmt: skip
 FOR_ALL_NODES = frozenset({"services", "endpoints"})
 FILTERED = frozenset({"pods", "nodes", "secrets", "configmaps"})
