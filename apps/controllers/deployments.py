@@ -77,7 +77,7 @@ def plan(view: View, now: datetime) -> Actions:
     counts = _counts(view, found, new)
     creates = () if made is None else (_creation(deployment, made, counts[made.metadata.name]),)
     kept = {each.metadata.name: _kept(deployment, each, found, counts) for each in found.all}
-    updates = [Update(kind=REPLICA_SET, obj=kept[old.metadata.name]) for old in found.all if kept[old.metadata.name] != old]
+    updates = [Update(kind=REPLICA_SET, obj=each) for old in found.all if (each := kept[old.metadata.name]) != old]
     numbered = [] if new is None or paused else _numbered(deployment, kept.get(new.metadata.name, new))
     status, again = rollout_status.of(deployment, found.new, found.old, _begins(made, found.new, bool(numbered)), now)
     return Actions(
@@ -128,14 +128,8 @@ def stand(replica_set: types.ReplicaSet) -> Stand:
 
 
 def _creation(deployment: types.Deployment, made: types.ReplicaSet, replicas: int) -> Create:
-    name = made.metadata.name
-    told = Note(
-        about=deployment,
-        reason="ScalingReplicaSet",
-        message=f"Scaled up replica set {name} from 0 to {replicas}",
-    )
     sized = replace(made, spec=replace(made.spec, replicas=replicas))
-    return Create(kind=REPLICA_SET, obj=sized, told=told)
+    return Create(kind=REPLICA_SET, obj=sized, told=_scaling(deployment, made, replicas) if replicas else None)
 
 
 def _kept(

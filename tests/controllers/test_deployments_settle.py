@@ -31,7 +31,8 @@ def change(**values: Any) -> None:
 
 
 def deployment() -> types.Deployment:
-    found: types.Deployment = find(DEPLOYMENT, "sample")
+    found = find(DEPLOYMENT, "sample")
+    assert isinstance(found, types.Deployment)
     return found
 
 

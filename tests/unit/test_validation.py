@@ -13,10 +13,12 @@ from apps.cluster.kinds import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
+    DEPLOYMENT,
     ENDPOINTS,
     EVENT,
     NAMESPACE,
     NODE,
+    REPLICA_SET,
     REPLICATION_CONTROLLER,
     ROLE,
     ROLE_BINDING,
@@ -58,6 +60,15 @@ def taint(**fields: Any) -> types.Taint:
     return types.Taint(**{"key": "a", "effect": "NoSchedule", **fields})
 
 
+def expression(operator: str, *values: str) -> types.LabelSelector:
+    wanted = types.LabelSelectorRequirement(key="app", operator=operator, values=list(values))
+    return types.LabelSelector(match_expressions=[wanted])
+
+
+def rolling(kind: str = "RollingUpdate", **bounds: Any) -> types.DeploymentStrategy:
+    return types.DeploymentStrategy(type=kind, rolling_update=types.RollingUpdateDeployment(**bounds))
+
+
 TEMPLATE_LABELS = "spec.template.metadata.labels"
 LONG = {"a": "x" * (1024 * 1024 + 1)}
 REFUSED: list[tuple[Kind, dict[str, Any], str]] = [
@@ -80,6 +91,29 @@ REFUSED: list[tuple[Kind, dict[str, Any], str]] = [
      'spec.template.spec.restartPolicy: Unsupported value: "Never": supported values: "Always"'),
     (REPLICATION_CONTROLLER, {"spec__template__spec__containers": containers(image="")},
      "spec.template.spec.containers[0].image: Required value"),
+    (REPLICA_SET, {"spec__selector": types.LabelSelector()}, "spec.selector: Required value: an empty selector"),
+    (REPLICA_SET, {"spec__selector": expression("In")},
+     "spec.selector.matchExpressions[0].values: Required value: must be given with operator In or NotIn"),
+    (REPLICA_SET, {"spec__selector": expression("Exists", "x")},
+     "spec.selector.matchExpressions[0].values: Forbidden"),
+    (REPLICA_SET, {"spec__selector": expression("Like", "x")},
+     'spec.selector.matchExpressions[0].operator: Unsupported value: "Like"'),
+    (DEPLOYMENT, {"spec__selector": types.LabelSelector(match_labels={"app": "other"})},
+     f"{TEMPLATE_LABELS}: Invalid value"),
+    (DEPLOYMENT, {"spec__template__spec__restart_policy": "Never"},
+     'spec.template.spec.restartPolicy: Unsupported value: "Never"'),
+    (DEPLOYMENT, {"spec__strategy": types.DeploymentStrategy(type="BlueGreen")},
+     'spec.strategy.type: Unsupported value: "BlueGreen": supported values: "RollingUpdate", "Recreate"'),
+    (DEPLOYMENT, {"spec__strategy": rolling(max_unavailable=0, max_surge="0%")},
+     "spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"),
+    (DEPLOYMENT, {"spec__strategy": rolling(max_unavailable="101%")},
+     'spec.strategy.rollingUpdate.maxUnavailable: Invalid value: "101%": must not be greater than 100%'),
+    (DEPLOYMENT, {"spec__strategy": rolling(max_surge="some")},
+     'spec.strategy.rollingUpdate.maxSurge: Invalid value: "some": must be a number, or a percentage'),
+    (DEPLOYMENT, {"spec__strategy": rolling("Recreate", max_surge=1)},
+     "spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"),
+    (DEPLOYMENT, {"spec__progress_deadline_seconds": 5, "spec__min_ready_seconds": 5},
+     "spec.progressDeadlineSeconds: Invalid value: 5: must be greater than minReadySeconds"),
     (SERVICE, {"name": "1a"}, 'metadata.name: Invalid value: "1a": a DNS-1035 label must'),
     (SERVICE, {"spec__type": "LoadBalancer"},
      'spec.type: Unsupported value: "LoadBalancer": supported values: "ClusterIP", "NodePort"'),
