@@ -1,7 +1,6 @@
 """Events: what happened to an object, told once and then counted."""
 
 import hashlib
-from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,19 +9,10 @@ from apps.cluster import types
 _LONGEST = 1024
 
 
-def merged(
-    about: Any,
-    reason: str,
-    message: str,
-    *,
-    type: str,
-    component: str,
-    host: str,
-    field_path: str,
-    now: datetime,
-    find: Callable[[str, str], Any | None],
-) -> types.Event:
-    """The event to store: the one already told with its count raised (it has a uid), or a new one.
+def told(
+    about: Any, reason: str, message: str, *, type: str, component: str, host: str, field_path: str, now: datetime
+) -> types.Event:  # fmt: skip
+    """The event as it is when told for the first time.
 
     ``about`` is any object's struct, or an ObjectReference. An event's name is derived from what it says, so equal
     ones meet. Events about cluster-scoped objects live in ``default``, as in Kubernetes.
@@ -31,14 +21,8 @@ def merged(
     message = message[:_LONGEST]
     said = "\0".join((subject.uid, subject.name, type, reason, message, component, host, field_path))
     name = f"{subject.name[:200]}.{hashlib.sha256(said.encode()).hexdigest()[:16]}"
-    namespace = subject.namespace or "default"
-    event: types.Event | None = find(namespace, name)
-    if event is not None:
-        event.count += 1
-        event.last_timestamp = now
-        return event
     return types.Event(
-        metadata=types.ObjectMeta(name=name, namespace=namespace),
+        metadata=types.ObjectMeta(name=name, namespace=subject.namespace or "default"),
         involved_object=types.ObjectReference(
             api_version=subject.api_version, kind=subject.kind, namespace=subject.namespace, name=subject.name,
             uid=subject.uid, resource_version=subject.resource_version, field_path=field_path,
@@ -47,6 +31,13 @@ def merged(
         source=types.EventSource(component=component, host=host), reporting_component=component,
         reporting_instance=host,
     )  # fmt: skip
+
+
+def again(known: types.Event, event: types.Event) -> types.Event:
+    """A stored event that is told once more."""
+    known.count += 1
+    known.last_timestamp = event.last_timestamp
+    return known
 
 
 def _reference(obj: Any) -> types.ObjectReference:

@@ -3,7 +3,7 @@
 Both databases take them as they stand. All other queries go through Django's models.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
@@ -11,34 +11,29 @@ from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
 
-_FIND = """
-    SELECT id, namespace, name, uid, node, number, text FROM cluster_object
-    WHERE kind = %s AND namespace = %s AND name = %s
-"""
-_FIND_ALL = """
-    SELECT id, namespace, name, uid, node, number, text FROM cluster_object
-    WHERE kind = %s AND namespace = %s ORDER BY name
-"""
-_DELETING = "SELECT deleting FROM cluster_object WHERE kind = 'namespaces' AND namespace = '' AND name = %s"
-_INSERT = """
-    INSERT INTO cluster_object (kind, namespace, name, uid, node, number, created_at, deleting, text)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) RETURNING id
-"""
-_UPDATE = "UPDATE cluster_object SET node = %s, number = %s, deleting = %s, text = %s WHERE id = %s"
-_DELETE = (
-    "DELETE FROM cluster_index WHERE object_id = %s",
-    "DELETE FROM cluster_owner WHERE object_id = %s",
-    "DELETE FROM cluster_object WHERE id = %s",
-)
-_ADD_ENTRY = "INSERT INTO cluster_index (object_id, key, value) VALUES (%s, %s, %s)"
-_DROP_ENTRY = "DELETE FROM cluster_index WHERE object_id = %s AND key = %s AND value = %s"
-_ADD_OWNER = "INSERT INTO cluster_owner (object_id, owner_uid) VALUES (%s, %s)"
-_DROP_OWNER = "DELETE FROM cluster_owner WHERE object_id = %s AND owner_uid = %s"
-_APPEND = """
-    INSERT INTO cluster_change
-    (number, type, kind, namespace, name, uid, node, actor, at, text, before)
-    VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
+from apps.cluster.bulk import Table
+
+OBJECTS = Table(
+    "cluster_object", id="bigint", kind="text", namespace="text", name="text", uid="text", node="text",
+    number="bigint", created_at="timestamptz", deleting="boolean", text="text",
+)  # fmt: skip
+ENTRIES = Table("cluster_index", object_id="bigint", key="text", value="text")
+OWNERS = Table("cluster_owner", object_id="bigint", owner_uid="text")
+CHANGES = Table(
+    "cluster_change", number="bigint", type="text", kind="text", namespace="text", name="text", uid="text",
+    node="text", actor="text", at="timestamptz", text="text", before="text",
+)  # fmt: skip
+
+_COLUMNS = "SELECT id, namespace, name, uid, node, number, text FROM cluster_object"
+_FIND = f"{_COLUMNS} WHERE kind = %s AND namespace = %s AND name = %s"
+_FIND_ALL = f"{_COLUMNS} WHERE kind = %s AND namespace = %s"
+_FIND_NAMED = f"{_FIND_ALL} AND name IN "
+_NAMES_AT_ONCE = 500
+_IDS = {
+    "postgresql": "SELECT nextval('cluster_object_id_seq') FROM generate_series(1, %s)",
+    # The highest key ever given; nobody else writes now.
+    "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'cluster_object'",
+}
 _LOCK = {
     "postgresql": "SELECT number FROM cluster_clock WHERE id = 1 FOR UPDATE",
     # The transaction began IMMEDIATE: nobody else writes until it ends.
@@ -46,6 +41,9 @@ _LOCK = {
 }
 _START = "INSERT INTO cluster_clock (id, number) VALUES (1, 0) ON CONFLICT (id) DO NOTHING"
 _SET = "UPDATE cluster_clock SET number = %s WHERE id = 1"
+
+Values = tuple[Any, ...]
+"""The columns of ``rows.COLUMNS``."""
 
 
 class Written(NamedTuple):
@@ -64,67 +62,73 @@ class Written(NamedTuple):
     before: str
 
 
-def find(kind: str, namespace: str, name: str) -> tuple[Any, ...] | None:
-    """The columns of ``rows.COLUMNS``, or None."""
+class Row(NamedTuple):
+    """One object's row without its key, in the order of its columns."""
+
+    kind: str
+    namespace: str
+    name: str
+    uid: str
+    node: str
+    number: int
+    created_at: Any
+    deleting: bool
+    text: str
+
+    def values(self, id_: int) -> Values:
+        return (id_, self.namespace, self.name, self.uid, self.node, self.number, self.text)
+
+
+def find(kind: str, namespace: str, name: str) -> Values | None:
     with connection.cursor() as cursor:
         cursor.execute(_FIND, (kind, namespace, name))
-        row: tuple[Any, ...] | None = cursor.fetchone()
+        row: Values | None = cursor.fetchone()
         return row
 
 
-def find_all(kind: str, namespace: str) -> list[tuple[Any, ...]]:
-    """The same columns for each object of a kind in a namespace."""
+def find_all(kind: str, namespace: str) -> list[Values]:
+    """Each object of a kind in a namespace, in no order."""
     with connection.cursor() as cursor:
         cursor.execute(_FIND_ALL, (kind, namespace))
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        rows: list[Values] = cursor.fetchall()
         return rows
 
 
-def namespace_deleting(name: str) -> bool | None:
-    """Whether the namespace is on its way out; None when there is none."""
+def find_named(kind: str, namespace: str, names: Sequence[str]) -> list[Values]:
+    """Those of a kind in a namespace that have one of these names, in no order."""
+    found: list[Values] = []
     with connection.cursor() as cursor:
-        cursor.execute(_DELETING, (name,))
-        row = cursor.fetchone()
-        return None if row is None else bool(row[0])
+        for start in range(0, len(names), _NAMES_AT_ONCE):
+            some = names[start : start + _NAMES_AT_ONCE]
+            cursor.execute(f"{_FIND_NAMED} ({', '.join('%s' for _ in some)})", (kind, namespace, *some))
+            found += cursor.fetchall()
+    return found
 
 
-def insert(written: Written, created_at: datetime, *, deleting: bool) -> int:
-    """Add an object's row; returns its key."""
+def new_ids(count: int) -> Sequence[int]:
+    """Keys that no object's row ever had."""
+    if not count:
+        return ()
     with connection.cursor() as cursor:
-        cursor.execute(
-            _INSERT,
-            (written.kind, written.namespace, written.name, written.uid, written.node, written.number,
-             _time(created_at), deleting, written.text),
-        )  # fmt: skip
-        return int(cursor.fetchone()[0])
+        if connection.vendor == "postgresql":
+            cursor.execute(_IDS["postgresql"], (count,))
+            return [number for (number,) in cursor.fetchall()]
+        cursor.execute(_IDS["sqlite"])
+        (last,) = cursor.fetchone() or (0,)
+        return range(last + 1, last + 1 + count)
 
 
-def update(pk: int, written: Written, *, deleting: bool) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute(_UPDATE, (written.node, written.number, deleting, written.text, pk))
-
-
-def delete(pk: int) -> None:
-    """Remove an object's row and all it is found by."""
-    with connection.cursor() as cursor:
-        for statement in _DELETE:
-            cursor.execute(statement, (pk,))
-
-
-def change_entries(pk: int, gone: Iterable[tuple[str, str]], new: Iterable[tuple[str, str]]) -> None:
-    """What selectors find the object by."""
-    _many(_DROP_ENTRY, [(pk, key, value) for key, value in sorted(gone)])
-    _many(_ADD_ENTRY, [(pk, key, value) for key, value in sorted(new)])
-
-
-def change_owners(pk: int, gone: Iterable[str], new: Iterable[str]) -> None:
-    _many(_DROP_OWNER, [(pk, uid) for uid in sorted(gone)])
-    _many(_ADD_OWNER, [(pk, uid) for uid in sorted(new)])
+def row(written: Written, created_at: datetime, *, deleting: bool) -> Row:
+    """The object's row after this change."""
+    return Row(
+        written.kind, written.namespace, written.name, written.uid, written.node, written.number,
+        _time(created_at), deleting, written.text,
+    )  # fmt: skip
 
 
 def append(changes: Sequence[Written]) -> None:
     """Log what was written and set the Clock to the last of it."""
-    _many(_APPEND, [change._replace(at=_time(change.at)) for change in changes])
+    CHANGES.insert([change._replace(at=_time(change.at)) for change in changes])
     with connection.cursor() as cursor:
         cursor.execute(_SET, (changes[-1].number,))
 
@@ -139,7 +143,7 @@ def locked_clock() -> int:
     raise AssertionError("the clock has no row")
 
 
-def tuples(query: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
+def tuples(query: QuerySet[Any, Any]) -> list[Values]:
     """The rows of a ``values_list`` as the database gives them: for columns that need no conversion."""
     try:
         statement, parameters = query.query.sql_with_params()
@@ -147,14 +151,8 @@ def tuples(query: QuerySet[Any, Any]) -> list[tuple[Any, ...]]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(statement, parameters)
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
+        rows: list[Values] = cursor.fetchall()
         return rows
-
-
-def _many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
-    if rows:
-        with connection.cursor() as cursor:
-            cursor.executemany(statement, rows)
 
 
 def _time(moment: datetime) -> Any:

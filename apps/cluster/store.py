@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from django.db import connection
 from django.db.models import Q
 
 from apps.cluster import models, nudge, pages, statements, types
@@ -84,14 +85,14 @@ def _write(actor: Actor, change: Callable[[Transaction], T], dry_run: bool) -> T
             # Locked before anything is read or written: later writers wait here, so no number is seen out of order.
             started = statements.locked_clock()
             tx = Transaction(actor, started, types.now())
-            result = change(tx)
+            with connection.execute_wrapper(tx.unit):
+                result = change(tx)
+                written = tx.settle()
             if dry_run:
                 raise _DryRun(result)
-            if tx.changes:
-                statements.append(tx.changes)
     except _DryRun as done:
         dry: T = done.result
         return dry
-    if tx.changes:
+    if written:
         nudge.moved(tx.number)
     return result

@@ -2,7 +2,7 @@
 
 import secrets
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,10 +12,12 @@ from django.db.models import Q
 from apps.cluster import models, query, quota, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound, invalid
-from apps.cluster.events import merged
+from apps.cluster.events import again, told
 from apps.cluster.registry import Kind, by_key, guards
 from apps.cluster.rows import COLUMNS, Stored, sealed
 from apps.cluster.selectors import FieldSelector, LabelSelector
+from apps.cluster.statements import Written
+from apps.cluster.unit import UnitOfWork
 
 Record = Callable[[Any | None, Any], list[types.ManagedFields]]
 """From an object before and after a write, who owns which of its fields."""
@@ -36,14 +38,18 @@ class Transaction:
         self.actor = actor
         self.number = number
         self.now = now
-        self._changes: list[statements.Written] = []
-        self._unlimited: set[str] = set()
+        self.unit = UnitOfWork()
+        self._changes: list[Written] = []
+        self._told: list[types.Event] = []
 
     # Reading
 
     def row(self, kind: Kind, namespace: str, name: str) -> Stored | None:
-        values = statements.find(kind.key, namespace, name)
-        return Stored(kind, *values) if values else None
+        return self.unit.row(kind, namespace, name)
+
+    def read_ahead(self, kind: Kind, named: Iterable[tuple[str, str]]) -> None:
+        """Of many objects by namespace and name: one query now saves one for each later."""
+        self.unit.read_ahead(kind, named)
 
     def find(self, kind: Kind, namespace: str, name: str) -> Any | None:
         row = self.row(kind, namespace, name)
@@ -64,9 +70,12 @@ class Transaction:
         where: Q | None = None,
     ) -> list[Any]:
         """Typed objects in the order of their names."""
+        if namespace is not None and not (labels or fields or where):
+            return [row.object for row in self.unit.rows(kind, namespace)]
         rows = query.objects(kind, namespace, labels, fields, where)
-        ordered = rows.order_by("namespace", "name").values_list(*COLUMNS)
-        return [Stored(kind, *values).object for values in statements.tuples(ordered)]
+        found = statements.tuples(rows.order_by("namespace", "name").values_list(*COLUMNS))
+        self.unit.remember(kind, found)
+        return [Stored(kind, *values).object for values in found]
 
     def dependents(self, uid: str) -> Sequence[tuple[Kind, Any]]:
         """Everything of any kind that names ``uid`` as an owner."""
@@ -196,25 +205,38 @@ class Transaction:
         self, about: Any, reason: str, message: str, *, type: str = "Normal", component: str = "", host: str = "",
         field_path: str = "",
     ) -> None:  # fmt: skip
-        """An Event about an object; equal ones become one with a count. A vanishing namespace takes none."""
-        kind = by_key("events")
-        event = merged(
-            about, reason, message, type=type, component=component or self.actor.name, host=host,
-            field_path=field_path, now=self.now, find=lambda namespace, name: self.find(kind, namespace, name),
+        """An Event about an object; equal ones become one with a count. A vanishing namespace takes none.
+
+        Events are stored when all else is done, so that those told already are looked up together.
+        """
+        self._told.append(
+            told(
+                about, reason, message, type=type, component=component or self.actor.name, host=host,
+                field_path=field_path, now=self.now,
+            )
         )  # fmt: skip
-        if event.metadata.uid:
-            self.update(kind, event)
-            return
-        try:
-            self.create(kind, event)
-        except (NotFound, Forbidden):
-            return
+
+    def settle(self) -> bool:
+        """Store what was told and send everything to the database; whether anything was written."""
+        self._store_events()
+        if self._changes:
+            self.unit.append(self._changes)
+        return bool(self._changes)
 
     # Inside
 
-    @property
-    def changes(self) -> Sequence[statements.Written]:
-        return self._changes
+    def _store_events(self) -> None:
+        kind = by_key("events")
+        self.read_ahead(kind, ((event.metadata.namespace, event.metadata.name) for event in self._told))
+        for event in self._told:
+            known: types.Event | None = self.find(kind, event.metadata.namespace, event.metadata.name)
+            try:
+                if known is None:
+                    self.create(kind, event)
+                else:
+                    self.update(kind, again(known, event))
+            except (NotFound, Forbidden):
+                continue
 
     def _check(self, kind: Kind, old: Any | None, new: Any) -> None:
         problems = [*kind.validate(new)]
@@ -244,10 +266,10 @@ class Transaction:
 
     def _require_namespace(self, kind: Kind, obj: Any) -> None:
         name = obj.metadata.namespace
-        deleting = statements.namespace_deleting(name)
-        if deleting is None:
+        row = self.row(by_key("namespaces"), "", name)
+        if row is None:
             raise NotFound(f'namespaces "{name}" not found', name=name, kind="namespaces")
-        if deleting:
+        if row.object.metadata.deletion_timestamp is not None:
             why = f"unable to create new content in namespace {name} because it is being terminated"
             raise self._forbidden(kind, obj.metadata.name, why)
 
@@ -260,12 +282,10 @@ class Transaction:
         """Count the write in the quotas of its namespace. Raises Forbidden, before anything is written."""
         either: Any = new or old
         meta: types.ObjectMeta = either.metadata
-        if meta.namespace in self._unlimited or not (moved := quota.difference(kind, old, new)):
+        if not (moved := quota.difference(kind, old, new)):
             return
         quotas = by_key("resourcequotas")
-        rows = [Stored(quotas, *values) for values in statements.find_all(quotas.key, meta.namespace)]
-        if not rows:
-            self._unlimited.add(meta.namespace)
+        rows = self.unit.rows(quotas, meta.namespace)
         for row, changed in [*quota.settle(rows, kind, meta.name, moved)]:
             if kind is not quotas or meta.name != row.name:
                 self._put(quotas, row, changed, "MODIFIED")
@@ -319,30 +339,13 @@ class Transaction:
         self.number += 1
         meta: types.ObjectMeta = obj.metadata
         meta.resource_version = str(self.number)
-        written = statements.Written(
+        written = Written(
             number=self.number, type=type_, kind=kind.key, namespace=meta.namespace, name=meta.name, uid=meta.uid,
             node=kind.node(obj), actor=self.actor.name, at=self.now,
             text=sealed(kind, meta.uid, types.encode(obj).decode()), before=_before(kind, row) if row else "",
         )  # fmt: skip
-        deleting = bool(meta.deletion_timestamp)
-        if kind.key == "resourcequotas":
-            self._unlimited.discard(meta.namespace)
-        if row is None:
-            pk = statements.insert(written, meta.creation_timestamp or self.now, deleting=deleting)
-            self._index(kind, pk, None, obj)
-        elif type_ == "DELETED":
-            statements.delete(row.id)
-        else:
-            statements.update(row.id, written, deleting=deleting)
-            self._index(kind, row.id, row.object, obj)
+        self.unit.put(kind, row, obj, written)
         self._changes.append(written)
-
-    def _index(self, kind: Kind, pk: int, old: Any | None, new: Any) -> None:
-        had, has = query.entries(kind, old) if old else set(), query.entries(kind, new)
-        statements.change_entries(pk, had - has, has - had)
-        owned = {owner.uid for owner in old.metadata.owner_references} if old else set()
-        owns = {owner.uid for owner in new.metadata.owner_references}
-        statements.change_owners(pk, owned - owns, owns - owned)
 
 
 def _before(kind: Kind, row: Stored) -> str:

@@ -12,7 +12,7 @@ from apps.cluster.transaction import Transaction
 from apps.scheduler.place import Decision
 
 COMPONENT = "default-scheduler"
-AT_ONCE = 50
+AT_ONCE = 250
 """The most pods in one transaction: others wait for the Clock meanwhile."""
 
 
@@ -34,6 +34,7 @@ def bind(actor: Actor, decisions: Sequence[Decision], bound: Mapping[str, frozen
 
 def _bind(tx: Transaction, batch: Sequence[Decision], seen: Mapping[str, set[str]]) -> list[Decision]:
     crowded = _changed_nodes({decision.node for decision in batch}, seen)
+    tx.read_ahead(POD, ((decision.pod.namespace, decision.pod.name) for decision in batch))
     done = []
     for decision in batch:
         pod = decision.pod
@@ -70,6 +71,7 @@ def refuse(actor: Actor, decisions: Sequence[Decision]) -> None:
 
 
 def _refuse(tx: Transaction, batch: Sequence[Decision]) -> None:
+    tx.read_ahead(POD, ((decision.pod.namespace, decision.pod.name) for decision in batch))
     for decision in batch:
         pod = tx.find(POD, decision.pod.namespace, decision.pod.name)
         if pod is None or pod.metadata.uid != decision.pod.uid or pod.spec.node_name:
