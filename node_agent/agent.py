@@ -151,7 +151,7 @@ class Agent:
             self._runtime.load(pause.archive(self._names.pause_image, pause.architecture()))
 
     def _synced(self, touched: Touched) -> None:
-        if touched.kinds & {"services", "endpoints"}:
+        if touched.kinds & {"services", "endpointslices"}:
             self._rewire.poke()
         if "nodes" in touched.kinds and not self._node.network_up:
             self._upkeep.poke()
@@ -235,7 +235,7 @@ class Agent:
             )
             for pod, port, address in host_ports(pods)
         ]
-        self._proxy.update(self._view.services(), self._view.endpoints(), ports)
+        self._proxy.update(self._view.services(), self._view.slices(), ports, self._settings.node)
 
 
 class Coalesced:

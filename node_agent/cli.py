@@ -52,7 +52,9 @@ def _run_hollow(settings: Settings, count: int) -> int:
     fleet = Fleet(settings, count)
     missing = fleet.missing()
     if missing:
-        print(f"there is no {missing[0]}: `manage.py credentials` makes them for {count} nodes", file=sys.stderr)
+        print(
+            f"there is no {missing[0]}: `manage.py credentials` makes them for {count} nodes", file=sys.stderr
+        )
         return 1
     fleet.run()
     return 0

@@ -45,7 +45,9 @@ class OnlyTheServer(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         certificate = (transport.get_extra_info("ssl_object") or _NoCertificate()).getpeercert() or {}
-        names = [value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"]
+        names = [
+            value for part in certificate.get("subject", ()) for key, value in part if key == "commonName"
+        ]
         if CALLER not in names:
             log.warning("the door stays closed for %s", names or "a caller without a name")
             transport.abort()

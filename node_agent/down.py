@@ -54,9 +54,7 @@ def _containers(runtime: Runtime, names: Names) -> None:
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda each: runtime.signal(each.id, "SIGTERM"), found))
     deadline = time.monotonic() + GRACE_SECONDS
-    while time.monotonic() < deadline and any(
-        each.state is State.RUNNING for each in runtime.containers()
-    ):
+    while time.monotonic() < deadline and any(each.state is State.RUNNING for each in runtime.containers()):
         time.sleep(0.05)
     with ThreadPoolExecutor(AT_ONCE) as pool:
         list(pool.map(lambda each: runtime.remove(each.id), found))

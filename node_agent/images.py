@@ -282,5 +282,3 @@ class Mirror:
             return False
         finally:
             connection.close()
-
-

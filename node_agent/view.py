@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 KINDS: dict[str, type[types.Resource]] = {
     "nodes": types.Node,
     "services": types.Service,
-    "endpoints": types.Endpoints,
+    "endpointslices": types.EndpointSlice,
     "configmaps": types.ConfigMap,
     "secrets": types.Secret,
     TOKENS: PodTokens,
@@ -125,9 +125,9 @@ class View:
         with self._lock:
             return list(self._held["services"].values())
 
-    def endpoints(self) -> list[types.Endpoints]:
+    def slices(self) -> list[types.EndpointSlice]:
         with self._lock:
-            return list(self._held["endpoints"].values())
+            return list(self._held["endpointslices"].values())
 
     def config_map(self, namespace: str, name: str) -> types.ConfigMap | None:
         found: types.ConfigMap | None = self._held["configmaps"].get((namespace, name))

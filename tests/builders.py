@@ -96,6 +96,15 @@ def _endpoints() -> types.Endpoints:
     return types.Endpoints(metadata=_labelled(), subsets=[subset])
 
 
+def _endpoint_slice() -> types.EndpointSlice:
+    return types.EndpointSlice(
+        metadata=types.ObjectMeta(labels={"kubernetes.io/service-name": "handmade"}),
+        address_type="IPv4",
+        endpoints=[types.Endpoint(addresses=["10.64.0.7"])],
+        ports=[types.SlicePort(port=80)],
+    )
+
+
 def _node() -> types.Node:
     return types.Node(metadata=types.ObjectMeta(labels={"kubernetes.io/hostname": "sample"}))
 
@@ -141,6 +150,7 @@ _SAMPLES: dict[str, Callable[[], Any]] = {
     "Deployment": _deployment,
     "Service": _service,
     "Endpoints": _endpoints,
+    "EndpointSlice": _endpoint_slice,
     "Event": _event,
     "Secret": lambda: types.Secret(data={"password": "aHVudGVyMg=="}),
     "ConfigMap": lambda: types.ConfigMap(data={"colour": "blue"}),

@@ -11,7 +11,8 @@ from apps.cluster.registry import Kind
 
 READS = frozenset({"get", "list", "watch"})
 WRITES_STATUS = frozenset({"update", "patch"})
-FOR_EVERY_NODE = frozenset({"services", "endpoints"})
+SLICES = "endpointslices.discovery.k8s.io"
+FOR_EVERY_NODE = frozenset({"services", SLICES})
 OF_ITS_PODS = frozenset({"secrets", "configmaps"})
 
 Reference = tuple[str, str, str]
@@ -35,16 +36,16 @@ def references_of_node(node: str) -> frozenset[Reference]:
 
 def refusal(node: str, ask: Ask) -> str | None:
     """Why a node may not do this; None when it may."""
-    judge = _JUDGES.get(ask.resource) if not ask.group else None
+    judge = _JUDGES.get(f"{ask.resource}.{ask.group}" if ask.group else ask.resource)
     return judge(node, ask) if judge else "a node's agent has no business with these"
 
 
 def scope(node: str, kind: Kind) -> Scope:
     """Which objects of a kind a node may see."""
+    if kind.key in FOR_EVERY_NODE:
+        return EVERYTHING
     if kind.group:
         return NOTHING
-    if kind.plural in FOR_EVERY_NODE:
-        return EVERYTHING
     if kind.plural == "nodes":
         return Scope(names=frozenset({node}))
     if kind.plural == "pods":
@@ -132,7 +133,7 @@ def _used_by_variables(container: types.Container) -> Iterator[tuple[str, str]]:
 
 _JUDGES: dict[str, Callable[[str, Ask], str | None]] = {
     "services": _about_services,
-    "endpoints": _about_services,
+    SLICES: _about_services,
     "events": _about_events,
     "nodes": _about_a_node,
     "pods": _about_a_pod,

@@ -32,7 +32,7 @@ _CORE = (
     "persistentvolumeclaims",
 )
 _READ_ONLY = ("events", "namespaces", "resourcequotas", "limitranges")
-_GROUPS = ("apps", "batch", "autoscaling", "networking.k8s.io", "policy", "drover.dev")
+_GROUPS = ("apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io", "drover.dev")
 
 
 def _rule(verbs: Iterable[str], groups: Iterable[str], resources: Iterable[str]) -> types.PolicyRule:
@@ -79,6 +79,7 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
     "controller:endpoints": (
         _rule(READ, ("",), ("services", "pods")),
         _rule((*READ, "create", "delete", "update"), ("",), ("endpoints",)),
+        _rule((*READ, "create", "delete", "update"), ("discovery.k8s.io",), ("endpointslices",)),
         _EVENTS,
     ),
     "controller:namespace": (
@@ -118,7 +119,8 @@ _ROLES: dict[str, tuple[types.PolicyRule, ...]] = {
     # Held by no one: agents are judged by rules of their own. Here so that people can read what a node may
     # do.
     "system:node": (
-        _rule(READ, ("",), ("services", "endpoints", "nodes", "pods", "secrets", "configmaps")),
+        _rule(READ, ("",), ("services", "nodes", "pods", "secrets", "configmaps")),
+        _rule(READ, ("discovery.k8s.io",), ("endpointslices",)),
         _rule(("create", "update", "patch"), ("",), ("nodes", "nodes/status", "events")),
         _rule(("update", "patch"), ("",), ("pods/status",)),
         _rule(("delete",), ("",), ("pods",)),

@@ -62,8 +62,6 @@ def parsed(amounts: Mapping[str, types.Quantity]) -> dict[str, Quantity]:
     return {key: quantities.parse(amount) for key, amount in amounts.items()}
 
 
-
-
 def _check(
     kind: Kind,
     name: str,
@@ -74,9 +72,7 @@ def _check(
     hard, used = stand
     zero = Quantity(0, quantities.Form.DECIMAL)
     had = {key: used.get(key, zero).nanos for key in moved}
-    over = sorted(
-        key for key, amount in moved.items() if amount > 0 and had[key] + amount > hard[key].nanos
-    )
+    over = sorted(key for key, amount in moved.items() if amount > 0 and had[key] + amount > hard[key].nanos)
     if not over:
         return
     requested = ",".join(f"{key}={_text(moved[key], hard[key])}" for key in over)

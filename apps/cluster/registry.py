@@ -30,6 +30,10 @@ def _no_problems(*_: Any) -> Iterable[types.Problem]:
     return ()
 
 
+def _unprepared(*_: Any) -> None:
+    return None
+
+
 def _at_once(_: Any) -> int:
     return 0
 
@@ -74,6 +78,8 @@ class Kind:
     """What a report may not say: the little that could hurt those who read it. Part of ``validate`` too."""
     validate_update: Callable[[Any, Any], Iterable[types.Problem]] = _no_problems
     """Takes (old, new); names what may not change."""
+    prepare_update: Callable[[Any, Any], None] = _unprepared
+    """Takes (old, new) before ``new`` is judged: gives up in ``new`` what the change itself leaves behind."""
     admit: tuple[Callable[[Any, Any, Any], None], ...] = ()
     """Each takes (transaction, old or None, new) inside the write: allocates or refuses."""
 

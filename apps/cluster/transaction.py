@@ -141,6 +141,8 @@ class Transaction:
         new = self._status_of(old, obj) if part == "status" else self._all_but_status_of(kind, old, obj)
         new.api_version, new.kind = kind.api_version, kind.name
         kind.default(new)
+        if part != "status":
+            kind.prepare_update(old, new)
         if record is not None:
             new.metadata.managed_fields = record(old, new)
         if types.encode(new) == row.text.encode():

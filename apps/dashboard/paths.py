@@ -48,6 +48,7 @@ ICONS = {
     "replicationcontrollers": "controller",
     "services": "service",
     "endpoints": "endpoints",
+    "endpointslices.discovery.k8s.io": "endpoints",
     "configmaps": "config",
     "secrets": "secret",
     "nodes": "node",
@@ -78,7 +79,7 @@ class Place:
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Workloads", ("pods", "replicationcontrollers")),
-    ("Network", ("services", "endpoints")),
+    ("Network", ("services", "endpoints", "endpointslices.discovery.k8s.io")),
     ("Configuration", ("configmaps", "secrets")),
     ("Cluster", ("nodes", "namespaces", "events", "resourcequotas", "limitranges")),
 )

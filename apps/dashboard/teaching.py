@@ -31,6 +31,10 @@ _LESSONS = {
     "endpoints": Lesson(
         "Endpoints list the addresses of the pods behind a service. They follow the service by themselves."
     ),
+    "endpointslices.discovery.k8s.io": Lesson(
+        "Endpoint slices hold the same addresses in parts of a hundred, each with its node and whether it is ready, "
+        "still answers, or is about to end. The nodes' rules follow these."
+    ),
     "configmaps": Lesson(
         "A config map holds settings and files that pods read as variables or as a volume.",
         "kubectl create configmap greeting --from-literal=text=hello",

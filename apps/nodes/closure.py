@@ -19,7 +19,7 @@ from apps.accounts import node_rules
 from apps.accounts.node_rules import Reference
 from apps.cluster import store, types
 from apps.cluster.hub import Batch
-from apps.cluster.kinds import CONFIG_MAP, ENDPOINTS, NODE, POD, SECRET, SERVICE
+from apps.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, NODE, POD, SECRET, SERVICE
 from apps.cluster.registry import by_key
 from apps.cluster.rows import Stored
 from apps.cluster.types import agent, now
@@ -28,7 +28,7 @@ from apps.nodes.handed import Handed, Signed
 
 CONFIGURATION = (CONFIG_MAP, SECRET)
 # The order in which whole kinds are sent: what a pod needs comes before the pod.
-ORDER = (NODE, SERVICE, ENDPOINTS, CONFIG_MAP, SECRET, POD)
+ORDER = (NODE, SERVICE, ENDPOINT_SLICE, CONFIG_MAP, SECRET, POD)
 
 LARGEST_FRAME = 256 * 1024
 """Characters of objects in one frame of the whole state, unless a single object is larger."""
@@ -74,7 +74,7 @@ class Closure:
             *(Scope(kind=kind, visible=partial(self._sight, kind.key)) for kind in CONFIGURATION),
             Scope(kind=NODE, name=self.node),
             Scope(kind=SERVICE),
-            Scope(kind=ENDPOINTS),
+            Scope(kind=ENDPOINT_SLICE),
         )
 
     def missing(self, batch: Batch) -> frozenset[Reference]:

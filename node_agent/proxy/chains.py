@@ -1,8 +1,9 @@
 """The wanted rules as iptables chains. Pure, and in the very words ``iptables-save`` prints, so that what is
 there can be compared by text.
 
-Shape: PREROUTING and OUTPUT jump to SERVICES, that to one chain per portal, that to one chain per target.
-REFUSE, in the filter table, turns away who asks a portal without targets.
+Shape: PREROUTING and OUTPUT jump to SERVICES, that to one chain per portal (S, or L for the targets here), that to
+one chain per target (T). Who comes from outside, by a node port or a balancer's address, goes through a chain E first.
+REFUSE, in the filter table, turns away who asks a portal without targets, or where they may not.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from base64 import b32encode
 from collections.abc import Iterable, Iterator, Mapping
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from node_agent.names import Names
 from node_agent.proxy.rules import HostPort, Portal, Target, Wanted
@@ -126,20 +128,30 @@ class _Parts:
     def portal(self, one: Portal) -> str:
         return self.chain("S", one.name, one.protocol, one.port)
 
+    def local(self, one: Portal) -> str:
+        return self.chain("L", one.name, one.protocol, one.port)
+
+    def external(self, one: Portal) -> str:
+        return self.chain("E", one.name, one.protocol, one.port)
+
     def host_port(self, one: HostPort) -> str:
         return self.chain("H", one.name, one.protocol, one.address, one.port)
 
-    def to_portal(self, one: Portal) -> Rule:
+    def to_portal(self, one: Portal) -> Iterator[Rule]:
+        """From the service's own address, and from those of its balancer."""
         matches = (_comment(one.name), _port(one.protocol, one.port))
-        return Rule(self.portal(one), destination=f"{one.address}/32", protocol=one.protocol, matches=matches)
+        if one.inside:
+            inside = self.local(one) if one.inside_local else self.portal(one)
+            yield Rule(inside, destination=f"{one.address}/32", protocol=one.protocol, matches=matches)
+        for address in one.balanced:
+            to = Rule(self.external(one), destination=f"{address}/32", protocol=one.protocol, matches=matches)
+            yield from (replace(to, source=source) for source in one.sources or ("",))
+            if one.sources:
+                yield replace(to, matches=(_FROM_LOCAL, *matches))
 
-    def to_node_port(self, one: Portal) -> tuple[Rule, Rule]:
-        """Whoever comes through a node port is seen as this machine: the pod may be on another one."""
+    def to_node_port(self, one: Portal) -> Rule:
         matches = (_comment(one.name), _port(one.protocol, one.node_port))
-        return (
-            Rule(self.mark, protocol=one.protocol, matches=matches),
-            Rule(self.portal(one), protocol=one.protocol, matches=matches),
-        )
+        return Rule(self.external(one), protocol=one.protocol, matches=matches)
 
     def to_host_port(self, one: HostPort) -> Rule:
         destination = f"{one.address}/32" if one.address else ""
@@ -158,17 +170,16 @@ class _Parts:
         }
 
     def portal_piece(self, one: Portal) -> Piece:
+        refuse = tuple(_refusals(one))
         if not one.targets:
-            return Piece(refuse=tuple(_refusals(one)))
-        ports = self.to_node_port(one) if one.node_port else ()
-        return Piece(tuple(self.portal_chains(one)), services=(self.to_portal(one),), ports=ports)
+            return Piece(refuse=refuse)
+        ports = (self.to_node_port(one),) if one.node_port else ()
+        return Piece(tuple(self.portal_chains(one)), tuple(self.to_portal(one)), ports, refuse)
 
     def host_port_piece(self, one: HostPort) -> Piece:
         return Piece(tuple(self.host_port_chains(one)), ports=(self.to_host_port(one),))
 
     def portal_chains(self, one: Portal) -> Iterator[tuple[str, tuple[Rule, ...]]]:
-        own = self.portal(one)
-        chains = {target: self.chain("T", own, target.address, target.port) for target in one.targets}
         # Only our own pods are known to send the answer back through this machine.
         outsider = Rule(
             self.mark,
@@ -177,16 +188,42 @@ class _Parts:
             protocol=one.protocol,
             matches=(_port(one.protocol, one.port),),
         )
+        yield from self.spread(one, self.portal(one), one.targets, (outsider,))
+        if one.here:
+            yield from self.spread(one, self.local(one), one.here)
+        if one.node_port or one.balanced:
+            yield self.external(one), tuple(self.from_outside(one))
+
+    def spread(
+        self, one: Portal, own: str, targets: tuple[Target, ...], first: tuple[Rule, ...] = ()
+    ) -> Iterator[tuple[str, tuple[Rule, ...]]]:
+        """The chain that leads to one of the targets, and theirs."""
+        chains = {target: self.chain("T", own, target.address, target.port) for target in targets}
         sticky = [
             Rule(chain, matches=(_met(chain, one.affinity),)) for chain in chains.values() if one.affinity
         ]
-        spread = [
+        share = [
             Rule(chain, matches=_one_in(len(chains) - index)) for index, chain in enumerate(chains.values())
         ]
-        yield own, (outsider, *sticky, *spread)
+        yield own, (*first, *sticky, *share)
         for target, chain in chains.items():
             remember = (_meet(chain),) if one.affinity else ()
             yield chain, (self._loop(target), _rewrite(one.protocol, target, remember))
+
+    def from_outside(self, one: Portal) -> Iterator[Rule]:
+        """The pod may be on another machine, so who asks is seen as this one; not where its address must be kept.
+
+        This machine and its pods may go anywhere even then: their answers come back by themselves, or are marked.
+        """
+        if not one.outside_local:
+            yield Rule(self.mark)
+            yield Rule(self.portal(one))
+            return
+        yield Rule(self.portal(one), in_link=self._names.bridge)
+        yield Rule(self.mark, matches=(_FROM_LOCAL,))
+        yield Rule(self.portal(one), matches=(_FROM_LOCAL,))
+        if one.here:
+            yield Rule(self.local(one))
 
     def host_port_chains(self, one: HostPort) -> Iterator[tuple[str, tuple[Rule, ...]]]:
         local = Rule(self.mark, source="127.0.0.0/8")
@@ -197,19 +234,30 @@ class _Parts:
         return Rule(self.mark, source=f"{target.address}/32")
 
 
-def _refusals(one: Portal) -> Iterable[Rule]:
+def _refusals(one: Portal) -> Iterator[Rule]:
+    """Turns away what led nowhere: at once where nobody answers, silently where others do.
+
+    A balancer that still sends to this node sends again, to one that has a pod.
+    """
     reject = (("reject-with", "icmp-port-unreachable"),)
-    comment = _comment(f"{one.name} has no endpoints")
-    yield Rule(
-        "REJECT",
-        reject,
-        destination=f"{one.address}/32",
-        protocol=one.protocol,
-        matches=(comment, _port(one.protocol, one.port)),
-    )
-    if one.node_port:
-        matches = (comment, _LOCAL, _port(one.protocol, one.node_port))
-        yield Rule("REJECT", reject, protocol=one.protocol, matches=matches)
+    port, node_port = _port(one.protocol, one.port), _port(one.protocol, one.node_port)
+    if not one.targets:
+        comment = _comment(f"{one.name} has no endpoints")
+        for address in (one.address, *one.balanced):
+            matches = (comment, port)
+            yield Rule("REJECT", reject, destination=f"{address}/32", protocol=one.protocol, matches=matches)
+        if one.node_port:
+            yield Rule("REJECT", reject, protocol=one.protocol, matches=(comment, _LOCAL, node_port))
+        return
+    comment = _comment(f"{one.name} has no endpoints here")
+    if not one.inside:
+        yield Rule("DROP", destination=f"{one.address}/32", protocol=one.protocol, matches=(comment, port))
+    absent = one.outside_local and not one.here
+    if absent and one.node_port:
+        yield Rule("DROP", protocol=one.protocol, matches=(comment, _LOCAL, node_port))
+    comment = comment if absent else _comment(f"{one.name} is not for everybody")
+    for address in one.balanced if absent or one.sources else ():
+        yield Rule("DROP", destination=f"{address}/32", protocol=one.protocol, matches=(comment, port))
 
 
 def _rewrite(protocol: str, target: Target, matches: tuple[Match, ...] = ()) -> Rule:
@@ -234,6 +282,7 @@ def _one_in(count: int) -> tuple[Match, ...]:
 
 
 _LOCAL = Match("addrtype", (("dst-type", "LOCAL"),))
+_FROM_LOCAL = Match("addrtype", (("src-type", "LOCAL"),))
 _BY_SOURCE = (("mask", "255.255.255.255"), ("rsource", ""))
 
 

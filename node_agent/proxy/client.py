@@ -88,11 +88,12 @@ class ProxyProcess:
     def update(
         self,
         services: Iterable[types.Service],
-        endpoints: Iterable[types.Endpoints],
+        slices: Iterable[types.EndpointSlice],
         host_ports: Iterable[HostPort] = (),
+        node: str = "",
     ) -> int:
-        """Sets the whole wanted state and returns its number. Only the newest is ever carried out."""
-        wanted = plan(services, endpoints, host_ports)
+        """Sets the whole state that ``node`` wants and returns its number. Only the newest is ever carried out."""
+        wanted = plan(services, slices, host_ports, node)
         with self._changed:
             if self._newest.number == 0 or wanted != self._newest.wanted:
                 self._newest = Order(self._newest.number + 1, wanted)

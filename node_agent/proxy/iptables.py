@@ -241,7 +241,9 @@ def _build(rule: Rule) -> Any:
 
 def _is_ours(chain: str, names: Names) -> bool:
     fixed = {names.chain(part) for part in ("SERVICES", "PORTS", "MARK", "LEAVE", "REFUSE")}
-    return chain in fixed or re.fullmatch(re.escape(names.chain("")) + "[SHT][A-Z2-7]{13}", chain) is not None
+    return (
+        chain in fixed or re.fullmatch(re.escape(names.chain("")) + "[SHTLE][A-Z2-7]{13}", chain) is not None
+    )
 
 
 @contextmanager

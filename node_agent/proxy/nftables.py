@@ -14,7 +14,7 @@ from node_agent.names import Names
 from node_agent.network import NetworkError
 from node_agent.network.saved import run
 from node_agent.proxy import ProxyError
-from node_agent.proxy.objects import MAPS, SETS, Objects, render, table_name
+from node_agent.proxy.objects import MAPS, SETS, Objects, Renderer, table_name
 from node_agent.proxy.rules import Wanted
 
 _NETLINK_NETFILTER = 12
@@ -28,6 +28,7 @@ class NftablesBackend:
 
     def __init__(self, names: Names) -> None:
         self._names = names
+        self._renderer = Renderer(names)
         self._table = table_name(names)
         self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
         self._applied: Objects | None = None
@@ -35,7 +36,7 @@ class NftablesBackend:
         self._listing = ""
 
     def sync(self, wanted: Wanted) -> None:
-        objects = render(wanted, self._names)
+        objects = self._renderer.render(wanted)
         if objects == self._applied:
             return
         before, self._applied = self._applied, None

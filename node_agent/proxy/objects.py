@@ -2,11 +2,13 @@
 
 Portals are looked up in maps, so a thousand services cost a packet no more than one. A portal is one chain
 that spreads over its targets by a map; only one with affinity needs a chain and a set of clients per target.
+Chains and elements mean what they mean in ``chains``.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
@@ -27,8 +29,11 @@ MAPS = {
 SETS = {
     "refused": f"{_KEY};",
     "refused-ports": "type inet_proto . inet_service;",
+    "dropped": f"{_KEY};",
+    "dropped-ports": "type inet_proto . inet_service;",
     "loops": "type ipv4_addr . ipv4_addr;",
 }
+_MARKED = f"meta mark set meta mark | {MARK}"
 CLIENTS = "clients-"
 """Sets whose elements the kernel adds: who is with which target."""
 
@@ -46,19 +51,33 @@ def table_name(names: Names) -> str:
     return f"drover{names.instance}"
 
 
-def render(wanted: Wanted, names: Names) -> Objects:
-    """The objects for ``wanted``. Order and names depend on nothing else."""
-    chains = dict(_frame(names))
-    elements: dict[str, dict[str, str]] = {name: {} for name in (*MAPS, *SETS)}
-    clients: dict[str, int] = {}
-    for portal in wanted.portals:
-        _add_portal(portal, names, chains, elements, clients)
-    for host_port in wanted.host_ports:
-        _add_host_port(host_port, chains, elements)
-    return Objects(chains, elements, clients)
+class Renderer:
+    """Renders for one instance. What stayed as it was keeps its very objects."""
+
+    def __init__(self, names: Names) -> None:
+        self._names = names
+        self._pieces: dict[Portal | HostPort, Objects] = {}
+
+    def render(self, wanted: Wanted) -> Objects:
+        """The objects for ``wanted``. Order and names depend on nothing else."""
+        known, fresh = self._pieces, dict[Portal | HostPort, Objects]()
+        for portal in wanted.portals:
+            fresh[portal] = known.get(portal) or _Piece(self._names).portal(portal)
+        for host_port in wanted.host_ports:
+            fresh[host_port] = known.get(host_port) or _Piece(self._names).host_port(host_port)
+        self._pieces = fresh
+        chains = dict(_frame())
+        elements: dict[str, dict[str, str]] = {name: {} for name in (*MAPS, *SETS)}
+        clients: dict[str, int] = {}
+        for piece in fresh.values():
+            chains.update(piece.chains)
+            clients.update(piece.clients)
+            for name, some in piece.elements.items():
+                elements[name].update(some)
+        return Objects(chains, elements, clients)
 
 
-def _frame(names: Names) -> Iterator[tuple[str, tuple[str, ...]]]:
+def _frame() -> Iterator[tuple[str, tuple[str, ...]]]:
     """The chains that are always there."""
     nat = "type nat hook {} priority {}; policy accept;"
     filtering = "type filter hook {} priority 0; policy accept;"
@@ -80,6 +99,8 @@ def _frame(names: Names) -> Iterator[tuple[str, tuple[str, ...]]]:
             "ip daddr . meta l4proto . th dport @refused reject with icmp type port-unreachable",
             "fib daddr type local meta l4proto . th dport @refused-ports "
             "reject with icmp type port-unreachable",
+            "ip daddr . meta l4proto . th dport @dropped drop",
+            "fib daddr type local meta l4proto . th dport @dropped-ports drop",
         ),
     )
     yield "prerouting", (nat.format("prerouting", -100), *find)
@@ -98,73 +119,117 @@ def _frame(names: Names) -> Iterator[tuple[str, tuple[str, ...]]]:
         yield f"filter-{hook}", (filtering.format(hook), "ct state new jump refuse")
 
 
-def _add_portal(
-    one: Portal,
-    names: Names,
-    chains: dict[str, tuple[str, ...]],
-    elements: dict[str, dict[str, str]],
-    clients: dict[str, int],
-) -> None:
-    at, port = f"{one.address} . {one.protocol} . {one.port}", f"{one.protocol} . {one.node_port}"
-    if not one.targets:
-        elements["refused"][at] = ""
-        if one.node_port:
-            elements["refused-ports"][port] = ""
-        return
-    own = _name("service", one.name, one.protocol, one.port)
-    elements["services"][at] = f"goto {own}"
-    mark = f"meta mark set meta mark | {MARK}"
-    if one.node_port:
-        through = _name("node", one.name, one.protocol, one.port)
-        elements["node-ports"][port] = f"goto {through}"
-        chains[through] = (mark, f"goto {own}")
-    for target in one.targets:
-        _add_loop(target, elements)
-    outsider = f'ip daddr {one.address} iifname != "{names.bridge}" {mark}'
-    if not one.affinity:
-        chains[own] = (outsider, _spread(one))
-        return
-    # A set's timeout is fixed when it is made, so it is part of the name.
-    ends = {one_of: _name("target", own, one_of.address, one_of.port, one.affinity) for one_of in one.targets}
-    for target, end in ends.items():
-        clients[CLIENTS + end] = one.affinity
-        chains[end] = (
-            f"update @{CLIENTS}{end} {{ ip saddr }}",
-            f"meta l4proto {one.protocol} dnat to {target.address}:{target.port}",
+class _Piece:
+    """What one portal or host port adds to the table."""
+
+    def __init__(self, names: Names) -> None:
+        self._from_pods = f'iifname "{names.bridge}"'
+        self._outsider = f'iifname != "{names.bridge}"'
+        self._chains: dict[str, tuple[str, ...]] = {}
+        self._elements: dict[str, dict[str, str]] = defaultdict(dict)
+        self._clients: dict[str, int] = {}
+
+    def portal(self, one: Portal) -> Objects:
+        if one.targets:
+            self._serve(one)
+        else:
+            self._turn_away(one, "refused", one.address, *one.balanced)
+            if one.node_port:
+                self._turn_away_at_port(one, "refused-ports")
+        return Objects(self._chains, self._elements, self._clients)
+
+    def host_port(self, one: HostPort) -> Objects:
+        own = _name("host", one.name, one.protocol, one.address, one.port)
+        port = f"{one.protocol} . {one.port}"
+        if one.address:
+            self._elements["host-ports"][f"{one.address} . {port}"] = f"goto {own}"
+        else:
+            self._elements["any-host-ports"][port] = f"goto {own}"
+        self._loop(one.target)
+        self._chains[own] = (
+            f"ip saddr 127.0.0.0/8 {_MARKED}",
+            f"meta l4proto {one.protocol} dnat to {one.target.address}:{one.target.port}",
         )
-    stay = tuple(f"ip saddr @{CLIENTS}{end} goto {end}" for end in ends.values())
-    choice = ", ".join(f"{index} : goto {end}" for index, end in enumerate(ends.values()))
-    chains[own] = (outsider, *stay, f"numgen random mod {len(ends)} vmap {{ {choice} }}")
+        return Objects(self._chains, self._elements, self._clients)
+
+    def _serve(self, one: Portal) -> None:
+        key = (one.name, one.protocol, one.port)
+        own, local, outside = (_name(kind, *key) for kind in ("service", "local", "node"))
+        self._spread(one, own, one.targets, (f"ip daddr {one.address} {self._outsider} {_MARKED}",))
+        if one.here:
+            self._spread(one, local, one.here)
+        if one.inside:
+            self._lead(one, one.address, local if one.inside_local else own)
+        else:
+            self._turn_away(one, "dropped", one.address)
+        if one.node_port or one.balanced:
+            self._chains[outside] = tuple(self._from_outside(one, own, local))
+        absent = one.outside_local and not one.here
+        if one.node_port:
+            self._elements["node-ports"][f"{one.protocol} . {one.node_port}"] = f"goto {outside}"
+            if absent:
+                self._turn_away_at_port(one, "dropped-ports")
+        if one.sources and one.balanced:
+            chosen = _name("chosen", *key)
+            self._chains[chosen] = (
+                f"ip saddr {{ {', '.join(one.sources)} }} goto {outside}",
+                f"fib saddr type local goto {outside}",
+            )
+            outside = chosen
+        for address in one.balanced:
+            self._lead(one, address, outside)
+        if absent or one.sources:
+            self._turn_away(one, "dropped", *one.balanced)
+
+    def _lead(self, one: Portal, address: str, chain: str) -> None:
+        self._elements["services"][f"{address} . {one.protocol} . {one.port}"] = f"goto {chain}"
+
+    def _turn_away(self, one: Portal, how: str, *addresses: str) -> None:
+        self._elements[how].update((f"{address} . {one.protocol} . {one.port}", "") for address in addresses)
+
+    def _turn_away_at_port(self, one: Portal, how: str) -> None:
+        self._elements[how][f"{one.protocol} . {one.node_port}"] = ""
+
+    def _from_outside(self, one: Portal, own: str, local: str) -> Iterator[str]:
+        if not one.outside_local:
+            yield _MARKED
+            yield f"goto {own}"
+            return
+        yield f"{self._from_pods} goto {own}"
+        yield f"fib saddr type local {_MARKED} goto {own}"
+        if one.here:
+            yield f"goto {local}"
+
+    def _spread(
+        self, one: Portal, own: str, targets: tuple[Target, ...], first: tuple[str, ...] = ()
+    ) -> None:
+        for target in targets:
+            self._loop(target)
+        if not one.affinity:
+            self._chains[own] = (*first, _choice(one.protocol, targets))
+            return
+        # A set's timeout is fixed when it is made, so it is part of the name.
+        ends = {each: _name("target", own, each.address, each.port, one.affinity) for each in targets}
+        for target, end in ends.items():
+            self._clients[CLIENTS + end] = one.affinity
+            self._chains[end] = (
+                f"update @{CLIENTS}{end} {{ ip saddr }}",
+                f"meta l4proto {one.protocol} dnat to {target.address}:{target.port}",
+            )
+        stay = tuple(f"ip saddr @{CLIENTS}{end} goto {end}" for end in ends.values())
+        choice = ", ".join(f"{index} : goto {end}" for index, end in enumerate(ends.values()))
+        self._chains[own] = (*first, *stay, f"numgen random mod {len(ends)} vmap {{ {choice} }}")
+
+    def _loop(self, target: Target) -> None:
+        """A pod that meets itself would see its own address and answer past the rules."""
+        self._elements["loops"][f"{target.address} . {target.address}"] = ""
 
 
-def _add_host_port(
-    one: HostPort, chains: dict[str, tuple[str, ...]], elements: dict[str, dict[str, str]]
-) -> None:
-    own = _name("host", one.name, one.protocol, one.address, one.port)
-    port = f"{one.protocol} . {one.port}"
-    if one.address:
-        elements["host-ports"][f"{one.address} . {port}"] = f"goto {own}"
-    else:
-        elements["any-host-ports"][port] = f"goto {own}"
-    _add_loop(one.target, elements)
-    chains[own] = (
-        f"ip saddr 127.0.0.0/8 meta mark set meta mark | {MARK}",
-        f"meta l4proto {one.protocol} dnat to {one.target.address}:{one.target.port}",
-    )
-
-
-def _add_loop(target: Target, elements: dict[str, dict[str, str]]) -> None:
-    """A pod that meets itself would see its own address and answer past the rules."""
-    elements["loops"][f"{target.address} . {target.address}"] = ""
-
-
-def _spread(one: Portal) -> str:
-    if len(one.targets) == 1:
-        return f"meta l4proto {one.protocol} dnat to {one.targets[0].address}:{one.targets[0].port}"
-    choice = ", ".join(
-        f"{index} : {target.address} . {target.port}" for index, target in enumerate(one.targets)
-    )
-    return f"meta l4proto {one.protocol} dnat ip to numgen random mod {len(one.targets)} map {{ {choice} }}"
+def _choice(protocol: str, targets: tuple[Target, ...]) -> str:
+    if len(targets) == 1:
+        return f"meta l4proto {protocol} dnat to {targets[0].address}:{targets[0].port}"
+    choice = ", ".join(f"{index} : {target.address} . {target.port}" for index, target in enumerate(targets))
+    return f"meta l4proto {protocol} dnat ip to numgen random mod {len(targets)} map {{ {choice} }}"
 
 
 def _name(kind: str, *key: object) -> str:

@@ -5,7 +5,8 @@ The structs are also what travels to the proxy's process, so they hold only what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from ipaddress import IPv4Network, collapse_addresses
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -15,6 +16,8 @@ if TYPE_CHECKING:  # the proxy's process plans nothing: it is spared the API's t
     from apps.cluster import types
 
 TCP, UDP = "tcp", "udp"
+LOCAL = "Local"
+SERVICE_NAME = "kubernetes.io/service-name"
 PROTOCOLS = frozenset({TCP, UDP, "sctp"})
 AFFINITY_SECONDS = 10800
 """How long a client stays with its pod when the service does not say (the API's default)."""
@@ -28,7 +31,7 @@ class Target(Struct, frozen=True, order=True, gc=False):
 
 
 class Portal(Struct, frozen=True, order=True, gc=False):
-    """One port of one service. Without targets, who asks is refused."""
+    """One port of one service, and every door to it. Without targets, who asks is refused."""
 
     name: str
     """namespace/service:port name, as people read it."""
@@ -39,6 +42,21 @@ class Portal(Struct, frozen=True, order=True, gc=False):
     affinity: int = 0
     """Seconds that a client stays with the pod it met first; 0 for none."""
     targets: tuple[Target, ...] = ()
+    here: tuple[Target, ...] = ()
+    """Where one of the two below is set: the targets on this node. Without any, who asks there gets no answer."""
+    inside_local: bool = False
+    """Who asks the service's own address is led to ``here`` only."""
+    outside_local: bool = False
+    """Who comes from outside is led to ``here`` only, and seen under its own address."""
+    balanced: tuple[str, ...] = ()
+    """Addresses at which a balancer answers, at the service's own port."""
+    sources: tuple[str, ...] = ()
+    """Who may come by those: ranges that do not overlap; empty for everybody."""
+
+    @property
+    def inside(self) -> tuple[Target, ...]:
+        """Where who asks the service's own address is led."""
+        return self.here if self.inside_local else self.targets
 
 
 class HostPort(Struct, frozen=True, order=True, gc=False):
@@ -72,20 +90,20 @@ class Flow(Struct, frozen=True, order=True):
 
 def plan(
     services: Iterable[types.Service],
-    endpoints: Iterable[types.Endpoints],
+    slices: Iterable[types.EndpointSlice],
     host_ports: Iterable[HostPort] = (),
+    node: str = "",
 ) -> Wanted:
-    """The rules for these services. Headless ones have none; of two that claim one port the first has it."""
-    subsets = {(one.metadata.namespace, one.metadata.name): one.subsets for one in endpoints}
+    """The rules of ``node``. Headless services have none; of two that claim one port the first has it."""
+    behind = by_service(slices)
     portals: dict[tuple[str, str, int], Portal] = {}
     node_ports: set[tuple[str, int]] = set()
-    ordered = sorted(services, key=lambda one: (one.metadata.namespace, one.metadata.name))
-    for service in ordered:
+    for service in sorted(services, key=lambda one: (one.metadata.namespace, one.metadata.name)):
         if not _has_address(service.spec):
             continue
-        found = subsets.get((service.metadata.namespace, service.metadata.name), [])
+        found = behind.get((service.metadata.namespace, service.metadata.name), [])
         for port in service.spec.ports:
-            portal = _portal(service, port, found)
+            portal = _portal(service, port, found, node)
             if portal.protocol not in PROTOCOLS or (portal.protocol, portal.address, portal.port) in portals:
                 continue
             if portal.node_port and (portal.protocol, portal.node_port) in node_ports:
@@ -93,6 +111,26 @@ def plan(
             node_ports.add((portal.protocol, portal.node_port))
             portals[portal.protocol, portal.address, portal.port] = portal
     return Wanted(tuple(sorted(portals.values())), _distinct(host_ports))
+
+
+def by_service(slices: Iterable[types.EndpointSlice]) -> dict[tuple[str, str], list[types.EndpointSlice]]:
+    """By namespace and name of the service they belong to."""
+    found: dict[tuple[str, str], list[types.EndpointSlice]] = {}
+    for one in slices:
+        name = one.metadata.labels.get(SERVICE_NAME, "")
+        found.setdefault((one.metadata.namespace, name), []).append(one)
+    return found
+
+
+def is_ready(endpoint: types.Endpoint) -> bool:
+    """Whether it is meant to be asked."""
+    return endpoint.conditions is None or endpoint.conditions.ready is not False
+
+
+def still_answers(endpoint: types.Endpoint) -> bool:
+    """Whether it is about to end, and good enough while there is no other."""
+    conditions = endpoint.conditions
+    return conditions is not None and bool(conditions.serving and conditions.terminating)
 
 
 def stale_flows(before: Wanted | None, after: Wanted) -> tuple[Flow, ...]:
@@ -114,35 +152,56 @@ def _has_address(spec: types.ServiceSpec) -> bool:
 
 
 def _portal(
-    service: types.Service, port: types.ServicePort, subsets: Iterable[types.EndpointSubset]
+    service: types.Service, port: types.ServicePort, slices: Iterable[types.EndpointSlice], node: str
 ) -> Portal:
-    name = f"{service.metadata.namespace}/{service.metadata.name}"
+    name, spec = f"{service.metadata.namespace}/{service.metadata.name}", service.spec
     protocol = (port.protocol or TCP).lower()
+    behind = list(_behind(port.name, protocol, slices))
+    inside_local = spec.internal_traffic_policy == LOCAL
+    outside_local = spec.external_traffic_policy == LOCAL
+    balancer = service.status.load_balancer
+    ingress = balancer.ingress if balancer and spec.type == "LoadBalancer" else []
+    balanced = tuple(sorted({one.ip for one in ingress if one.ip and ":" not in one.ip}))
     return Portal(
         name=f"{name}:{port.name}" if port.name else name,
         protocol=protocol,
-        address=service.spec.cluster_ip,
+        address=spec.cluster_ip,
         port=port.port,
         node_port=port.node_port or 0,
-        affinity=_affinity(service.spec),
-        targets=_targets(port.name, protocol, subsets),
+        affinity=_affinity(spec),
+        targets=_targets(behind),
+        here=_targets((number, one) for number, one in behind if one.node_name == node)
+        if inside_local or outside_local
+        else (),
+        inside_local=inside_local,
+        outside_local=outside_local,
+        balanced=balanced,
+        sources=_sources(spec.load_balancer_source_ranges) if balanced else (),
     )
 
 
-def _targets(name: str, protocol: str, subsets: Iterable[types.EndpointSubset]) -> tuple[Target, ...]:
-    """The ready addresses behind one port: endpoints carry the port's name and the pod's own number."""
-    return tuple(
-        sorted(
-            {
-                Target(address.ip, port.port)
-                for subset in subsets
-                for port in subset.ports
-                if port.name == name and (port.protocol or TCP).lower() == protocol
-                for address in subset.addresses
-                if ":" not in address.ip
-            }
-        )
-    )
+def _behind(
+    name: str, protocol: str, slices: Iterable[types.EndpointSlice]
+) -> Iterator[tuple[int, types.Endpoint]]:
+    """The endpoints of one port, each with the number it has there: slices carry the port's name."""
+    for one in slices:
+        for port in one.ports:
+            if port.port and (port.name or "") == name and (port.protocol or TCP).lower() == protocol:
+                yield from ((port.port, endpoint) for endpoint in one.endpoints)
+
+
+def _targets(behind: Iterable[tuple[int, types.Endpoint]]) -> tuple[Target, ...]:
+    listed = [(number, one) for number, one in behind if ":" not in one.addresses[0]]
+    chosen = [each for each in listed if is_ready(each[1])] or [
+        each for each in listed if still_answers(each[1])
+    ]
+    return tuple(sorted({Target(one.addresses[0], number) for number, one in chosen}))
+
+
+def _sources(ranges: Iterable[str]) -> tuple[str, ...]:
+    """Without overlaps; none at all when everybody is among them."""
+    merged = list(collapse_addresses(IPv4Network(text.strip()) for text in ranges))
+    return tuple(str(one) for one in merged if merged[0].prefixlen)
 
 
 def _affinity(spec: types.ServiceSpec) -> int:
@@ -167,7 +226,8 @@ def _answers(wanted: Wanted) -> dict[tuple[str, int], frozenset[str]]:
     for portal in wanted.portals:
         if portal.protocol == UDP:
             targets = frozenset(target.address for target in portal.targets)
-            answers[portal.address, portal.port] = targets
+            answers[portal.address, portal.port] = frozenset(target.address for target in portal.inside)
+            answers.update(((address, portal.port), targets) for address in portal.balanced)
             if portal.node_port:
                 answers["", portal.node_port] = targets
     for one in wanted.host_ports:

@@ -40,8 +40,7 @@ _AMD64 = bytes.fromhex(
     "0f05"  # syscall
     "00000000"  # to byte 0x50
     "0240000000000000"  # set: bit 1 (SIGINT = 2) and bit 14 (SIGTERM = 15)
-    "0100000000000000"  # action: handler SIG_IGN, then no flags, restorer or mask
-    + "00" * 24
+    "0100000000000000" + "00" * 24  # action: handler SIG_IGN, then no flags, restorer or mask
 )
 _ARM64 = bytes.fromhex(
     "030180d2"  # mov x3, #8                    size of a signal set
@@ -66,8 +65,7 @@ _ARM64 = bytes.fromhex(
     "010000d4"  # svc #0
     "1f2003d5"  # nop                           to an address divisible by 8
     "0240000000000000"  # set: SIGINT, SIGTERM
-    "0100000000000000"  # action: SIG_IGN
-    + "00" * 24
+    "0100000000000000" + "00" * 24  # action: SIG_IGN
 )
 _PROGRAMS = {"amd64": (62, _AMD64), "arm64": (183, _ARM64)}  # ELF machine number, code and data
 _ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}

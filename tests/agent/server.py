@@ -67,7 +67,7 @@ class FakeServer:
             return
         match frame:
             case protocol.Hello():
-                for kind in ("nodes", "services", "endpoints", "configmaps", "secrets", "pods"):
+                for kind in ("nodes", "services", "endpointslices", "configmaps", "secrets", "pods"):
                     items = [protocol.raw(types.encode(each)) for each in self.objects.get(kind, [])]
                     await socket.send(protocol.frame(protocol.Objects(kind=kind, items=items)))
                 await socket.send(protocol.frame(protocol.Synced(number=self.number)))

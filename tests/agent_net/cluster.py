@@ -49,13 +49,13 @@ class Cluster:
     def update(
         self,
         services: list[types.Service],
-        found: list[types.Endpoints],
+        found: list[types.EndpointSlice],
         host_ports: list[HostPort] | None = None,
     ) -> None:
-        number = self.proxy.update(services, found, host_ports or [])
+        number = self.proxy.update(services, found, host_ports or [], "node-1")
         assert self.proxy.wait(number, PATIENCE), self.proxy.error
 
-    def web(self, *names: str, port: int = 8080) -> types.Endpoints:
+    def web(self, *names: str, port: int = 8080) -> types.EndpointSlice:
         return endpoints("web", [self.addresses[name] for name in names], ("", port))
 
     def rules(self) -> str:

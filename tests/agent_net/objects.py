@@ -36,12 +36,23 @@ def endpoints(
     namespace: str = "default",
     protocol: str = "TCP",
     not_ready: tuple[str, ...] = (),
-) -> types.Endpoints:
-    subset = types.EndpointSubset(
-        addresses=[types.EndpointAddress(ip=address) for address in addresses],
-        not_ready_addresses=[types.EndpointAddress(ip=address) for address in not_ready],
-        ports=[types.EndpointPort(name=label, port=port, protocol=protocol) for label, port in ports],
-    )
-    return types.Endpoints(
-        metadata=types.ObjectMeta(name=name, namespace=namespace), subsets=[subset] if addresses else []
+    ending: tuple[str, ...] = (),
+    nodes: dict[str, str] | None = None,
+) -> types.EndpointSlice:
+    """``nodes`` says by address where an endpoint is."""
+    states = {
+        **dict.fromkeys(addresses, types.EndpointConditions(ready=True, serving=True, terminating=False)),
+        **dict.fromkeys(not_ready, types.EndpointConditions(ready=False, serving=False, terminating=False)),
+        **dict.fromkeys(ending, types.EndpointConditions(ready=False, serving=True, terminating=True)),
+    }
+    return types.EndpointSlice(
+        metadata=types.ObjectMeta(
+            name=f"{name}-abcde", namespace=namespace, labels={"kubernetes.io/service-name": name}
+        ),
+        address_type="IPv4",
+        endpoints=[
+            types.Endpoint(addresses=[address], conditions=state, node_name=(nodes or {}).get(address))
+            for address, state in states.items()
+        ],
+        ports=[types.SlicePort(name=label, port=port, protocol=protocol) for label, port in ports],
     )

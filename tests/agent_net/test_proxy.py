@@ -165,7 +165,7 @@ def test_udp_follows_its_endpoints(cluster: Cluster) -> None:
         cluster.pod(name, 53)
     dns = service("dns", VIP, ("dns", 53, 30053), protocol="UDP")
 
-    def at(*names: str) -> types.Endpoints:
+    def at(*names: str) -> types.EndpointSlice:
         found = [cluster.addresses[name] for name in names]
         return endpoints("dns", found, ("dns", 53), protocol="UDP")
 

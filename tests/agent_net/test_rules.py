@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from apps.cluster import types
 from node_agent.names import Names
 from node_agent.network.saved import Saved
-from node_agent.proxy import chains, iptables, nftables, objects
+from node_agent.proxy import chains, iptables, objects
 from node_agent.proxy.messages import Order
 from node_agent.proxy.rules import (
     AFFINITY_SECONDS,
@@ -26,39 +26,10 @@ from node_agent.proxy.rules import (
     stale_flows,
 )
 from tests.agent_net.objects import endpoints, service
+from tests.agent_net.wishes import wishes
 
 NAMES = Names("a1b2c3")
 VIP = "10.254.0.7"
-
-ADDRESSES = st.integers(2, 250).map(lambda last: f"10.64.0.{last}")
-TARGETS = st.lists(st.builds(Target, ADDRESSES, st.sampled_from([80, 8080])), max_size=4).map(
-    lambda some: tuple(sorted(set(some)))
-)
-HOST_PORTS = st.builds(
-    HostPort,
-    st.sampled_from(["tcp", "udp"]),
-    st.integers(1, 65535),
-    st.builds(Target, ADDRESSES, st.just(80)),
-    st.sampled_from(["", "198.51.100.1"]),
-)
-
-
-@st.composite
-def wishes(draw: st.DrawFn) -> Wanted:
-    """Some of twelve portals, each with targets or without, and some host ports."""
-    portals = [
-        Portal(
-            name=f"default/s{number}",
-            protocol=draw(st.sampled_from(["tcp", "udp"])),
-            address=f"10.254.0.{number + 10}",
-            port=80,
-            node_port=draw(st.sampled_from([0, 30000 + number])),
-            affinity=draw(st.sampled_from([0, 60, 10800])),
-            targets=draw(TARGETS),
-        )
-        for number in draw(st.sets(st.integers(0, 11)))
-    ]
-    return Wanted(tuple(sorted(portals)), tuple(sorted(set(draw(st.lists(HOST_PORTS, max_size=3))))))
 
 
 def test_a_service_is_one_portal_per_port() -> None:
@@ -84,9 +55,8 @@ def test_a_service_is_one_portal_per_port() -> None:
 
 
 def test_a_named_target_port_may_differ_from_pod_to_pod() -> None:
-    found = endpoints("web", ["10.64.0.2"], ("", 8080))
-    found.subsets += endpoints("web", ["10.64.0.3"], ("", 9090)).subsets
-    (portal,) = plan([service("web", VIP, ("", 80, 0))], [found]).portals
+    found = [endpoints("web", [f"10.64.0.{last}"], ("", port)) for last, port in ((2, 8080), (3, 9090))]
+    (portal,) = plan([service("web", VIP, ("", 80, 0))], found).portals
     assert portal.targets == (Target("10.64.0.2", 8080), Target("10.64.0.3", 9090))
 
 
@@ -94,6 +64,41 @@ def test_who_is_not_ready_gets_nothing() -> None:
     found = endpoints("web", ["10.64.0.2"], ("", 80), not_ready=("10.64.0.3",))
     (portal,) = plan([service("web", VIP, ("", 80, 0))], [found]).portals
     assert portal.targets == (Target("10.64.0.2", 80),)
+
+
+def test_who_still_answers_while_it_ends_serves_until_somebody_else_is_ready() -> None:
+    web = service("web", VIP, ("", 80, 0))
+    alone = endpoints("web", [], ("", 80), not_ready=("10.64.0.3",), ending=("10.64.0.4",))
+    assert plan([web], [alone]).portals[0].targets == (Target("10.64.0.4", 80),)
+    beside = endpoints("web", ["10.64.0.2"], ("", 80), ending=("10.64.0.4",))
+    assert plan([web], [beside]).portals[0].targets == (Target("10.64.0.2", 80),)
+
+
+@pytest.mark.parametrize("node", ["n1", "n3"])
+def test_local_policies_keep_to_the_nodes_own_targets(node: str) -> None:
+    web = service("web", VIP, ("", 80, 30080))
+    web.spec.external_traffic_policy = "Local"
+    found = endpoints(
+        "web", ["10.64.0.2", "10.64.1.2"], ("", 80), nodes={"10.64.0.2": "n1", "10.64.1.2": "n2"}
+    )
+    (portal,) = plan([web], [found], node=node).portals
+    assert portal.outside_local and not portal.inside_local
+    assert portal.here == ((Target("10.64.0.2", 80),) if node == "n1" else ())
+    assert portal.inside == portal.targets == (Target("10.64.0.2", 80), Target("10.64.1.2", 80))
+    web.spec.internal_traffic_policy = "Local"
+    assert plan([web], [found], node=node).portals[0].inside == portal.here
+
+
+def test_a_balancers_addresses_and_who_may_come_by_them() -> None:
+    web = service("web", VIP, ("", 80, 0))
+    web.spec.type = "LoadBalancer"
+    web.spec.load_balancer_source_ranges = ["10.0.0.0/9", " 10.128.0.0/9 ", "192.0.2.7/32"]
+    ingress = [types.LoadBalancerIngress(ip=ip) for ip in ("198.51.100.9", "fd00::1")]
+    web.status.load_balancer = types.LoadBalancerStatus(ingress=ingress)
+    (portal,) = plan([web], []).portals
+    assert (portal.balanced, portal.sources) == (("198.51.100.9",), ("10.0.0.0/8", "192.0.2.7/32"))
+    web.spec.load_balancer_source_ranges.append("0.0.0.0/0")
+    assert plan([web], []).portals[0].sources == ()
 
 
 @pytest.mark.parametrize(
@@ -114,7 +119,7 @@ def test_no_rules_for(address: str) -> None:
     ],
     ids=["of another service", "of another namespace", "of another port", "of another protocol", "IPv6"],
 )
-def test_endpoints_that_are_not_this_ports(others: types.Endpoints) -> None:
+def test_endpoints_that_are_not_this_ports(others: types.EndpointSlice) -> None:
     (portal,) = plan([service("web", VIP, ("", 80, 0))], [others]).portals
     assert portal.targets == ()
 
@@ -187,7 +192,7 @@ def test_flows_to_forget(
 @given(wishes())
 def test_every_jump_leads_to_a_chain_of_the_same_table(wanted: Wanted) -> None:
     ruleset = chains.Renderer(NAMES).render(wanted)
-    known = {"DNAT", "MARK", "MASQUERADE", "REJECT", "RETURN"}
+    known = {"DNAT", "DROP", "MARK", "MASQUERADE", "REJECT", "RETURN"}
     for own in ruleset.tables.values():
         targets = {rule.target for rules in own.values() for rule in rules}
         assert targets - known <= own.keys()
@@ -201,17 +206,37 @@ def test_every_name_is_ours_and_short_enough(wanted: Wanted) -> None:
 
 
 @given(wishes())
-def test_every_portal_is_served_or_refused(wanted: Wanted) -> None:
+def test_every_address_of_a_portal_is_served_or_turned_away(wanted: Wanted) -> None:
     ruleset = chains.Renderer(NAMES).render(wanted)
-    served = Counter(
-        rule.destination for rule in ruleset.tables["nat"][NAMES.chain("SERVICES")] if rule.destination
-    )
+    served = {rule.destination for rule in ruleset.tables["nat"][NAMES.chain("SERVICES")] if rule.destination}
     refused = {
-        rule.destination for rule in ruleset.tables["filter"][NAMES.chain("REFUSE")] if rule.destination
+        rule.destination: rule.target
+        for rule in ruleset.tables["filter"][NAMES.chain("REFUSE")]
+        if rule.destination
     }
-    assert served.keys() | refused == {f"{one.address}/32" for one in wanted.portals}
-    assert not served.keys() & refused
-    assert set(served.values()) <= {1}
+    for one in wanted.portals:
+        own, balanced = f"{one.address}/32", [f"{address}/32" for address in one.balanced]
+        assert (own in served) is bool(one.inside)
+        assert refused.get(own) == (None if one.inside else "DROP" if one.targets else "REJECT")
+        for address in balanced:
+            assert (address in served) is bool(one.targets)
+            closed = bool(one.sources) or (one.outside_local and not one.here)
+            assert refused.get(address) == ("REJECT" if not one.targets else "DROP" if closed else None)
+
+
+@given(wishes())
+def test_both_renderings_turn_away_the_same(wanted: Wanted) -> None:
+    table = objects.Renderer(NAMES).render(wanted).elements
+    rules = chains.Renderer(NAMES).render(wanted).tables["filter"][NAMES.chain("REFUSE")]
+    told = Counter((rule.target, bool(rule.destination)) for rule in rules)
+    assert told == +Counter(
+        {
+            ("REJECT", True): len(table["refused"]),
+            ("REJECT", False): len(table["refused-ports"]),
+            ("DROP", True): len(table["dropped"]),
+            ("DROP", False): len(table["dropped-ports"]),
+        }
+    )
 
 
 @given(wishes())
@@ -264,9 +289,9 @@ def test_rules_read_as_iptables_save_prints_them() -> None:
     parts = chains._Parts(NAMES)
     own, target = parts.portal_chains(portal)
     end = target[0]
-    assert parts.to_portal(portal).text() == (
+    assert [rule.text() for rule in parts.to_portal(portal)] == [
         f'-d {VIP}/32 -p tcp -m comment --comment "default/web:http" -m tcp --dport 80 -j {own[0]}'
-    )
+    ]
     assert [rule.text() for rule in own[1]] == [
         f"-d {VIP}/32 ! -i {NAMES.bridge} -p tcp -m tcp --dport 80 -j {NAMES.chain('MARK')}",
         f"-m recent --rcheck --seconds 60 --reap --name {end} --mask 255.255.255.255 --rsource -j {end}",
@@ -277,80 +302,3 @@ def test_rules_read_as_iptables_save_prints_them() -> None:
         f"-p tcp -m recent --set --name {end} --mask 255.255.255.255 --rsource "
         "-j DNAT --to-destination 10.64.0.2:8080",
     ]
-
-
-@given(wishes(), wishes())
-def test_nftables_batches_lead_from_one_state_to_the_other(before: Wanted, after: Wanted) -> None:
-    one, other = objects.render(before, NAMES), objects.render(after, NAMES)
-    table = Table()
-    table.apply(nftables.whole(one, "t"))
-    assert table == Table.of(one)
-    for batch in nftables.changes(one, other, "t"):
-        table.apply(batch)
-    assert table == Table.of(other)
-    assert not list(nftables.changes(other, other, "t"))
-
-
-class Table:
-    """As much of nft as the batches use: it refuses what the kernel would refuse."""
-
-    def __init__(self) -> None:
-        self.chains: dict[str, list[str]] = {}
-        self.elements: dict[str, set[str]] = {}
-
-    @classmethod
-    def of(cls, state: objects.Objects) -> Table:
-        made = cls()
-        made.chains = {
-            name: [rule for rule in rules if not rule.startswith("type ")]
-            for name, rules in state.chains.items()
-        }
-        made.elements = {
-            name: {f"{key} : {value}" if value else key for key, value in some.items()}
-            for name, some in state.elements.items()
-        }
-        made.elements.update({name: set() for name in state.clients})
-        return made
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Table) and (self.chains, self.elements) == (other.chains, other.elements)
-
-    __hash__ = None  # type: ignore[assignment]
-
-    def apply(self, batch: str) -> None:
-        for line in batch.splitlines():
-            verb, what, _, _, *words = line.split(" ")
-            name, rest = (words[0], " ".join(words[1:])) if words else ("", "")
-            if what != "table":
-                self._do(verb, what, name, rest)
-        for reference in self._references():
-            assert reference in self.chains or reference in self.elements, reference
-
-    def _do(self, verb: str, what: str, name: str, rest: str) -> None:
-        match verb, what:
-            case "add", "chain":
-                self.chains[name] = []
-            case "add", "map" | "set":
-                self.elements[name] = set()
-            case "add", "rule":
-                self.chains[name].append(rest)
-            case "add", "element":
-                self.elements[name] |= set(rest.strip("{} ").split(", "))
-            case "delete", "element":
-                keys = set(rest.strip("{} ").split(", "))
-                gone = {one for one in self.elements[name] if one.split(" : ")[0] in keys}
-                assert len(gone) == len(keys)
-                self.elements[name] -= gone
-            case "flush", "chain":
-                self.chains[name].clear()
-            case "delete", "chain":
-                assert not self.chains.pop(name)
-            case "delete", "set":
-                del self.elements[name]
-            case _:
-                raise AssertionError(f"{verb} {what}")
-
-    def _references(self) -> set[str]:
-        rules = [rule for rules in self.chains.values() for rule in rules]
-        text = "\n".join([*rules, *(one for some in self.elements.values() for one in some)])
-        return set(re.findall(r"(?:goto|jump) ([\w-]+)", text)) | set(re.findall(r"@([\w-]+)", text))

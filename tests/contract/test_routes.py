@@ -48,8 +48,9 @@ VIEWED = frozenset({
     "replicationcontrollers/status", "services", "services/status", "endpoints", "configmaps", "serviceaccounts",
     "events", "resourcequotas", "limitranges", "replicasets.apps", "replicasets.apps/scale", "replicasets.apps/status",
     "deployments.apps", "deployments.apps/scale", "deployments.apps/status",
+    "endpointslices.discovery.k8s.io",
 })  # fmt: skip
-FOR_ALL_NODES = frozenset({"services", "endpoints"})
+FOR_ALL_NODES = frozenset({"services", "endpointslices.discovery.k8s.io"})
 FILTERED = frozenset({"pods", "nodes", "secrets", "configmaps"})
 """What a node may list: it sees its own there, and here it has none."""
 

@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.cluster import store, types
-from apps.cluster.kinds import ENDPOINTS, POD, REPLICATION_CONTROLLER, SERVICE
-from apps.controllers.endpoints import MANAGED_BY, View, plan, subsets
+from apps.cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, POD, REPLICATION_CONTROLLER, SERVICE
+from apps.controllers import endpoint_slices
+from apps.controllers.endpoints import MANAGED_BY, View, behind, plan, wanted_endpoints
 from tests.builders import build
 from tests.harness import add_nodes, create, delete, edit, find, follower, objects, run_pods, settle
 
@@ -45,6 +46,10 @@ def shape(found: list[types.EndpointSubset]) -> list[tuple[list[str], list[str],
         )
         for subset in found
     ]
+
+
+def subsets(given: types.Service, pods: list[types.Pod]) -> list[types.EndpointSubset]:
+    return wanted_endpoints(given, behind(given, pods)).subsets
 
 
 def named(target: str | int | None) -> types.Service:
@@ -119,14 +124,77 @@ def test_every_address_is_told_once_ready_or_not(pods: list[types.Pod]) -> None:
 @given(pods=some_pods)
 def test_planning_again_after_carrying_out_changes_nothing(pods: list[types.Pod]) -> None:
     first = plan(View(named("web"), None, tuple(pods)), NOW)
-    stored = first.creates[0].obj
-    assert plan(View(named("web"), stored, tuple(pods)), NOW).idle
+    stored, *slices = (make.obj for make in first.creates)
+    for number, one in enumerate(slices):
+        one.metadata.name = f"web-{number}"
+    assert plan(View(named("web"), stored, tuple(pods), tuple(slices)), NOW).idle
 
 
 def test_endpoints_of_a_service_without_selector_are_somebody_elses() -> None:
     mine = service(spec__selector={})
-    assert plan(View(mine, build(ENDPOINTS), (pod("a"),)), NOW).idle
+    (mirror,) = plan(View(mine, build(ENDPOINTS), (pod("a"),)), NOW).creates
+    assert [one.addresses for one in mirror.obj.endpoints] == [["10.64.0.7"]]
+    mirror.obj.metadata.name = "web-0"
+    assert plan(View(mine, build(ENDPOINTS), (pod("a"),), (mirror.obj,)), NOW).idle
     assert plan(View(None, build(ENDPOINTS), ()), NOW).idle
+
+
+CONDITIONS = [
+    # ready, deleting, published -> ready, serving, terminating
+    ((True, False, False), (True, True, False)),
+    ((False, False, False), (False, False, False)),
+    ((True, True, False), (False, True, True)),
+    ((False, True, False), (False, False, True)),
+    ((False, False, True), (True, False, False)),
+]
+
+
+@pytest.mark.parametrize(("state", "told"), CONDITIONS)
+def test_conditions_of_an_endpoint(state: tuple[bool, bool, bool], told: tuple[bool, bool, bool]) -> None:
+    ready, deleting, published = state
+    given = service(spec__publish_not_ready_addresses=published)
+    (one,) = behind(given, [pod("a", ready=ready, deleting=deleting)])
+    assert one.endpoint.conditions == types.EndpointConditions(
+        ready=told[0], serving=told[1], terminating=told[2]
+    )
+    assert one.endpoint.node_name == "node-1"
+
+
+endpoints_of = st.sets(st.integers(1, 250)).map(
+    lambda some: [types.Endpoint(addresses=[f"10.64.0.{last}"]) for last in sorted(some)]
+)
+
+
+@given(before=st.lists(endpoints_of, max_size=3), wanted=endpoints_of)
+def test_slices_hold_every_endpoint_once_and_none_too_many(
+    before: list[list[types.Endpoint]], wanted: list[types.Endpoint]
+) -> None:
+    held = [some[: endpoint_slices.MOST] for some in before]
+    packed = endpoint_slices.pack(held, wanted)
+    told = [one.addresses[0] for some in packed for one in some]
+    assert sorted(told) == sorted(one.addresses[0] for one in wanted)
+    assert all(len(some) <= endpoint_slices.MOST for some in packed)
+    assert endpoint_slices.pack(packed, wanted) == packed
+
+
+def test_one_endpoint_more_or_less_changes_one_slice() -> None:
+    pods = [pod(f"p{number}", f"10.64.{number // 200}.{number % 200 + 2}") for number in range(250)]
+    made = [one.obj for one in plan(View(named(80), None, tuple(pods)), NOW).creates]
+    stored, slices = made[0], made[1:]
+    for number, one in enumerate(slices):
+        one.metadata.name = f"sample-{number}"
+    assert [len(one.endpoints) for one in slices] == [100, 100, 50]
+    for some in (pods[1:], [*pods, pod("late", "10.64.9.9")]):
+        done = plan(View(named(80), stored, tuple(some), tuple(slices)), NOW)
+        assert len(done.updates) == 2 and not done.creates and not done.deletes
+
+
+def test_endpoints_stop_at_a_thousand_and_say_so_where_slices_hold_all() -> None:
+    pods = [pod(f"p{number}", f"10.65.{number // 200}.{number % 200 + 2}") for number in range(1001)]
+    stored, *slices = (one.obj for one in plan(View(named(80), None, tuple(pods)), NOW).creates)
+    assert sum(len(subset.addresses) for subset in stored.subsets) == 1000
+    assert stored.metadata.annotations == {"endpoints.kubernetes.io/over-capacity": "truncated"}
+    assert sum(len(one.endpoints) for one in slices) == 1001
 
 
 @pytest.mark.usefixtures("ruled")
@@ -146,11 +214,18 @@ class TestInTheStore:
         assert address.node_name == "node-1"
         assert address.target_ref is not None
         assert address.target_ref.kind == "Pod"
+        (found,) = objects(ENDPOINT_SLICE)
+        assert [one.addresses for one in found.endpoints] == [["10.64.0.2"], ["10.64.0.3"]]
+        assert found.metadata.owner_references[0].kind == "Service"
         leaving = objects(POD)[0]
         delete(POD, leaving.metadata.name)
         settle()
         ((ready, _, _),) = shape(find(ENDPOINTS, "sample").subsets)  # type: ignore[union-attr]
         assert leaving.status.pod_ip not in ready
+        states = {one.addresses[0]: one.conditions for one in objects(ENDPOINT_SLICE)[0].endpoints}
+        assert states[leaving.status.pod_ip] == types.EndpointConditions(
+            ready=False, serving=True, terminating=True
+        )
 
     def test_a_pod_that_gets_or_loses_the_label_enters_and_leaves(self) -> None:
         create(SERVICE)
@@ -177,6 +252,33 @@ class TestInTheStore:
         delete(SERVICE, "sample")
         settle()
         assert [endpoints.metadata.name for endpoints in objects(ENDPOINTS)] == ["handmade"]
+        assert objects(ENDPOINT_SLICE) == []
+
+    def test_endpoints_by_hand_are_mirrored_into_slices_and_follow_them(self) -> None:
+        create(SERVICE, name="handmade", spec__selector={})
+        create(ENDPOINTS, name="handmade")
+        settle()
+        (mirror,) = objects(ENDPOINT_SLICE)
+        assert mirror.metadata.labels["kubernetes.io/service-name"] == "handmade"
+        edit(ENDPOINTS, "handmade", lambda one: one.subsets.clear())
+        settle()
+        assert objects(ENDPOINT_SLICE) == []
+
+    def test_a_slice_that_somebody_deletes_or_spoils_comes_back_and_a_foreign_one_stays(self) -> None:
+        create(SERVICE)
+        create(POD, name="one")
+        settle()
+        run_pods(objects(POD))
+        foreign = create(ENDPOINT_SLICE, name="foreign", labels={"kubernetes.io/service-name": "sample"})
+        settle()
+        (mine,) = (one for one in objects(ENDPOINT_SLICE) if one.metadata.name != "foreign")
+        edit(ENDPOINT_SLICE, mine.metadata.name, lambda one: one.endpoints.clear())
+        settle()
+        assert find(ENDPOINT_SLICE, mine.metadata.name).endpoints == mine.endpoints  # type: ignore[union-attr]
+        delete(ENDPOINT_SLICE, mine.metadata.name)
+        settle()
+        assert len(objects(ENDPOINT_SLICE)) == 2
+        assert find(ENDPOINT_SLICE, "foreign").metadata.resource_version == foreign.metadata.resource_version  # type: ignore[union-attr]
 
     def test_settling_again_writes_nothing(self) -> None:
         create(SERVICE)

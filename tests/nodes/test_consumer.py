@@ -148,7 +148,7 @@ async def test_hello_is_answered_with_the_whole_state_and_a_number() -> None:
         assert [frame.kind for frame in objects] == [
             "nodes",
             "services",
-            "endpoints",
+            "endpointslices",
             "configmaps",
             "secrets",
             "tokens",

@@ -19,7 +19,15 @@ DNS_POLICIES = {"Default": "Default", "ClusterFirst": "ClusterFirst"}
 RENAMED = {"command": "args", "entrypoint": "command"}
 SAME = ("name", "image", "workingDir", "terminationMessagePath", "resources", "livenessProbe", "lifecycle")
 SAME_PORT = ("name", "hostPort", "containerPort", "protocol", "hostIP")
-SAID_BY_SERVER = ("kind", "apiVersion", "uid", "creationTimestamp", "selfLink", "currentState", "resourceVersion")
+SAID_BY_SERVER = (
+    "kind",
+    "apiVersion",
+    "uid",
+    "creationTimestamp",
+    "selfLink",
+    "currentState",
+    "resourceVersion",
+)
 NAME_LIMIT = 63
 
 
@@ -79,7 +87,9 @@ def _metadata(fields: Fields, state: Fields) -> dict[str, Any]:
     identity = fields.take("id", str) or ""
     name = legal_name(identity)
     if identity and not name:
-        fields.problem("id", f"Invalid value: {identity[:60]!r}: holds no letter or digit", "FieldValueInvalid")
+        fields.problem(
+            "id", f"Invalid value: {identity[:60]!r}: holds no letter or digit", "FieldValueInvalid"
+        )
     annotations = fields.take("annotations", dict) or {}
     if name != identity:
         annotations = {**annotations, ID_ANNOTATION: identity}

@@ -50,13 +50,17 @@ class Fields:
             return None
         if said not in words:
             known = ", ".join(f'"{word}"' for word in words)
-            self.problem(name, f'Unsupported value: "{said[:60]}": supported values: {known}', "FieldValueNotSupported")
+            self.problem(
+                name, f'Unsupported value: "{said[:60]}": supported values: {known}', "FieldValueNotSupported"
+            )
             return None
         return words[said]
 
     def inner(self, name: str) -> Fields:
         """The object in a field; an empty one when it is not there."""
-        return Fields(self._left.pop(name, None), ".".join(part for part in (self.path, name) if part), self.problems)
+        return Fields(
+            self._left.pop(name, None), ".".join(part for part in (self.path, name) if part), self.problems
+        )
 
     def each(self, name: str) -> list[Fields]:
         """The objects of a list."""

@@ -74,7 +74,10 @@ def _pod(obj: Mapping[str, Any]) -> Data:
         "podIP": status.get("podIP", ""),
         "info": {each["name"]: _info(each) for each in status.get("containerStatuses", [])},
     }
-    found: Data = {"desiredState": {"manifest": _manifest(obj["metadata"]["name"], spec)}, "currentState": current}
+    found: Data = {
+        "desiredState": {"manifest": _manifest(obj["metadata"]["name"], spec)},
+        "currentState": current,
+    }
     return found | _selector(spec)
 
 
@@ -106,7 +109,9 @@ def _manifest(identity: str, spec: Mapping[str, Any]) -> Data:
         "id": identity,
         "volumes": [_volume(each) for each in spec.get("volumes", [])] or None,
         "containers": [_container(each) for each in spec["containers"]],
-        "restartPolicy": {_RESTART[spec["restartPolicy"]]: {}} if spec.get("restartPolicy") in _RESTART else {},
+        "restartPolicy": {_RESTART[spec["restartPolicy"]]: {}}
+        if spec.get("restartPolicy") in _RESTART
+        else {},
     }
     if spec.get("dnsPolicy") in {"Default", "ClusterFirst"}:
         found["dnsPolicy"] = spec["dnsPolicy"]

@@ -5,6 +5,7 @@ What a kind does over time lives in its controller or in the agent, not here.
 
 from apps.cluster.kinds.configuration import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from apps.cluster.kinds.deployments import DEPLOYMENT
+from apps.cluster.kinds.endpoint_slices import ENDPOINT_SLICE
 from apps.cluster.kinds.endpoints import ENDPOINTS
 from apps.cluster.kinds.events import EVENT
 from apps.cluster.kinds.limit_ranges import LIMIT_RANGE
@@ -22,6 +23,7 @@ __all__ = [
     "CONFIG_MAP",
     "DEPLOYMENT",
     "ENDPOINTS",
+    "ENDPOINT_SLICE",
     "EVENT",
     "LIMIT_RANGE",
     "NAMESPACE",

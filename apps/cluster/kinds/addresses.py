@@ -14,6 +14,13 @@ from itertools import chain
 from apps.cluster import ranges, types
 from apps.cluster.errors import Invalid, invalid
 from apps.cluster.kinds import refusals
+from apps.cluster.kinds.service_checks import (
+    EXTERNAL_NAME,
+    LOAD_BALANCER,
+    NODE_PORT,
+    has_health_check,
+    is_external,
+)
 from apps.cluster.kinds.transaction import Transaction
 from apps.cluster.registry import kind_of
 from apps.cluster.selectors import FieldSelector
@@ -49,9 +56,11 @@ def _key(service: types.Service) -> str:
 
 
 def allocate_cluster_ip(tx: Transaction, old: types.Service | None, new: types.Service) -> None:
-    """A service has one address for life; "None" asks for none."""
+    """A service has one address for as long as it needs one; "None" asks for none."""
     spec = new.spec
-    if old is not None:
+    if spec.type == EXTERNAL_NAME:
+        return
+    if old is not None and old.spec.cluster_ip:
         spec.cluster_ip = spec.cluster_ip or old.spec.cluster_ip
     elif not spec.cluster_ip:
         spec.cluster_ip = _free_cluster_ip(tx, new)
@@ -100,44 +109,56 @@ def _may_have(service: types.Service, wished: IPv4Address) -> bool:
 
 
 def allocate_node_ports(tx: Transaction, old: types.Service | None, new: types.Service) -> None:
-    """Each port of a NodePort service gets one; other services have none."""
-    had = _node_ports(old)
-    if new.spec.type != "NodePort":
-        _drop_node_ports(new, had)
+    """Each port of a service that nodes answer for gets one, unless a balancer needs none."""
+    if not is_external(new.spec):
         return
     _carry_over(old, new)
-    asked = _node_ports(new)
-    if asked <= had and all(port.node_port for port in new.spec.ports):
+    had, asked = _node_ports(old), _node_ports(new)
+    lacking = [port for port in new.spec.ports if not port.node_port]
+    if new.spec.allocate_load_balancer_node_ports is False:
+        lacking = []
+    if asked <= had and not lacking:
         return
-    others = (other for other in _node_port_services(tx) if _key(other) != _key(new))
-    taken = {port for other in others for port in _node_ports(other)}
+    taken = _taken_ports(tx, new)
     _check_wished_ports(new, had, taken)
-    for port in new.spec.ports:
-        if not port.node_port:
-            port.node_port = _free_node_port(new, port, taken | _node_ports(new))
+    for port in lacking:
+        port.node_port = _free_node_port(new, f"{port.protocol}/{port.port}", taken | _node_ports(new))
+
+
+def allocate_health_check_port(tx: Transaction, old: types.Service | None, new: types.Service) -> None:
+    """Where a balancer asks each node whether it has an endpoint: kept while it is needed."""
+    spec = new.spec
+    if not has_health_check(spec):
+        return
+    had = old.spec.health_check_node_port if old is not None else 0
+    spec.health_check_node_port = spec.health_check_node_port or had
+    if spec.health_check_node_port and spec.health_check_node_port == had:
+        return
+    taken = _taken_ports(tx, new) | {port.node_port for port in spec.ports if port.node_port}
+    if not spec.health_check_node_port:
+        spec.health_check_node_port = _free_node_port(new, "health", taken)
+    elif why := _refused_port(spec.health_check_node_port, taken):
+        path = "spec.healthCheckNodePort"
+        raise _refusal(new, refusals.invalid(path, spec.health_check_node_port, why))
 
 
 def _node_ports(service: types.Service | None) -> set[int]:
-    return {port.node_port for port in service.spec.ports if port.node_port} if service else set()
+    """Every port that nodes open for the service."""
+    if service is None:
+        return set()
+    found = {port.node_port for port in service.spec.ports if port.node_port}
+    return found | ({service.spec.health_check_node_port} - {0})
 
 
-def _node_port_services(tx: Transaction) -> list[types.Service]:
-    """At most as many as there are ports."""
-    node_port = FieldSelector.of({"spec.type": "NodePort"})
-    found: list[types.Service] = tx.list(kind_of("services"), fields=node_port)
-    return found
-
-
-def _drop_node_ports(service: types.Service, had: set[int]) -> None:
-    """What stops being a NodePort service gives its ports back; what never was one may not name any."""
-    problems = []
-    for index, port in enumerate(service.spec.ports):
-        if port.node_port and port.node_port not in had:
-            why = "may not be used when `type` is 'ClusterIP'"
-            problems.append(refusals.forbidden(f"spec.ports[{index}].nodePort", why))
-        port.node_port = None
-    if problems:
-        raise _refusal(service, *problems)
+def _taken_ports(tx: Transaction, service: types.Service) -> set[int]:
+    """What the others have: at most as many services as there are ports."""
+    others = [
+        other
+        for wanted in (NODE_PORT, LOAD_BALANCER)
+        for other in tx.list(kind_of("services"), fields=FieldSelector.of({"spec.type": wanted}))
+        if _key(other) != _key(service)
+    ]
+    return {port for other in others for port in _node_ports(other)}
 
 
 def _carry_over(old: types.Service | None, new: types.Service) -> None:
@@ -156,18 +177,21 @@ def _check_wished_ports(service: types.Service, had: set[int], taken: set[int]) 
         path, wished = f"spec.ports[{index}].nodePort", port.node_port
         if not wished or wished in had:
             continue
-        if wished not in ranges.NODE_PORTS:
-            first, last = ranges.NODE_PORTS[0], ranges.NODE_PORTS[-1]
-            why = f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
+        if why := _refused_port(wished, taken):
             problems.append(refusals.invalid(path, wished, why))
-        elif wished in taken:
-            problems.append(refusals.invalid(path, wished, TAKEN_PORT))
     if problems:
         raise _refusal(service, *problems)
 
 
-def _free_node_port(service: types.Service, port: types.ServicePort, taken: set[int]) -> int:
-    for offset in _around(f"{_key(service)}/{port.protocol}/{port.port}", len(ranges.NODE_PORTS)):
+def _refused_port(wished: int, taken: set[int]) -> str:
+    if wished not in ranges.NODE_PORTS:
+        first, last = ranges.NODE_PORTS[0], ranges.NODE_PORTS[-1]
+        return f"provided port is not in the valid range. The range of valid ports is {first}-{last}"
+    return TAKEN_PORT if wished in taken else ""
+
+
+def _free_node_port(service: types.Service, what: str, taken: set[int]) -> int:
+    for offset in _around(f"{_key(service)}/{what}", len(ranges.NODE_PORTS)):
         if ranges.NODE_PORTS[offset] not in taken:
             return ranges.NODE_PORTS[offset]
     raise _refusal(service, refusals.invalid("spec.ports", "", "no node port is free"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from ipaddress import IPv4Address
 
@@ -52,21 +52,33 @@ def _port_problems(port: types.EndpointPort, path: str, *, alone: bool) -> Itera
     yield from refusals.one_of(f"{path}.protocol", port.protocol, pod_checks.PROTOCOLS)
 
 
-def _reachable(tx: Transaction, old: types.Endpoints | None, new: types.Endpoints) -> None:
-    """Keeps services from leading to what only the machine itself may reach; the system may know better."""
+def refuse_inner(
+    tx: Transaction, obj: types.Resource, told: Iterable[tuple[str, str]], group: str = ""
+) -> None:
+    """Keeps services from leading to what only the machine itself may reach; the system may know better.
+
+    ``told`` are the paths and addresses that the object names.
+    """
     if CONTROLLERS in tx.actor.groups:
         return
     problems = []
-    for index, subset in enumerate(new.subsets):
-        for field in ("addresses", "not_ready_addresses"):
-            for position, address in enumerate(getattr(subset, field)):
-                parsed = IPv4Address(address.ip)
-                if parsed.is_loopback or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
-                    path = f"subsets[{index}].{types.wire_name(field)}[{position}].ip"
-                    why = "may not be a loopback, link-local, multicast or unspecified address"
-                    problems.append(refusals.invalid(path, address.ip, why))
+    for path, text in told:
+        parsed = IPv4Address(text)
+        if parsed.is_loopback or parsed.is_link_local or parsed.is_multicast or parsed.is_unspecified:
+            why = "may not be a loopback, link-local, multicast or unspecified address"
+            problems.append(refusals.invalid(path, text, why))
     if problems:
-        raise invalid(new.kind, new.metadata.name, problems)
+        raise invalid(obj.kind, obj.metadata.name, problems, group=group)
+
+
+def _reachable(tx: Transaction, old: types.Endpoints | None, new: types.Endpoints) -> None:
+    told = (
+        (f"subsets[{index}].{types.wire_name(field)}[{position}].ip", address.ip)
+        for index, subset in enumerate(new.subsets)
+        for field in ("addresses", "not_ready_addresses")
+        for position, address in enumerate(getattr(subset, field))
+    )
+    refuse_inner(tx, new, told)
 
 
 def _listed(endpoints: types.Endpoints, now: datetime) -> str:

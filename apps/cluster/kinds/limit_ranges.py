@@ -77,9 +77,7 @@ def within_ranges(tx: Transaction, old: types.Pod | None, new: types.Pod) -> Non
     """Fill in what a new pod's containers leave out, and refuse what is beyond the namespace's ranges."""
     if old is not None:
         return
-    items = [
-        item for found in tx.list(LIMIT_RANGE, new.metadata.namespace) for item in found.spec.limits
-    ]
+    items = [item for found in tx.list(LIMIT_RANGE, new.metadata.namespace) for item in found.spec.limits]
     if not items:
         return
     _fill(new, items)

@@ -115,10 +115,30 @@ class ServiceSpec(Wire):
     ip_family_policy: str | None = None
     internal_traffic_policy: str | None = None
     external_traffic_policy: str = ""
+    health_check_node_port: int = 0
+    external_name: str = ""
+    external_ips: list[str] = []
+    load_balancer_ip: str = ""
+    load_balancer_class: str | None = None
+    load_balancer_source_ranges: list[str] = []
+    allocate_load_balancer_node_ports: bool | None = None
+
+
+class PortStatus(Wire):
+    port: int
+    protocol: str = ""
+    error: str | None = None
+
+
+class LoadBalancerIngress(Wire):
+    ip: str = ""
+    hostname: str = ""
+    ip_mode: str | None = None
+    ports: list[PortStatus] = []
 
 
 class LoadBalancerStatus(Wire):
-    pass
+    ingress: list[LoadBalancerIngress] = []
 
 
 class ServiceStatus(Wire):
