@@ -9,7 +9,7 @@ from django.core.management import execute_from_command_line
 from paas.privileges import follow_owner
 from paas.state import default_path
 
-NEED_ROOT = ("up", "down")
+NEED_ROOT = ("up", "down", "machine")
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
@@ -17,5 +17,5 @@ if __name__ == "__main__":
     if command not in NEED_ROOT:
         follow_owner(default_path() / "db.sqlite3")
     elif os.geteuid() != 0:
-        sys.exit(f"Drover's containers and packet rules need root: run this as root (sudo make {command}).")
+        sys.exit("Drover's containers and packet rules need root: run this as root, for example with sudo.")
     execute_from_command_line(sys.argv)

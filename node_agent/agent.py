@@ -19,6 +19,7 @@ from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
 from node_agent.names import Names
+from node_agent.network import Neighbour
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.outbox import Outbox
 from node_agent.pods import files
@@ -39,7 +40,7 @@ from node_agent.waiting import Alarms, Gate, utcnow
 log = logging.getLogger(__name__)
 
 STARTS_AT_ONCE = 4
-UPKEEP_SECONDS = 10.0
+UPKEEP_SECONDS = 5.0
 SAMPLE_SECONDS = 10.0
 SWEEP_SECONDS = 10.0
 ENGINE_RETRY_SECONDS = 0.5
@@ -53,7 +54,7 @@ class Agent:
         self._outbox = Outbox()
         self._view = View(settings.view)
         self._runtime = DockerRuntime(self._names, settings.docker)
-        self._network = BridgeNetwork(self._names, settings.network)
+        self._network = BridgeNetwork(self._names, settings.network, settings.address, settings.pod_network)
         self._proxy = ProxyProcess(self._names)
         self._node = Node(
             name=settings.node,
@@ -153,7 +154,7 @@ class Agent:
     def _synced(self, touched: Touched) -> None:
         if touched.kinds & {"services", "endpointslices"}:
             self._rewire.poke()
-        if "nodes" in touched.kinds and not self._node.network_up:
+        if "peers" in touched.kinds or ("nodes" in touched.kinds and not self._node.network_up):
             self._upkeep.poke()
         self._herd.synced(touched)
 
@@ -161,14 +162,19 @@ class Agent:
         node = self._view.node(self._settings.node)
         if self._node.network_up or node is None or not node.spec.pod_cidr:
             return
+        self._network.connect(self._neighbours())
         self._network.start(node.spec.pod_cidr, self._settings.service_cidr, self._settings.cluster_cidr)
         self._node.network_up = True
         self._herd.network_is_up()
+
+    def _neighbours(self) -> list[Neighbour]:
+        return [Neighbour(each.address, each.pod_cidr) for each in self._view.peers()]
 
     def _keep_up(self) -> None:
         """The regular look: the node's own state and its network."""
         self._start_network()
         if self._node.network_up:
+            self._network.connect(self._neighbours())
             for mended in self._network.verify():
                 log.warning("somebody removed %s: restored", mended)
         self._report_node()

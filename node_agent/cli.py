@@ -10,6 +10,7 @@ from pathlib import Path
 from node_agent.agent import Agent
 from node_agent.down import down
 from node_agent.hollow.fleet import Fleet
+from node_agent.network import roads
 from node_agent.settings import CLUSTER_CIDR, SERVICE_CIDR, Settings
 
 DOCKER = "unix:///var/run/docker.sock"
@@ -38,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         runtime=options.runtime,
         service_cidr=options.service_cidr,
         cluster_cidr=options.cluster_cidr,
+        pod_network=options.pod_network,
     )
     if settings.runtime == "hollow":
         return _run_hollow(settings, options.count)
@@ -78,4 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--count", type=int, default=1, help="how many nodes to pretend (--runtime hollow)")
     run.add_argument("--service-cidr", default=SERVICE_CIDR)
     run.add_argument("--cluster-cidr", default=CLUSTER_CIDR)
+    told = "how pods reach those of other nodes; auto: directly on a shared link, by VXLAN where a router lies between"
+    run.add_argument("--pod-network", choices=roads.MODES, default=roads.AUTO, help=told)
     return parser

@@ -39,6 +39,7 @@ class Identity:
     boot_id: str
     token: Path  # read anew for every connection: tokens are rotated
     ca: Path
+    alone: bool = False  # makes no ways to other nodes
 
     @property
     def url(self) -> str:
@@ -113,7 +114,11 @@ class Connection:
     async def _serve(self, socket: ClientConnection) -> None:
         identity = self._identity
         hello = agent.Hello(
-            node=identity.node, version=identity.version, boot_id=identity.boot_id, number=self._view.number
+            node=identity.node,
+            version=identity.version,
+            boot_id=identity.boot_id,
+            number=self._view.number,
+            alone=identity.alone,
         )
         await socket.send(agent.frame(hello))
         self._heard = asyncio.get_running_loop().time()

@@ -35,6 +35,16 @@ class Names:
         """All cables of this agent begin so."""
         return f"dv{self.instance}"
 
+    @property
+    def tunnel(self) -> str:
+        """The link to nodes behind a router."""
+        return f"dx{self.instance}"
+
+    @property
+    def metric(self) -> int:
+        """Routes have no names: this number tells the agent's own from all others."""
+        return int(self.instance, 16) + 1
+
     def chain(self, part: str) -> str:
         """A packet filter chain or table (at most 28 characters)."""
         return f"DROVER-{self.instance}-{part}"[:28]

@@ -21,6 +21,7 @@ class Settings:
     runtime: str = "docker"
     service_cidr: str = SERVICE_CIDR
     cluster_cidr: str = CLUSTER_CIDR
+    pod_network: str = "auto"
 
     @property
     def token(self) -> Path:

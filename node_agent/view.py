@@ -17,13 +17,14 @@ from urllib.parse import quote
 import msgspec
 
 from apps.cluster import types
-from apps.cluster.types.agent import TOKENS, Changed, Objects, PodTokens
+from apps.cluster.types.agent import PEERS, TOKENS, Changed, Objects, Peer, PodTokens
 from node_agent import disk
 
 log = logging.getLogger(__name__)
 
 KINDS: dict[str, type[types.Resource]] = {
     "nodes": types.Node,
+    PEERS: Peer,
     "services": types.Service,
     "endpointslices": types.EndpointSlice,
     "configmaps": types.ConfigMap,
@@ -120,6 +121,11 @@ class View:
     def node(self, name: str) -> types.Node | None:
         found: types.Node | None = self._held["nodes"].get(("", name))
         return found
+
+    def peers(self) -> list[Peer]:
+        """The other nodes that can be reached."""
+        with self._lock:
+            return list(self._held[PEERS].values())
 
     def services(self) -> Iterable[types.Service]:
         with self._lock:

@@ -227,7 +227,7 @@ def agent(node: NodePlan, mirror: str) -> Program:
     ]
     start += ["--state", str(node.folder), "--node-name", node.name, "--address", node.address]
     start += ["--service-cidr", str(ranges.SERVICE_CIDR), "--cluster-cidr", str(ranges.POD_CIDR)]
-    start += ["--door-port", str(settings.PORT + DOOR_OFFSET)]
+    start += ["--door-port", str(settings.PORT + DOOR_OFFSET), "--pod-network", settings.POD_NETWORK]
     if mirror:
         start += ["--mirror", f"http://{mirror}"]
     environment = {"PYTHONPATH": str(settings.BASE)}

@@ -21,6 +21,9 @@ DEBUG = False
 NODE_GRACE = float(os.environ.get("DROVER_NODE_GRACE") or 8)
 NODE_EVICTION = float(os.environ.get("DROVER_NODE_EVICTION") or 2)
 
+# How pods reach those of other nodes: auto (directly on a shared link, by VXLAN where a router lies between), or one.
+POD_NETWORK = os.environ.get("DROVER_POD_NETWORK") or "auto"
+
 # Follows from the outer key, so that every web machine that knows DROVER_KEY agrees on it.
 SECRET_KEY = seal.derived("django", seal.outer_key(STATE, os.environ.get("DROVER_KEY", ""))).hex()
 # The dashboard answers under any of the machine's names; the Host header is used for nothing but links to itself.

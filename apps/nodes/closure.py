@@ -1,5 +1,5 @@
-"""What one node is told: its own object and pods, the configuration these use, and every service. Pure but
-for one read.
+"""What one node is told: its own object and pods, the configuration these use, every service, and the way to
+every other node's pods. Pure but for one read.
 
 Nothing here sends: events of the hub come in, frames come out. A pod never goes out before the secrets and config
 maps it uses, and those no pod uses any more are taken back.
@@ -25,6 +25,7 @@ from apps.cluster.rows import Stored
 from apps.cluster.types import agent, now
 from apps.cluster.watching import Event, Scope
 from apps.nodes.handed import Handed, Signed
+from apps.nodes.peers import Peers
 
 CONFIGURATION = (CONFIG_MAP, SECRET)
 # The order in which whole kinds are sent: what a pod needs comes before the pod.
@@ -57,8 +58,10 @@ class Used:
 class Closure:
     """The state of one connection's stream."""
 
-    def __init__(self, node: str) -> None:
+    def __init__(self, node: str, *, alone: bool = False) -> None:
         self.node = node
+        self._alone = alone
+        self._peers = Peers()
         self._used = {kind.key: Used(kind.key) for kind in CONFIGURATION}
         self._of_pod: dict[Key, frozenset[Reference]] = {}
         self._numbers: dict[Key, int] = {}
@@ -72,7 +75,7 @@ class Closure:
         return (
             Scope(kind=POD, node=self.node),
             *(Scope(kind=kind, visible=partial(self._sight, kind.key)) for kind in CONFIGURATION),
-            Scope(kind=NODE, name=self.node),
+            Scope(kind=NODE, name=self.node if self._alone else ""),
             Scope(kind=SERVICE),
             Scope(kind=ENDPOINT_SLICE),
         )
@@ -111,7 +114,8 @@ class Closure:
             self._opened = True
             return self._whole_state(batch, fetched, signed)
         frames: list[agent.Message] = []
-        for event in batch.events:
+        peers, own = self._parted(batch)
+        for event in own:
             key = _key(event)
             if event.number <= self._numbers.get(key, 0):
                 continue  # the node has this state, or a later one, from a list
@@ -124,6 +128,7 @@ class Closure:
             frames.append(_changed(event))
             if event.kind is POD and event.type == "DELETED":
                 frames += self._forget_pod(key, event.object.metadata.uid, event.number)
+        frames += self._peers.moved(peers)
         self._trim(batch.number)
         if frames:
             frames.append(agent.Synced(number=batch.number))
@@ -147,7 +152,8 @@ class Closure:
         self, batch: Batch, fetched: Mapping[Reference, Stored | None], signed: Signed
     ) -> list[agent.Message]:
         texts: dict[str, list[str]] = {kind.key: [] for kind in ORDER}
-        for event in batch.events:
+        peers, own = self._parted(batch)
+        for event in own:
             texts[event.kind.key].append(event.text)
             self._numbers[_key(event)] = event.number
             if event.kind is POD:
@@ -163,7 +169,14 @@ class Closure:
             if kind is POD:
                 frames += _objects(agent.TOKENS, [types.encode(token).decode() for token in tokens])
             frames += _objects(kind.plural, texts[kind.key])
+            if kind is NODE and not self._alone:
+                frames += _objects(agent.PEERS, self._peers.all(peers))
         return [*frames, agent.Synced(number=batch.number)]
+
+    def _parted(self, batch: Batch) -> tuple[list[Event], list[Event]]:
+        """What is about other nodes, and what is the node's own business."""
+        peers = [event for event in batch.events if event.kind is NODE and event.name != self.node]
+        return peers, [event for event in batch.events if event.kind is not NODE or event.name == self.node]
 
     def _before_pod(self, event: Event, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
         if event.type == "DELETED":

@@ -114,14 +114,14 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._greeted = True
         await heartbeats.book().enter(self.node, self.connection, self._superseded)
         logger.info("agent of node %s connected (version %s)", self.node, hello.version)
-        self._start(self._tell())
+        self._start(self._tell(alone=hello.alone))
         self._start(self._renew())
         self._start(self._work())
 
-    async def _tell(self) -> None:
+    async def _tell(self, *, alone: bool) -> None:
         """Stream the node's closure; begin again from the whole state whenever the log cannot go on."""
         while True:
-            state = closure.Closure(self.node)
+            state = closure.Closure(self.node, alone=alone)
             try:
                 async with aclosing(hub.follow(state.scopes())) as batches:
                     async for batch in batches:

@@ -69,7 +69,7 @@ class Fleet:
         node = HollowNode(name, settings.address, self._describe)
         identity = Identity(
             server=settings.server, node=name, version=VERSION, boot_id=machine.boot_id(), token=self._token(name),
-            ca=settings.ca,
+            ca=settings.ca, alone=True,
         )  # fmt: skip
         return Connection(identity, node.view, node.outbox, node.synced, turn=turn)
 

@@ -13,9 +13,11 @@ from pathlib import Path
 
 from node_agent.names import Names
 from node_agent.network import NetworkError
+from node_agent.network.roads import Roads
 from node_agent.network.saved import Saved, blocks, parse, run, unmake
 
-PARTS = ("MASQUERADE", "FORWARD", "SERVICE-IPS", "LOCALNET")
+PARTS = ("MASQUERADE", "FORWARD", "SERVICE-IPS", "LOCALNET", "SEGMENTS")
+NO_ROADS = Roads()
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Plan:
     hooks: tuple[Hook, ...]
 
 
-def plan(names: Names, pod_cidr: str, service_cidr: str, cluster_cidr: str) -> Plan:
+def plan(names: Names, pod_cidr: str, service_cidr: str, cluster_cidr: str, roads: Roads = NO_ROADS) -> Plan:
     """Pure: the rules as ``iptables-save`` prints them, so that what is there can be compared by text."""
     masquerade, forward = names.chain("MASQUERADE"), names.chain("FORWARD")
     services, local = names.chain("SERVICE-IPS"), names.chain("LOCALNET")
@@ -49,16 +51,24 @@ def plan(names: Names, pod_cidr: str, service_cidr: str, cluster_cidr: str) -> P
     refuse = f"-d {service_cidr} -o {names.bridge} -j REJECT --reject-with icmp-port-unreachable"
     # route_localnet would let neighbours reach what listens on 127.0.0.1 only.
     guard = "-d 127.0.0.0/8 ! -i lo -m conntrack ! --ctstate RELATED,ESTABLISHED,DNAT -j DROP"
+    segments = names.chain("SEGMENTS")
+    # A tunnel carries less than the links before and behind it, and those who should be told often do not hear it.
+    syn = "-p tcp -m tcp --tcp-flags SYN,RST SYN"
+    clamp = f"-o {names.tunnel} {syn} -j TCPMSS --clamp-mss-to-pmtu"
     return Plan(
         chains={
             ("nat", masquerade): (
                 f"-d {cluster_cidr} -j RETURN",
                 f"-d {service_cidr} -j RETURN",
+                # Nodes that know the way back to our pods see them as they are.
+                *(f"-d {address}/32 -j RETURN" for address in roads.direct),
                 "-j MASQUERADE --random-fully",
             ),
-            ("filter", forward): (f"-s {pod_cidr} -j ACCEPT", f"-d {pod_cidr} -j ACCEPT"),
+            # Of all nodes: what comes to a node port may be on its way to a pod elsewhere.
+            ("filter", forward): (f"-s {cluster_cidr} -j ACCEPT", f"-d {cluster_cidr} -j ACCEPT"),
             ("filter", services): (refuse,),
             ("filter", local): (guard,),
+            ("mangle", segments): (clamp,) if roads.tunnelled else (),
         },
         hooks=(
             Hook("nat", "POSTROUTING", f"-s {pod_cidr}", masquerade),
@@ -67,6 +77,7 @@ def plan(names: Names, pod_cidr: str, service_cidr: str, cluster_cidr: str) -> P
             Hook("filter", "FORWARD", "", services),
             Hook("filter", "OUTPUT", "", services),
             Hook("filter", "INPUT", "", local),
+            Hook("mangle", "FORWARD", "", segments),
         ),
     )
 

@@ -1,4 +1,4 @@
-"""Bridge, cables, addresses and routes: the only file of the network that speaks to the kernel by netlink.
+"""Bridge, cables, addresses and routes of one machine, by netlink; ``tunnels`` leads to the others.
 
 Each call opens its own socket, in the network namespace of the calling thread; that costs about a millisecond
 and spares any sharing between the threads of the pods.
@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from pyroute2 import IPRoute, netns
 from pyroute2.netlink.exceptions import NetlinkError
 
+from node_agent.names import Names
 from node_agent.network import NetworkError
 
 T = TypeVar("T")
@@ -49,7 +50,7 @@ def mac_of(address: str) -> str:
 
 
 @contextmanager
-def _kernel() -> Iterator[Any]:
+def kernel() -> Iterator[Any]:
     """A netlink socket; what the kernel refuses is said as a ``NetworkError``."""
     with closing(IPRoute()) as ipr:
         try:
@@ -58,26 +59,28 @@ def _kernel() -> Iterator[Any]:
             raise NetworkError(f"the kernel refused a change of the network: {error}") from error
 
 
-def uplink() -> tuple[str, int]:
-    """Name and MTU of the link that carries the default route ("" and Ethernet's where there is none)."""
-    with _kernel() as ipr:
+def uplink_mtu(address: str) -> int:
+    """The MTU of the link that has the machine's address, else of the one that carries the default route, else
+    Ethernet's."""
+    with kernel() as ipr:
+        for one in ipr.get_addr(family=socket.AF_INET, address=address) if address else ():
+            return int(ipr.get_links(one["index"])[0].get_attr("IFLA_MTU"))
         for route in ipr.get_default_routes(family=socket.AF_INET, table=MAIN_TABLE):
             index = route.get_attr("RTA_OIF")
             if index is not None:
-                link = ipr.get_links(index)[0]
-                return link.get_attr("IFLA_IFNAME"), link.get_attr("IFLA_MTU")
-    return "", ETHERNET_MTU
+                return int(ipr.get_links(index)[0].get_attr("IFLA_MTU"))
+    return ETHERNET_MTU
 
 
 def ensure_bridge(name: str, address: str, prefix: int, mtu: int) -> list[str]:
     """Makes bridge and address where they are missing; says what it made."""
     made = []
-    with _kernel() as ipr:
-        link = _find(ipr, name)
+    with kernel() as ipr:
+        link = find(ipr, name)
         if link is None:
             # A fixed hardware address: a bridge without one changes it with its ports, and pods cache it.
             ipr.link("add", ifname=name, kind="bridge", address=mac_of(address), mtu=mtu)
-            link = _find(ipr, name)
+            link = find(ipr, name)
             made.append(f"bridge {name}")
         if link is None:
             raise NetworkError(f"bridge {name} vanished while it was made")
@@ -97,7 +100,7 @@ def ensure_bridge(name: str, address: str, prefix: int, mtu: int) -> list[str]:
 
 def ensure_route(bridge: str, cidr: str) -> list[str]:
     """Sends what goes to a service into the bridge, so that it is routed at all before rules rewrite it."""
-    with _kernel() as ipr:
+    with kernel() as ipr:
         index = _index(ipr, bridge)
         for route in ipr.get_routes(family=socket.AF_INET, table=MAIN_TABLE, oif=index):
             if f"{route.get_attr('RTA_DST')}/{route['dst_len']}" == cidr:
@@ -106,14 +109,16 @@ def ensure_route(bridge: str, cidr: str) -> list[str]:
     return [f"route {cidr}"]
 
 
-def taken(bridge: str, cidr: str) -> str:
+def taken(ours: Names, cidr: str) -> str:
     """Which other link already leads into this range; "" for none. Wider routes do not count: ours wins."""
     wanted = IPv4Network(cidr)
-    with _kernel() as ipr:
+    with kernel() as ipr:
         names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ipr.get_links()}
         for route in ipr.get_routes(family=socket.AF_INET, table=MAIN_TABLE):
-            name, address = names.get(route.get_attr("RTA_OIF"), bridge), route.get_attr("RTA_DST")
-            if name == bridge or address is None:
+            name, address = names.get(route.get_attr("RTA_OIF"), ""), route.get_attr("RTA_DST")
+            if name in ("", ours.bridge, ours.tunnel) or address is None:
+                continue
+            if route.get_attr("RTA_PRIORITY") == ours.metric:
                 continue
             if IPv4Network((address, route["dst_len"])).subnet_of(wanted):
                 return str(name)
@@ -123,7 +128,7 @@ def taken(bridge: str, cidr: str) -> str:
 def ensure_ports(bridge: str, names: set[str]) -> list[str]:
     """Plugs cables back into the bridge, with hairpin, where that was undone."""
     mended = []
-    with _kernel() as ipr:
+    with kernel() as ipr:
         index = _index(ipr, bridge)
         for link in ipr.get_links():
             name = link.get_attr("IFLA_IFNAME")
@@ -136,7 +141,7 @@ def ensure_ports(bridge: str, names: set[str]) -> list[str]:
 
 def lay(cable: Cable, pid: int) -> None:
     """Connects the network namespace of ``pid``; a whole cable stays, a half one is laid anew."""
-    with _space_of(pid) as space, _kernel() as ipr:
+    with _space_of(pid) as space, kernel() as ipr:
         bridge = _index(ipr, cable.bridge)
         if not _add_pair(ipr, cable, bridge, space):
             if _inside(space, partial(_asked, _Ready(cable))):
@@ -150,17 +155,17 @@ def lay(cable: Cable, pid: int) -> None:
 
 def cut(name: str) -> None:
     """Removes a cable; nothing happens when there is none."""
-    with _kernel() as ipr:
+    with kernel() as ipr:
         _cut(ipr, name)
 
 
 def names_with(prefix: str) -> list[str]:
-    with _kernel() as ipr:
+    with kernel() as ipr:
         names = [link.get_attr("IFLA_IFNAME") for link in ipr.get_links()]
     return [name for name in names if name.startswith(prefix)]
 
 
-def _find(ipr: Any, name: str) -> Any:
+def find(ipr: Any, name: str) -> Any:
     try:
         return ipr.link("get", ifname=name)[0]
     except NetlinkError as error:
@@ -170,7 +175,7 @@ def _find(ipr: Any, name: str) -> Any:
 
 
 def _index(ipr: Any, name: str) -> int:
-    link = _find(ipr, name)
+    link = find(ipr, name)
     if link is None:
         raise NetworkError(f"there is no link {name}")
     return int(link["index"])
@@ -223,7 +228,7 @@ class _Ready:
     cable: Cable
 
     def __call__(self, ipr: Any) -> bool:
-        link = _find(ipr, "eth0")
+        link = find(ipr, "eth0")
         if link is None:
             return False
         addresses = ipr.get_addr(family=socket.AF_INET, index=link["index"])
@@ -266,7 +271,7 @@ def _space_of(pid: int) -> Iterator[int]:
 
 
 def _asked(act: _Ready | _Dress) -> bool:
-    with _kernel() as ipr:
+    with kernel() as ipr:
         return act(ipr)
 
 

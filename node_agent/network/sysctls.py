@@ -9,7 +9,7 @@ ROOT = Path("/proc/sys/net")
 LOOSE = "2"
 
 
-def wanted(bridge: str) -> dict[str, str]:
+def wanted(bridge: str, tunnel: str = "") -> dict[str, str]:
     """Setting -> value. Only the first three concern more than our own bridge."""
     return {
         "ipv4/ip_forward": "1",
@@ -24,13 +24,15 @@ def wanted(bridge: str) -> dict[str, str]:
         # An answer may come from a pod while its service is routed into the bridge.
         f"ipv4/conf/{bridge}/rp_filter": LOOSE,
         f"ipv6/conf/{bridge}/disable_ipv6": "1",
+        # A node that reaches us directly may be one that we reach through the tunnel.
+        f"ipv4/conf/{tunnel}/rp_filter": LOOSE,
     }
 
 
-def ensure(bridge: str) -> list[str]:
+def ensure(bridge: str, tunnel: str = "") -> list[str]:
     """Sets what differs and names it. What this kernel does not know is left out."""
     changed = []
-    for name, value in wanted(bridge).items():
+    for name, value in wanted(bridge, tunnel).items():
         file = ROOT / name
         if not file.exists() and name.startswith("bridge/"):
             _load_bridge_filter()

@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,6 +20,7 @@ from apps.cluster.types import agent as protocol
 from node_agent.herd import Herd
 from node_agent.images import Images
 from node_agent.names import INSTANCE_LABEL, Names
+from node_agent.network import Neighbour
 from node_agent.pods.tools import Node, Tools
 from node_agent.probes.prober import Prober
 from node_agent.runtime import pause
@@ -87,6 +88,9 @@ class NoNetwork:
         self.attached: dict[str, str] = {}
 
     def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "") -> None:
+        pass
+
+    def connect(self, others: Iterable[Neighbour]) -> None:
         pass
 
     def attach(self, uid: str, pid: int) -> str:

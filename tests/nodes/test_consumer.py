@@ -147,6 +147,7 @@ async def test_hello_is_answered_with_the_whole_state_and_a_number() -> None:
         *objects, synced = await one.until(agent.Synced)
         assert [frame.kind for frame in objects] == [
             "nodes",
+            "peers",
             "services",
             "endpointslices",
             "configmaps",

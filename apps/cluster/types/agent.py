@@ -70,13 +70,28 @@ class PodTokens(Resource):
 TOKENS = "tokens"
 
 
+class Peer(Resource):
+    """Another node, as far as the way to its pods goes; of its metadata only the name. Travels like an object of
+    kind ``peers``."""
+
+    address: str = ""
+    pod_cidr: str = ""
+
+
+PEERS = "peers"
+
+
 class Hello(Message, tag="hello"):
-    """The agent's first frame. ``number`` is the last one it was synced to, 0 for a new agent."""
+    """The agent's first frame. ``number`` is the last one it was synced to, 0 for a new agent.
+
+    One that is ``alone`` makes no ways to the pods of other nodes, and is not told of these.
+    """
 
     node: str
     version: str
     boot_id: str = ""
     number: int = 0
+    alone: bool = False
 
 
 class Ping(Message, tag="ping"):
