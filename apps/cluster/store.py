@@ -1,6 +1,7 @@
 """The only way to cluster state: get and list what is there, write in one transaction with the next numbers."""
 
-from collections.abc import Callable
+import builtins
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from django.db import connection
@@ -8,6 +9,7 @@ from django.db.models import Q
 
 from apps.cluster import models, nudge, pages, statements, types
 from apps.cluster.actors import Actor
+from apps.cluster.errors import ApiError
 from apps.cluster.pages import Page, clock
 from apps.cluster.registry import Kind
 from apps.cluster.rows import COLUMNS, Stored
@@ -16,7 +18,7 @@ from apps.cluster.transaction import Transaction, missing
 from apps.cluster.watching import Sight
 from apps.cluster.writing import exclusive, persistently
 
-__all__ = ["Page", "by_uid", "clock", "find", "get", "list", "write"]
+__all__ = ["Page", "by_uid", "clock", "find", "get", "list", "write", "write_all"]
 
 T = TypeVar("T")
 
@@ -72,6 +74,21 @@ def write(actor: Actor, change: Callable[[Transaction], T], *, dry_run: bool = F
     checked and nothing kept. Raises what the closure raises; nothing is then written.
     """
     return persistently(lambda: _write(actor, change, dry_run))
+
+
+def write_all(changes: Sequence[tuple[Actor, Callable[[Transaction], T]]]) -> builtins.list[T | ApiError]:
+    """Independent writes in one transaction. Returns the result of each, or what refused it: that is as if it had
+    never been asked for, and holds back no other."""
+
+    def together(tx: Transaction) -> builtins.list[T | ApiError]:
+        return [change(tx.by(actor)) for actor, change in changes]
+
+    try:
+        return write(changes[0][0], together)
+    except ApiError as error:
+        if len(changes) == 1:
+            return [error]
+    return [outcome for one in changes for outcome in write_all([one])]
 
 
 class _DryRun(Exception):

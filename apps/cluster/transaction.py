@@ -40,7 +40,12 @@ class Transaction:
         self.now = now
         self.unit = UnitOfWork()
         self._changes: list[Written] = []
-        self._told: list[types.Event] = []
+        self._told: list[tuple[Actor, types.Event]] = []
+
+    def by(self, actor: Actor) -> "Transaction":
+        """The same transaction, for what this actor does from now on."""
+        self.actor = actor
+        return self
 
     # Reading
 
@@ -211,12 +216,11 @@ class Transaction:
 
         Events are stored when all else is done, so that those told already are looked up together.
         """
-        self._told.append(
-            told(
-                about, reason, message, type=type, component=component or self.actor.name, host=host,
-                field_path=field_path, now=self.now,
-            )
+        event = told(
+            about, reason, message, type=type, component=component or self.actor.name, host=host,
+            field_path=field_path, now=self.now,
         )  # fmt: skip
+        self._told.append((self.actor, event))
 
     def settle(self) -> bool:
         """Store what was told and send everything to the database; whether anything was written."""
@@ -229,8 +233,9 @@ class Transaction:
 
     def _store_events(self) -> None:
         kind = by_key("events")
-        self.read_ahead(kind, ((event.metadata.namespace, event.metadata.name) for event in self._told))
-        for event in self._told:
+        self.read_ahead(kind, ((event.metadata.namespace, event.metadata.name) for _, event in self._told))
+        for actor, event in self._told:
+            self.actor = actor
             known: types.Event | None = self.find(kind, event.metadata.namespace, event.metadata.name)
             try:
                 if known is None:

@@ -25,8 +25,10 @@ from apps.cluster.errors import ApiError, Gone
 from apps.cluster.rows import Stored
 from apps.cluster.types import Node, Pod, agent, now
 from apps.cluster.work import in_db
-from apps.nodes import closure, heartbeats, merging, reports, samples
+from apps.nodes import closure, heartbeats, merging, samples
 from apps.nodes.handed import Signed
+from apps.nodes.intake import intake
+from apps.nodes.reports import Report
 
 UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
 SILENCE = 20.0
@@ -40,7 +42,6 @@ MOST_WAITING = 64
 LARGEST_FRAME = 4 * 1024 * 1024
 
 logger = logging.getLogger(__name__)
-Report = agent.StatusBatch | agent.NodeReport | agent.EventBatch
 
 
 class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -171,7 +172,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         while True:
             report = await self._reports.get()
             try:
-                notes = await in_db(self._take, report)
+                notes = await self._take(report)
             except ApiError as refusal:
                 await self._say(agent.Refused(seq=report.seq, message=refusal.message))
                 continue
@@ -179,14 +180,10 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 logger.info("node %s: not taken: %s", self.node, note)
             await self._say(agent.Accepted(seq=report.seq))
 
-    def _take(self, report: Report) -> list[str]:
-        if isinstance(report, agent.StatusBatch):
-            return reports.statuses(self.node, report.items)
-        if isinstance(report, agent.EventBatch):
-            return reports.events(self.node, report.items)
-        self._described = _with_ready(report)
-        reports.describe(self.node, report)
-        return []
+    async def _take(self, report: Report) -> list[str]:
+        if isinstance(report, agent.NodeReport):
+            report = self._described = _with_ready(report)
+        return await intake().take(self.node, report)
 
     async def _watch_over(self) -> None:
         """Ends what is silent, and what may no longer be here."""

@@ -1,10 +1,12 @@
-"""What agents report, brought into the store: one write per batch. A node speaks for its own pods and itself only."""
+"""What agents report, brought into the store. A node speaks for its own pods and itself only."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TypeVar
+
+from msgspec.structs import replace
 
 from apps.cluster import store, types
 from apps.cluster.actors import node as node_actor
@@ -14,6 +16,7 @@ from apps.cluster.transaction import Transaction
 from apps.cluster.types import agent
 from apps.nodes import merging
 
+Report = agent.StatusBatch | agent.EventBatch | agent.NodeReport
 Item = TypeVar("Item", agent.PodReport, agent.EventReport)
 
 MOST_PER_WRITE = 200
@@ -23,32 +26,33 @@ LOST = frozenset({"node.kubernetes.io/unreachable", "node.kubernetes.io/not-read
 """Taints that say a node is away: they end when it is ready again."""
 
 
-def statuses(node: str, items: Sequence[agent.PodReport]) -> list[str]:
-    """Store the pods' states. Returns a note for each item that was not taken, in words."""
-    return [
-        note
-        for part in _parts(items)
-        for note in store.write(node_actor(node), partial(_each, part, _report, node))
-    ]
+def parts(report: Report) -> list[Report]:
+    """The report in pieces that one write may hold."""
+    if isinstance(report, agent.NodeReport):
+        return [report]
+    starts = range(0, len(report.items), MOST_PER_WRITE)
+    return [replace(report, items=report.items[start : start + MOST_PER_WRITE]) for start in starts]
 
 
-def events(node: str, items: Sequence[agent.EventReport]) -> list[str]:
-    """Tell what happened to the node's pods, or to the node. Returns notes, as ``statuses`` does."""
-    return [
-        note
-        for part in _parts(items)
-        for note in store.write(node_actor(node), partial(_each, part, _tell, node))
-    ]
+def size(part: Report) -> int:
+    """How many objects it may change."""
+    return 1 if isinstance(part, agent.NodeReport) else len(part.items)
 
 
-def describe(node: str, report: agent.NodeReport) -> None:
-    """Store what the node is and can. Makes its object when there is none; writes nothing when nothing changed."""
-    store.write(node_actor(node), lambda tx: _describe(tx, node, report))
+def take(told: Sequence[tuple[str, Report]]) -> list[list[str] | ApiError]:
+    """Store what nodes told, all in one write. Returns for each a note for every item that was not taken, in words,
+    or why nothing of it was."""
+    return store.write_all([(node_actor(node), partial(_take, node, part)) for node, part in told])
 
 
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), MOST_PER_WRITE):
-        yield items[start : start + MOST_PER_WRITE]
+def _take(node: str, report: Report, tx: Transaction) -> list[str]:
+    if isinstance(report, agent.NodeReport):
+        _describe(tx, node, report)
+        return []
+    tx.read_ahead(POD, ((item.namespace, item.name) for item in report.items))
+    if isinstance(report, agent.StatusBatch):
+        return _each(report.items, _report, node, tx)
+    return _each(report.items, _tell, node, tx)
 
 
 def _each(
@@ -127,6 +131,7 @@ def _own_pod(
 
 
 def _describe(tx: Transaction, name: str, report: agent.NodeReport) -> None:
+    """What the node is and can. Makes its object when there is none; writes nothing when nothing changed."""
     labels = {key: value for key, value in report.labels.items() if key.startswith(agent.NODE_LABEL_PREFIXES)}
     labels["kubernetes.io/hostname"] = name
     node: types.Node | None = tx.find(NODE, "", name)
