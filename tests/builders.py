@@ -155,6 +155,7 @@ _SAMPLES: dict[str, Callable[[], Any]] = {
     "Secret": lambda: types.Secret(data={"password": "aHVudGVyMg=="}),
     "ConfigMap": lambda: types.ConfigMap(data={"colour": "blue"}),
     "ServiceAccount": types.ServiceAccount,
+    "PriorityClass": lambda: types.PriorityClass(value=1000, description="for what people wait for"),
     "ResourceQuota": _resource_quota,
     "LimitRange": _limit_range,
     "Role": lambda: types.Role(rules=_role_rules()),

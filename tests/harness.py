@@ -93,7 +93,7 @@ def find(kind: Kind, name: str, namespace: str = "default") -> Any | None:
 def add_nodes(*names: str, cpu: str = "4", memory: str = "8Gi", pods: str = "110") -> None:
     """Nodes that are ready and empty."""
     for name in names:
-        create(NODE, name=name)
+        create(NODE, name=name, labels={"kubernetes.io/hostname": name})
         room: dict[str, str | int | float] = {"cpu": cpu, "memory": memory, "pods": pods}
 
         def ready(node: types.Node, room: dict[str, str | int | float] = room) -> None:

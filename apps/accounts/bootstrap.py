@@ -21,6 +21,7 @@ from apps.accounts.rules import MASTERS
 from apps.cluster import errors, files, kinds, names, store, types
 from apps.cluster.actors import node as node_actor
 from apps.cluster.actors import system
+from apps.cluster.kinds.priorities import system_classes
 from apps.cluster.registry import Kind
 from apps.cluster.transaction import Transaction
 
@@ -140,6 +141,7 @@ def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
         (kinds.NAMESPACE, types.Namespace(metadata=meta(name="kube-system"))),
         (kinds.SERVICE, service),
         (kinds.ENDPOINTS, endpoints),
+        *((kinds.PRIORITY_CLASS, found) for found in system_classes()),
         *((kinds.CLUSTER_ROLE, role) for role in roles.cluster_roles()),
         *((kinds.CLUSTER_ROLE_BINDING, binding) for binding in roles.cluster_role_bindings()),
     ]

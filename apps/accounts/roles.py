@@ -46,6 +46,7 @@ def _urls(*paths: str) -> types.PolicyRule:
 _VIEW = (
     _rule(READ, ("",), (*_CORE, *_READ_ONLY)),
     _rule(READ, _GROUPS, ALL),
+    _rule(READ, ("scheduling.k8s.io",), ("priorityclasses",)),
     _rule(("get", "list"), ("metrics.k8s.io",), ("pods", "nodes")),
 )
 _EDIT = (
@@ -101,6 +102,7 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _EVENTS,
     ),
     "scheduler": (
+        _rule(("delete",), ("",), ("pods",)),
         _rule(READ, ("",), ("nodes", "pods", "replicationcontrollers", "services", "namespaces")),
         _rule(("create",), ("",), ("pods/binding", "bindings")),
         _rule(("update", "patch"), ("",), ("pods/status",)),

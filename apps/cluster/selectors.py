@@ -141,7 +141,9 @@ EXPRESSED = {
     "Exists": Operator.EXISTS,
     "DoesNotExist": Operator.ABSENT,
 }
-"""The operators that an object of the API may write."""
+"""The operators that an object of the API may write,"""
+EXPRESSED_OF_NODES = EXPRESSED | {"Gt": Operator.GREATER, "Lt": Operator.LESS}
+"""and those it may write about nodes."""
 WORDS = {"in": Operator.IN, "notin": Operator.NOT_IN}
 SIGNS = {
     "=": Operator.IN,

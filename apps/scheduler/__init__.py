@@ -1,6 +1,6 @@
 """The scheduler: which node each pending pod runs on, and in words why it runs nowhere.
 
-Snapshot, filters, scores and ``place`` are pure; only ``bind`` writes. What this does not do: make pods, move
+Snapshot, filters, scores and ``place`` are pure; only ``bind`` and ``evict`` write. What this does not do: make pods, move
 pods that run, or touch pods that name another scheduler.
 """
 

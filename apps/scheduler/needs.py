@@ -1,11 +1,12 @@
 """What of a pod and of a node matters for scheduling, read once per version of the object."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from apps.cluster import types
 from apps.cluster.quantities import bytes_of, cpu_milli, whole
+from apps.scheduler.relations import HOSTNAME, Relations, relations_of
 
 SCHEDULER_NAME = "default-scheduler"
 FINISHED = frozenset({"Succeeded", "Failed"})
@@ -13,6 +14,8 @@ UNSAID_CPU, UNSAID_MEMORY = 100, 200 * 2**20
 """What a pod that asks for nothing counts for when nodes are compared: else they would all land on one."""
 PODS_UNSAID = 110
 
+Taint = tuple[str, str, str]
+"""Key, value, effect."""
 HostPort = tuple[str, str, int]
 """Protocol, address ("" is every address), port."""
 
@@ -41,6 +44,14 @@ class PodNeeds:
     created: datetime | None = None
     finished: bool = False
     ours: bool = True
+    leaving: bool = False
+    gated: bool = False
+    priority: int = 0
+    preempts: bool = True
+    """Whether pods of lower priority may have to leave for it."""
+    nominated: str = ""
+    """The node where room is being made for it."""
+    relations: Relations | None = None
     refusal: str = ""
     """Why it was refused last, as its condition tells."""
 
@@ -64,6 +75,12 @@ def needs_of(pod: types.Pod) -> PodNeeds:
         created=pod.metadata.creation_timestamp,
         finished=pod.status.phase in FINISHED,
         ours=pod.spec.scheduler_name in {"", SCHEDULER_NAME},
+        leaving=pod.metadata.deletion_timestamp is not None,
+        gated=bool(pod.spec.scheduling_gates),
+        priority=pod.spec.priority or 0,
+        preempts=pod.spec.preemption_policy != "Never",
+        nominated=pod.status.nominated_node_name,
+        relations=relations_of(pod),
         refusal=refusal_in(pod),
     )
 
@@ -116,8 +133,10 @@ class NodeFacts:
     memory: int = 0
     pods: int = PODS_UNSAID
     labels: Mapping[str, str]
-    taints: tuple[tuple[str, str, str], ...] = ()
-    """Key, value, effect of the taints that keep pods away."""
+    taints: tuple[Taint, ...] = ()
+    """Those that keep pods away,"""
+    soft_taints: tuple[Taint, ...] = ()
+    """and those that would rather."""
     cordoned: bool = False
     ready: bool = True
 
@@ -130,12 +149,15 @@ def facts_of(node: types.Node) -> NodeFacts:
         cpu=cpu_milli(room.get("cpu", 0)),
         memory=bytes_of(room.get("memory", 0)),
         pods=whole(room.get("pods", PODS_UNSAID)),
-        labels={"kubernetes.io/hostname": node.metadata.name, **node.metadata.labels},
-        taints=tuple(
-            (taint.key, taint.value, taint.effect)
-            for taint in node.spec.taints
-            if taint.effect in {"NoSchedule", "NoExecute"}
-        ),
+        labels={HOSTNAME: node.metadata.name, **node.metadata.labels},
+        taints=tuple(_taints(node, "NoSchedule", "NoExecute")),
+        soft_taints=tuple(_taints(node, "PreferNoSchedule")),
         cordoned=bool(node.spec.unschedulable),
         ready=ready == "True" and node.metadata.deletion_timestamp is None,
     )
+
+
+def _taints(node: types.Node, *effects: str) -> Iterator[Taint]:
+    for taint in node.spec.taints:
+        if taint.effect in effects:
+            yield taint.key, taint.value, taint.effect

@@ -11,14 +11,15 @@ from django.utils.module_loading import import_string
 from apps.accounts import policy
 from apps.cluster.actors import system
 from apps.cluster.errors import Forbidden
-from apps.cluster.kinds import EVENT, NODE, POD
+from apps.cluster.kinds import EVENT, NAMESPACE, NODE, POD
 from apps.cluster.log import Change
 from apps.cluster.registry import Kind
 from apps.scheduler import filters, scores
 from apps.scheduler.bind import bind, refuse
+from apps.scheduler.evict import preempt
 from apps.scheduler.needs import FINISHED
-from apps.scheduler.place import place
-from apps.scheduler.view import Eye
+from apps.scheduler.place import Decision, place, wants_company
+from apps.scheduler.view import Eye, View
 
 PENDING = "pending"
 PASSES = 3
@@ -30,7 +31,12 @@ class _Status(msgspec.Struct):
     phase: str = ""
 
 
+class _Meta(msgspec.Struct):
+    labels: dict[str, str] = {}
+
+
 class _Pod(msgspec.Struct):
+    metadata: _Meta = msgspec.field(default_factory=_Meta)
     status: _Status = msgspec.field(default_factory=_Status)
 
 
@@ -41,19 +47,24 @@ class Scheduler:
     """Filters and scores are the dotted paths in settings.SCHEDULER_FILTERS and SCHEDULER_SCORES."""
 
     name = "scheduler"
-    watches: tuple[Kind, ...] = (POD, NODE)
+    watches: tuple[Kind, ...] = (POD, NODE, NAMESPACE)
     every = 0.0
 
     def __init__(self) -> None:
         self.filters = tuple(map(import_string, getattr(settings, "SCHEDULER_FILTERS", filters.DEFAULT)))
         self.scores = tuple(map(import_string, getattr(settings, "SCHEDULER_SCORES", scores.DEFAULT)))
         self._eye = Eye()
+        self._company_awaited = False
 
     def keys(self, change: Change, read: Any) -> Iterable[str]:  # noqa: ARG002
-        """A pod that waits, a node that changed, a pod whose place became free."""
-        if change.kind_key == NODE.key or not change.node or change.type == "DELETED":
+        """A pod that waits, a node that changed, a pod whose place became free, a neighbour that came or changed."""
+        if change.kind_key != POD.key or not change.node or change.type == "DELETED":
             return (PENDING,)
-        return (PENDING,) if _pod.decode(change.raw).status.phase in FINISHED else ()
+        pod = _pod.decode(change.raw)
+        before = change.before
+        came = self._company_awaited and before is not None and not before.node
+        relabelled = before is not None and before.labels != pod.metadata.labels
+        return (PENDING,) if came or relabelled or pod.status.phase in FINISHED else ()
 
     def all_keys(self, read: Any) -> Iterable[str]:  # noqa: ARG002
         return (PENDING,)
@@ -82,8 +93,15 @@ class Scheduler:
             complete = bind(ACTOR, placed, view.bound)
         if refused:
             _allowed("update", "status")
+            complete &= self._make_room(refused, view)
             refuse(ACTOR, refused)
+        self._company_awaited = any(wants_company(decision.pod) for decision in refused)
         return complete
+
+    def _make_room(self, refused: list[Decision], view: View) -> bool:
+        if any(decision.victims for decision in refused):
+            _allowed("delete", "")
+        return preempt(ACTOR, refused, view.bound)
 
 
 def _allowed(verb: str, part: str) -> None:

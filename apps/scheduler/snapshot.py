@@ -7,16 +7,27 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from apps.scheduler.needs import HostPort, NodeFacts, PodNeeds
+from apps.scheduler.needs import HostPort, NodeFacts, PodNeeds, Taint
+from apps.scheduler.neighbours import Neighbours
+from apps.scheduler.relations import NodeTerm
 
 Amounts = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+TOTALS = ("used_cpu", "used_memory", "used_pods", "weight_cpu", "weight_memory")
 
 
 class Snapshot:
-    """Nodes in the order of their names. ``assume`` is the only thing that changes it."""
+    """Nodes in the order of their names. ``assume`` and ``release`` are the only things that change it.
 
-    def __init__(self, nodes: Iterable[NodeFacts], placed: Iterable[PodNeeds] = ()) -> None:
+    ``namespaces`` are the labels of all namespaces.
+    """
+
+    def __init__(
+        self,
+        nodes: Iterable[NodeFacts],
+        placed: Iterable[PodNeeds] = (),
+        namespaces: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self.nodes: Sequence[NodeFacts] = sorted(nodes, key=lambda node: node.name)
         self.index: Mapping[str, int] = {node.name: at for at, node in enumerate(self.nodes)}
         self.room_cpu = self._amounts(node.cpu for node in self.nodes)
@@ -27,8 +38,11 @@ class Snapshot:
         size = len(self.nodes)
         self.used_cpu, self.used_memory, self.used_pods = (np.zeros(size, dtype=np.int64) for _ in range(3))
         self.weight_cpu, self.weight_memory = (np.zeros(size, dtype=np.int64) for _ in range(2))
-        self.ports: dict[int, set[HostPort]] = {}
+        self.ports: dict[int, list[HostPort]] = {}
         self.groups: dict[str, Amounts] = {}
+        self.neighbours = Neighbours([node.labels for node in self.nodes], namespaces or {})
+        self._masks: dict[object, Mask] = {}
+        self._taints: dict[bool, dict[Taint, Mask]] = {}
         self._add_all(placed)
 
     @staticmethod
@@ -51,9 +65,10 @@ class Snapshot:
             np.add.at(total, at, np.fromiter(values, dtype=np.int64, count=len(there)))
         for index, pod in there:
             if pod.ports:
-                self.ports.setdefault(index, set()).update(pod.ports)
+                self.ports.setdefault(index, []).extend(pod.ports)
             if pod.group:
                 self.group(pod.group)[index] += 1
+        self.neighbours.begin(there)
 
     def group(self, name: str) -> Amounts:
         """How many pods of a group each node has."""
@@ -64,21 +79,55 @@ class Snapshot:
 
     def assume(self, pod: PodNeeds, at: int) -> None:
         """From now on the pod counts on that node."""
-        self.used_cpu[at] += pod.cpu
-        self.used_memory[at] += pod.memory
-        self.used_pods[at] += 1
-        self.weight_cpu[at] += pod.weight[0]
-        self.weight_memory[at] += pod.weight[1]
+        self._count(pod, at, 1)
         if pod.ports:
-            self.ports.setdefault(at, set()).update(pod.ports)
+            self.ports.setdefault(at, []).extend(pod.ports)
+        self.neighbours.come(pod, at)
+
+    def release(self, pod: PodNeeds, at: int) -> None:
+        """From now on the pod, which did count on that node, no longer does."""
+        self._count(pod, at, -1)
+        for port in pod.ports:
+            self.ports[at].remove(port)
+        self.neighbours.go(pod, at)
+
+    def _count(self, pod: PodNeeds, at: int, sign: int) -> None:
+        self.used_cpu[at] += sign * pod.cpu
+        self.used_memory[at] += sign * pod.memory
+        self.used_pods[at] += sign
+        self.weight_cpu[at] += sign * pod.weight[0]
+        self.weight_memory[at] += sign * pod.weight[1]
         if pod.group:
-            self.group(pod.group)[at] += 1
+            self.group(pod.group)[at] += sign
+
+    def labelled(self, wanted: NodeTerm) -> Mask:
+        """The nodes that a term means; worked out once."""
+        found = self._masks.get(wanted)
+        if found is None:
+            found = self._masks[wanted] = np.array(
+                [wanted.matches(node.labels, node.name) for node in self.nodes], dtype=np.bool_
+            )
+        return found
+
+    def tainted(self, *, softly: bool = False) -> Mapping[Taint, Mask]:
+        """Every taint there is, and the nodes that have it; ``softly``: those that keep nobody away."""
+        found = self._taints.get(softly)
+        if found is None:
+            found = self._taints[softly] = {}
+            for at, node in enumerate(self.nodes):
+                for taint in node.soft_taints if softly else node.taints:
+                    if taint not in found:
+                        found[taint] = np.zeros(len(self.nodes), dtype=np.bool_)
+                    found[taint][at] = True
+        return found
 
     def copy(self) -> Snapshot:
         """The same cluster; assuming pods in the copy leaves this one as it is."""
-        twin = Snapshot(self.nodes)
-        for name in ("used_cpu", "used_memory", "used_pods", "weight_cpu", "weight_memory"):
+        twin: Snapshot = object.__new__(Snapshot)
+        vars(twin).update(vars(self))
+        for name in TOTALS:
             setattr(twin, name, getattr(self, name).copy())
-        twin.ports = {at: set(ports) for at, ports in self.ports.items()}
+        twin.ports = {at: list(ports) for at, ports in self.ports.items()}
         twin.groups = {name: counts.copy() for name, counts in self.groups.items()}
+        twin.neighbours = self.neighbours.copy()
         return twin

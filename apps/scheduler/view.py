@@ -1,14 +1,14 @@
 """What the scheduler sees: nodes, pods that run, pods that wait. Texts are read again only when an object
 changed."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any, Generic, TypeVar
 
 from django.db.models import Q
 
-from apps.cluster import models
-from apps.cluster.kinds import NODE, POD, SERVICE
+from apps.cluster import models, store, types
+from apps.cluster.kinds import NAMESPACE, NODE, POD, SERVICE
 from apps.cluster.registry import Kind
 from apps.cluster.rows import COLUMNS, Stored
 from apps.cluster.selectors import LabelSelector
@@ -57,21 +57,39 @@ class Eye:
         self._nodes: Remembered[NodeFacts] = Remembered(NODE, facts_of)
         self._waiting: Remembered[PodNeeds] = Remembered(POD, needs_of)
         self._placed: Remembered[PodNeeds] = Remembered(POD, needs_of)
+        self._namespaces: Remembered[tuple[str, Mapping[str, str]]] = Remembered(NAMESPACE, _labels_of)
 
     def look(self) -> View | None:
         """What is there now, or None when no pod waits for this scheduler."""
         waiting = self._waiting.of(Q(node="", deleting=False))
-        pending = [pod for pod in waiting if pod.ours and not pod.finished and not pod.node]
+        pending = [pod for pod in waiting if pod.ours and not pod.gated and not pod.finished and not pod.node]
         if not pending:
             return None
         placed: Sequence[PodNeeds] = self._placed.of(Q(node__gt=""))
         groups = ServiceGroups({pod.namespace for pod in pending if not pod.group})
         pending, placed = groups.given(pending), groups.given(placed)
+        return self._view(pending, placed)
+
+    def consider(self, namespace: str, name: str) -> View | None:
+        """What is there now for one pod alone, or None when it is gone or has a node."""
+        row = store.find(POD, namespace, name)
+        pod = needs_of(row.object) if row is not None else None
+        if pod is None or pod.node:
+            return None
+        return self._view([pod], self._placed.of(Q(node__gt="")))
+
+    def _view(self, pending: Sequence[PodNeeds], placed: Sequence[PodNeeds]) -> View:
         bound: dict[str, set[str]] = {}
         for pod in placed:
             bound.setdefault(pod.node, set()).add(pod.uid)
-        snapshot = Snapshot(self._nodes.of(Q()), placed)
+        namespaces = dict(self._namespaces.of(Q()))
+        snapshot = Snapshot(self._nodes.of(Q()), placed, namespaces)
         return View(snapshot, pending, {node: frozenset(uids) for node, uids in bound.items()})
+
+
+def _labels_of(namespace: types.Namespace) -> tuple[str, Mapping[str, str]]:
+    name = namespace.metadata.name
+    return name, {"kubernetes.io/metadata.name": name, **namespace.metadata.labels}
 
 
 class ServiceGroups:

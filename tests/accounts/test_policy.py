@@ -166,7 +166,7 @@ PART_TABLE = [
     ("controller:gc", "create", POD, False),
     ("controller:node-lifecycle", "delete", POD, True),
     ("controller:node-lifecycle", "delete", NODE, False),
-    ("scheduler", "delete", POD, False),
+    ("scheduler", "delete", POD, True),
     ("scheduler", "get", SECRET, False),
 ]
 

@@ -3,43 +3,17 @@ nowhere."""
 
 from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.utils.module_loading import import_string
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.scheduler import filters, scores
 from apps.scheduler.needs import NodeFacts, PodNeeds
 from apps.scheduler.place import Decision, place
 from apps.scheduler.snapshot import Snapshot
-
-NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
-GIB = 2**30
-FILTERS = tuple(import_string(path) for path in filters.DEFAULT)
-SCORES = tuple(import_string(path) for path in scores.DEFAULT)
-
-
-def node(name: str = "node-1", **changes: Any) -> NodeFacts:
-    facts: dict[str, Any] = {"cpu": 4000, "memory": 8 * GIB, "labels": {}, "pods": 110}
-    return NodeFacts(name=name, **(facts | changes))
-
-
-def pod(name: str = "a", **changes: Any) -> PodNeeds:
-    facts: dict[str, Any] = {"namespace": "default", "uid": f"uid-{name}", "labels": {}, "created": NOW}
-    return PodNeeds(name=name, **(facts | changes))
-
-
-def placed(nodes: list[NodeFacts], *pods: PodNeeds, there: tuple[PodNeeds, ...] = ()) -> list[Decision]:
-    return place(Snapshot(nodes, there), pods, FILTERS, SCORES)
-
-
-def only(nodes: list[NodeFacts], one: PodNeeds, *there: PodNeeds) -> Decision:
-    (decision,) = placed(nodes, one, there=there)
-    return decision
-
+from tests.scheduler.cluster import FILTERS, GIB, NOW, SCORES, node, only, placed, pod
 
 GPU = ("gpu", "yes", "NoSchedule")
 

@@ -162,7 +162,7 @@ def test_filters_and_scores_are_named_in_the_settings(settings: Any) -> None:
     settings.SCHEDULER_FILTERS = ("apps.scheduler.filters.cordoned",)
     settings.SCHEDULER_SCORES = ()
     scheduler = Scheduler()
-    assert [one.words for one in scheduler.filters] == ["cordoned"]
+    assert [one.name for one in scheduler.filters] == ["cordoned"]
     assert scheduler.scores == ()
     create(NODE, name="never-ready")
     create(POD, name="x")

@@ -12,6 +12,7 @@ from apps.cluster.kinds.limit_ranges import LIMIT_RANGE
 from apps.cluster.kinds.namespaces import NAMESPACE
 from apps.cluster.kinds.nodes import NODE
 from apps.cluster.kinds.pods import POD
+from apps.cluster.kinds.priorities import PRIORITY_CLASS
 from apps.cluster.kinds.quotas import RESOURCE_QUOTA
 from apps.cluster.kinds.rbac import CLUSTER_ROLE, CLUSTER_ROLE_BINDING, ROLE, ROLE_BINDING
 from apps.cluster.kinds.replication import REPLICA_SET, REPLICATION_CONTROLLER
@@ -29,6 +30,7 @@ __all__ = [
     "NAMESPACE",
     "NODE",
     "POD",
+    "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",
     "RESOURCE_QUOTA",

@@ -9,7 +9,9 @@ from ipaddress import IPv4Network
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, pod_checks, refusals
 from apps.cluster.kinds.addresses import allocate_pod_cidr
+from apps.cluster.kinds.placement_checks import TAINT_EFFECTS
 from apps.cluster.kinds.pod_defaults import canonical_each
+from apps.cluster.kinds.transaction import Transaction
 from apps.cluster.kinds.volume_checks import amount_problems
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.types import Problem
@@ -36,7 +38,7 @@ def _problems(node: types.Node) -> Iterator[Problem]:
         path = f"spec.taints[{index}]"
         yield from refusals.named(f"{path}.key", taint.key, names.label_key_problem)
         yield from refusals.spelled(f"{path}.value", taint.value, names.label_value_problem)
-        yield from refusals.one_of(f"{path}.effect", taint.effect, pod_checks.TAINT_EFFECTS)
+        yield from refusals.one_of(f"{path}.effect", taint.effect, TAINT_EFFECTS)
         if (taint.key, taint.effect) in seen:
             yield refusals.duplicate(path, f"{taint.key}:{taint.effect}")
         seen.add((taint.key, taint.effect))
@@ -85,6 +87,15 @@ def _update_problems(old: types.Node, new: types.Node) -> Iterator[Problem]:
         yield refusals.forbidden("spec.providerID", "node updates may not change providerID once it is set")
 
 
+def _since(tx: Transaction, old: types.Node | None, new: types.Node) -> None:
+    """Pods are counted down from when a taint asked them to leave, which those who set one do not say."""
+    known = {(each.key, each.value): each.time_added for each in (old.spec.taints if old is not None else [])
+             if each.effect == "NoExecute"}  # fmt: skip
+    for taint in new.spec.taints:
+        if taint.effect == "NoExecute" and taint.time_added is None:
+            taint.time_added = known.get((taint.key, taint.value)) or tx.now
+
+
 def _status(node: types.Node, now: datetime) -> str:
     ready = next((each.status for each in node.status.conditions if each.type == "Ready"), None)
     words = ["Unknown" if ready is None else "Ready" if ready == "True" else "NotReady"]
@@ -128,7 +139,7 @@ NODE = register(
         validate=meta.checked(names.dns_subdomain_problem, _problems, namespaced=False),
         validate_status=_status_problems,
         validate_update=meta.checked_update(_update_problems),
-        admit=(allocate_pod_cidr,),
+        admit=(allocate_pod_cidr, _since),
         node=lambda node: node.metadata.name,
         fields={
             "spec.unschedulable": lambda node: "true" if node.spec.unschedulable else "false",

@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 from apps.cluster import names, quantities, types
 from apps.cluster.kinds import meta, refusals
 from apps.cluster.kinds.name_checks import dns_problems, host_alias_problems
+from apps.cluster.kinds.placement_checks import placement_problems
 from apps.cluster.kinds.pod_amounts import every_container
 from apps.cluster.kinds.probe_checks import care_problems, init_problems
 from apps.cluster.kinds.volume_checks import (
@@ -32,7 +33,6 @@ FIELDS = (
 KEYED_FIELD = re.compile(r"metadata\.(labels|annotations)\['([^']+)'\]")
 RESOURCE_FIELDS = ("limits.cpu", "limits.memory", "requests.cpu", "requests.memory")
 SECCOMP_PROFILES = ("RuntimeDefault", "Unconfined")
-TAINT_EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/@+-]*", re.ASCII)
 IMAGE_LIMIT = 512
 LARGEST_ID = 2**31 - 1
@@ -62,7 +62,7 @@ def spec_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     yield from _names_problems(spec, path)
     yield from host_alias_problems(spec.host_aliases, f"{path}.hostAliases")
     yield from dns_problems(spec, path)
-    yield from toleration_problems(spec.tolerations, f"{path}.tolerations")
+    yield from placement_problems(spec, path)
     yield from _security_problems(spec.security_context, f"{path}.securityContext")
 
 
@@ -261,27 +261,6 @@ def _amount_problems(path: str, name: str, amount: types.Quantity) -> Iterator[P
         yield refusals.unsupported(path, name, RESOURCES)
     else:
         yield from amount_problems(path, amount)
-
-
-def toleration_problems(tolerations: Sequence[types.Toleration], path: str) -> Iterator[Problem]:
-    for index, toleration in enumerate(tolerations):
-        at = f"{path}[{index}]"
-        if toleration.key:
-            yield from refusals.spelled(f"{at}.key", toleration.key, names.label_key_problem)
-        elif toleration.operator != "Exists":
-            why = 'operator must be Exists when `key` is empty, which means "match all values and all keys"'
-            yield refusals.invalid(f"{at}.operator", toleration.operator, why)
-        yield from refusals.one_of(f"{at}.operator", toleration.operator, ("Equal", "Exists"))
-        if toleration.operator == "Exists" and toleration.value:
-            yield refusals.invalid(
-                f"{at}.value", toleration.value, "must be empty when `operator` is 'Exists'"
-            )
-        yield from refusals.spelled(f"{at}.value", toleration.value, names.label_value_problem)
-        yield from refusals.one_of(f"{at}.effect", toleration.effect, ("", *TAINT_EFFECTS))
-        if toleration.toleration_seconds is not None and toleration.effect != "NoExecute":
-            yield refusals.invalid(
-                f"{at}.effect", toleration.effect, "must be 'NoExecute' when `tolerationSeconds` is set"
-            )
 
 
 def _seccomp_problems(

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from apps.cluster import types
 from apps.cluster.kinds import ages
+from apps.cluster.kinds.pod_defaults import GATED
 from apps.cluster.registry import Column
 
 NODE_LOST = "NodeLost"
@@ -44,7 +45,8 @@ def status(pod: types.Pod, now: datetime) -> str:
     if word := _initializing(pod):
         return word
     reasons = [_container_reason(each.state) for each in pod.status.container_statuses]
-    reason = next((each for each in reasons if each), pod.status.reason or phase)
+    gated = GATED if pod.spec.scheduling_gates else ""
+    reason = next((each for each in reasons if each), pod.status.reason or gated or phase)
     if reason == "Completed" and any(_running(each) for each in pod.status.container_statuses):
         return "Running" if _condition_holds(pod, "Ready") else "NotReady"
     return reason

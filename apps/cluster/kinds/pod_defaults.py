@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from apps.cluster import quantities, types
 
+GATED = "SchedulingGated"
+GATED_WORDS = "Scheduling is blocked due to non-empty scheduling gates"
 FILE_MODE = 0o644
 TOKEN_SECONDS = 3600
 GUARANTEED = ("cpu", "memory")
@@ -18,6 +20,10 @@ def default_pod(pod: types.Pod) -> None:
     spec.service_account = spec.service_account_name
     if not pod.status.phase:
         pod.status.phase = "Pending"
+    if spec.scheduling_gates and not pod.status.conditions:
+        pod.status.conditions = [
+            types.Condition(type="PodScheduled", status="False", reason=GATED, message=GATED_WORDS)
+        ]
     if not pod.status.qos_class:
         pod.status.qos_class = quality(spec)
 

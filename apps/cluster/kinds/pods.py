@@ -14,9 +14,11 @@ from apps.cluster.kinds.automount import mount_token
 from apps.cluster.kinds.configuration import SERVICE_ACCOUNT
 from apps.cluster.kinds.limit_ranges import within_ranges
 from apps.cluster.kinds.namespaces import NAMESPACE
+from apps.cluster.kinds.placement_checks import gates_problems
 from apps.cluster.kinds.pod_amounts import charges
 from apps.cluster.kinds.pod_columns import COLUMNS
 from apps.cluster.kinds.pod_defaults import default_pod
+from apps.cluster.kinds.priorities import keep_rank, rank
 from apps.cluster.kinds.quotas import require_amounts
 from apps.cluster.kinds.security import admit_spec
 from apps.cluster.kinds.transaction import Transaction
@@ -68,7 +70,10 @@ def _update_problems(old: types.Pod, new: types.Pod) -> Iterator[Problem]:
         init_containers=with_old_images(new.spec.init_containers),
         active_deadline_seconds=old.spec.active_deadline_seconds,
         tolerations=old.spec.tolerations,
+        scheduling_gates=old.spec.scheduling_gates,
     )
+    keep_rank(old.spec, fixed)
+    yield from gates_problems(old.spec, new.spec)
     yield from _deadline_problems(old.spec.active_deadline_seconds, new.spec.active_deadline_seconds)
     if any(toleration not in new.spec.tolerations for toleration in old.spec.tolerations):
         yield refusals.forbidden(
@@ -138,7 +143,7 @@ POD = register(
         validate=meta.checked(names.dns_subdomain_problem, _problems),
         validate_status=_status_problems,
         validate_update=meta.checked_update(_update_problems),
-        admit=(_let_in, _account, within_ranges, require_amounts),
+        admit=(_let_in, _account, rank, within_ranges, require_amounts),
         charges=charges,
         node=lambda pod: pod.spec.node_name,
         grace=_grace,

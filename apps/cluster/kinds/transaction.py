@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any, Final, Protocol
 
 from apps.cluster.actors import Actor
@@ -16,6 +17,7 @@ class Transaction(Protocol):
     """The reading half of the store's transaction."""
 
     actor: Actor
+    now: datetime
 
     def get(self, kind: Kind, namespace: str, name: str) -> Any: ...
 

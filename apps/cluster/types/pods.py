@@ -6,6 +6,7 @@ from msgspec import field
 
 from apps.cluster.types.base import Wire
 from apps.cluster.types.meta import Condition, LocalObjectReference, ObjectMeta, Resource
+from apps.cluster.types.placement import Affinity, PodSchedulingGate, Toleration, TopologySpreadConstraint
 from apps.cluster.types.probes import Lifecycle, Probe
 
 Quantity = str | int | float
@@ -235,14 +236,6 @@ class PodDNSConfig(Wire):
     options: list[PodDNSConfigOption] = []
 
 
-class Toleration(Wire):
-    key: str = ""
-    operator: str = ""
-    value: str = ""
-    effect: str = ""
-    toleration_seconds: int | None = None
-
-
 class PodSpec(Wire):
     containers: list[Container]
     init_containers: list[Container] = []
@@ -266,6 +259,12 @@ class PodSpec(Wire):
     subdomain: str = ""
     scheduler_name: str = ""
     tolerations: list[Toleration] = []
+    affinity: Affinity | None = None
+    topology_spread_constraints: list[TopologySpreadConstraint] = []
+    priority_class_name: str = ""
+    priority: int | None = None
+    preemption_policy: str | None = None
+    scheduling_gates: list[PodSchedulingGate] = []
     enable_service_links: bool | None = None
 
     def all_containers(self) -> list[Container]:
