@@ -1,7 +1,7 @@
 """The scheduler: which node each pending pod runs on, and in words why it runs nowhere.
 
-Snapshot, filters, scores and ``place`` are pure; only ``bind`` and ``evict`` write. What this does not do: make pods, move
-pods that run, or touch pods that name another scheduler.
+Snapshot, filters, scores, ``place`` and ``preempt`` are pure; only ``bind`` and ``evict`` write. What this does
+not do: make pods, move pods that run, or place pods that name another scheduler.
 """
 
 import os

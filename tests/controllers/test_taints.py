@@ -1,6 +1,7 @@
 """Taints that ask pods to leave, as a user sets them: without saying since when."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -14,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("ruled")
 
 
 @pytest.fixture
-def node() -> types.Node:
+def node() -> Any:
     add_nodes("node-1")
     Heartbeat.objects.create(node="node-1", at=datetime.now(UTC))
     for name, seconds in (("bears-nothing", None), ("bears-a-while", 3600), ("bears-all", -1)):
@@ -22,7 +23,8 @@ def node() -> types.Node:
         toleration.toleration_seconds = seconds if seconds != -1 else None
         create(POD, name=name, spec__tolerations=[toleration] if seconds else [])
     settle()
-    found: types.Node = find(NODE, "node-1")
+    found = find(NODE, "node-1")
+    assert found is not None
     return found
 
 
@@ -42,7 +44,7 @@ def test_pods_that_do_not_tolerate_it_leave_at_once_and_others_when_their_time_i
     assert leaving() == {"bears-nothing"}
     since = types.now().timestamp() - 3601
 
-    def long_ago(node: types.Node) -> None:
+    def long_ago(node: Any) -> None:
         node.spec.taints[0].time_added = datetime.fromtimestamp(since, UTC)
 
     edit(NODE, "node-1", long_ago)
@@ -50,7 +52,7 @@ def test_pods_that_do_not_tolerate_it_leave_at_once_and_others_when_their_time_i
     assert leaving() == {"bears-nothing", "bears-a-while"}
 
 
-def test_the_time_counts_from_when_the_taint_was_set_and_stays_while_it_does(node: types.Node) -> None:
+def test_the_time_counts_from_when_the_taint_was_set_and_stays_while_it_does(node: Any) -> None:
     stored = edit(
         NODE, "node-1", lambda node: setattr(node.spec, "taints", [taint("NoExecute"), taint("NoSchedule")])
     )
@@ -61,7 +63,7 @@ def test_the_time_counts_from_when_the_taint_was_set_and_stays_while_it_does(nod
 
 
 @pytest.mark.parametrize("effect", ["NoSchedule", "PreferNoSchedule"])
-def test_the_other_effects_move_nobody(node: types.Node, effect: str) -> None:
+def test_the_other_effects_move_nobody(node: Any, effect: str) -> None:
     edit(NODE, "node-1", lambda node: setattr(node.spec, "taints", [taint(effect)]))
     settle([NodeLifecycle()])
     assert leaving() == set()
