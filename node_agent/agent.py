@@ -18,7 +18,6 @@ from node_agent.connection import Connection, Identity
 from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
-from node_agent.leaving import Farewell, Programmed
 from node_agent.names import Names
 from node_agent.network import Neighbour
 from node_agent.network.bridge import BridgeNetwork
@@ -56,9 +55,7 @@ class Agent:
         self._view = View(settings.view)
         self._runtime = DockerRuntime(self._names, settings.docker)
         self._network = BridgeNetwork(self._names, settings.network, settings.address, settings.pod_network)
-        self._programmed = Programmed(self._outbox.programmed)
-        self._farewell = Farewell(self._view.offers, self._outbox.waiting)
-        self._proxy = ProxyProcess(self._names, on_applied=self._programmed.applied)
+        self._proxy = ProxyProcess(self._names)
         self._node = Node(
             name=settings.node,
             address=settings.address,
@@ -92,7 +89,6 @@ class Agent:
             prober=Prober(DockerStreams(settings.docker)),
             resolv_conf=files.machine_resolv_conf(),
             moved=self._rewire.poke,
-            farewell=self._farewell.said,
         )
         self._herd = Herd(tools, self._view)
         self._status: types.NodeStatus | None = None
@@ -125,9 +121,7 @@ class Agent:
             token=self._settings.token,
             ca=self._settings.ca,
         )
-        connection = Connection(
-            identity, self._view, self._outbox, self._synced, everywhere=self._rules_follow
-        )
+        connection = Connection(identity, self._view, self._outbox, self._synced)
         task = asyncio.create_task(connection.run())
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -163,11 +157,6 @@ class Agent:
         if "peers" in touched.kinds or ("nodes" in touched.kinds and not self._node.network_up):
             self._upkeep.poke()
         self._herd.synced(touched)
-
-    def _rules_follow(self, number: int) -> None:
-        """Every node's do, up to there."""
-        self._farewell.everywhere(number)
-        self._herd.farewell()
 
     def _start_network(self) -> None:
         node = self._view.node(self._settings.node)
@@ -237,7 +226,6 @@ class Agent:
 
     def _wire(self) -> None:
         """Hand the proxy everything it needs; it finds out what is new."""
-        number = self._view.number
         pods = [
             (each.record.pod, each.record.address)
             for each in self._herd.workers()
@@ -253,8 +241,7 @@ class Agent:
             )
             for pod, port, address in host_ports(pods)
         ]
-        order = self._proxy.update(self._view.services(), self._view.slices(), ports, self._settings.node)
-        self._programmed.ordered(order, number)
+        self._proxy.update(self._view.services(), self._view.slices(), ports, self._settings.node)
 
 
 class Coalesced:

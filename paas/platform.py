@@ -25,6 +25,7 @@ from django.core.management import call_command
 from apps.accounts import bootstrap as accounts
 from apps.accounts import setup
 from apps.cluster import ranges
+from apps.cluster.actors import system
 from paas import engine, registry
 from paas.machines import fleet, relay
 from paas.machines.machine import Machine
@@ -263,6 +264,7 @@ def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
     call_command("migrate", interactive=False, verbosity=0)
     reached = next((node.server if node.machine else node.address for node in plan), "")
     made = accounts.ensure_platform(state.path, settings.PORT, reached)
+    importlib.import_module("apps.catalog.bundled").bring_in(system("set-up"))
     for node in plan:
         accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
     served = made.served

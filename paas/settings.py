@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "apps.cluster",
     "apps.accounts",
     "apps.nodes",
+    "apps.catalog",
     "apps.controllers",
     "apps.scheduler",
     "apps.api",

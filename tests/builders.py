@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from apps.catalog import format
+from apps.catalog import types as catalog
 from apps.cluster import types
 from apps.cluster.registry import Kind
 
@@ -141,7 +143,28 @@ def _labelled() -> types.ObjectMeta:
     return types.ObjectMeta(labels=dict(LABELS))
 
 
+def _definition() -> format.Definition:
+    return format.Definition(components={"web": format.Component(image="nginx:1.25", ports={"http": 80})})
+
+
+def _application_template() -> catalog.ApplicationTemplate:
+    spec = types.convert(format.TemplateSpec, {**types.to_data(_definition()), "version": "1.0.0"})
+    return catalog.ApplicationTemplate(spec=spec)
+
+
+def _application() -> catalog.Application:
+    return catalog.Application(spec=catalog.ApplicationSpec(definition=_definition()))
+
+
+def _revision() -> catalog.ApplicationRevision:
+    spec = catalog.RevisionSpec(application="sample", number=1, definition=_definition())
+    return catalog.ApplicationRevision(spec=spec)
+
+
 _SAMPLES: dict[str, Callable[[], Any]] = {
+    "Application": _application,
+    "ApplicationRevision": _revision,
+    "ApplicationTemplate": _application_template,
     "Namespace": types.Namespace,
     "Node": _node,
     "Pod": _pod,

@@ -77,6 +77,12 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _rule(READ, ("",), ("pods",)),
         _EVENTS,
     ),
+    "controller:application": (
+        _rule((*READ, "update", "patch"), ("drover.dev",), ("applications", "applications/status")),
+        _rule((*READ, *WRITE), ("drover.dev",), ("applicationrevisions", "applicationrevisions/status")),
+        _rule((*READ, *WRITE), ("", "apps", "batch", "autoscaling", "networking.k8s.io"), ALL),
+        _EVENTS,
+    ),
     "controller:endpoints": (
         _rule(READ, ("",), ("services", "pods")),
         _rule((*READ, "create", "delete", "update"), ("",), ("endpoints",)),
@@ -138,6 +144,7 @@ _ROLES: dict[str, tuple[types.PolicyRule, ...]] = {
         ),
         _rule(("create",), ("authentication.k8s.io",), ("selfsubjectreviews",)),
     ),
+    "system:catalog-viewer": (_rule(READ, ("drover.dev",), ("applicationtemplates",)),),
     "system:auth-delegator": (_rule(("create",), ("authentication.k8s.io",), ("tokenreviews",)),),
     **{f"system:{part}": rules for part, rules in _PARTS.items()},
 }
@@ -147,6 +154,7 @@ _BINDINGS: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "cluster-admin": ("cluster-admin", (("Group", "system:masters"),)),
     "system:discovery": ("system:discovery", (_AUTHENTICATED,)),
     "system:basic-user": ("system:basic-user", (_AUTHENTICATED,)),
+    "system:catalog-viewer": ("system:catalog-viewer", (_AUTHENTICATED,)),
     "system:public-info-viewer": (
         "system:public-info-viewer",
         (_AUTHENTICATED, ("Group", "system:unauthenticated")),

@@ -103,6 +103,8 @@ def _paths(kind: Kind) -> Iterable[tuple[str, dict[str, Any]]]:
 
 def schema_name(cls: type[Any]) -> str:
     """A type's name as clients know such names: its package is where the API's authors keep it."""
+    if cls.__module__.startswith("apps.catalog"):
+        return f"dev.drover.v1.{cls.__name__}"
     part = cls.__module__.rpartition(".")[2]
     package = "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{part if part in _GROUPS else 'core'}"
     return f"io.k8s.{package}.v1.{cls.__name__}"
@@ -155,7 +157,8 @@ def _schema(kind: inspect.Type, waiting: list[type[Any]]) -> dict[str, Any]:
         if not isinstance(choice, inspect.NoneType)
     ]
     if len(choices) > 1:
-        return dict(_INT_OR_STRING)
+        structs = [choice for choice in choices if isinstance(choice, inspect.StructType)]
+        return {"x-kubernetes-preserve-unknown-fields": True} if structs else dict(_INT_OR_STRING)
     match choices[0]:
         case inspect.StructType(cls=cls):
             waiting.append(cls)

@@ -160,6 +160,16 @@ class Transaction:
             new.metadata.generation = old.metadata.generation + 1
         return self._put_or_finish(kind, row, new)
 
+    def rehearse(self, kind: Kind, obj: Any) -> None:
+        """Refuse what creating ``obj``, or updating what is there under its name, would refuse; keeps nothing."""
+        row = self.row(kind, obj.metadata.namespace, obj.metadata.name)
+        old = row.object if row else None
+        new = self._all_but_status_of(kind, old, obj) if row else types.decode(kind.schema, types.encode(obj))
+        kind.default(new)
+        self._check(kind, old, new)
+        for admit in (*kind.admit, *guards(kind)):
+            admit(self, old, new)
+
     def delete(
         self, kind: Kind, namespace: str, name: str, options: types.DeleteOptions | None = None
     ) -> Any | None:

@@ -25,6 +25,7 @@ from apps.controllers.reading import Reader
 
 DEFAULT_CONTROLLERS = (
     "apps.scheduler.scheduler.Scheduler",
+    "apps.controllers.applications.Applications",
     "apps.controllers.replication.Replication",
     "apps.controllers.replication.ReplicaSets",
     "apps.controllers.deployments.Deployments",

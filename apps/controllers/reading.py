@@ -117,7 +117,9 @@ class Reader:
             values.append(or_owned_by)
         if not ways:
             return []
-        found = self._objects(kind, f"namespace = %s AND ({' OR '.join(f'({way})' for way in ways)})", *values)
+        found = self._objects(
+            kind, f"namespace = %s AND ({' OR '.join(f'({way})' for way in ways)})", *values
+        )
         if all(term.operator is Operator.IN for term in selector.requirements):
             return found
         return [each for each in found if selector.matches(each.metadata.labels) or _names(each, or_owned_by)]

@@ -135,7 +135,9 @@ def _with(
     same = before is not None and (before.status, before.reason) == (wanted.status, wanted.reason)
     if same and before is not None and before.message == wanted.message and not again:
         return status
-    since = before.last_update_time if same and before is not None and not again else now.replace(microsecond=0)
+    since = (
+        before.last_update_time if same and before is not None and not again else now.replace(microsecond=0)
+    )
     stamped = replace(wanted, last_update_time=since)
     return replace(status, conditions=with_condition(status.conditions, stamped, now))
 

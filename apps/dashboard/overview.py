@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from apps.cluster import types
+from apps.cluster import types, why
 from apps.cluster.actors import Actor
 from apps.cluster.kinds import NODE, POD, REPLICATION_CONTROLLER, SERVICE
 from apps.cluster.kinds.pod_columns import status as pod_word
-from apps.dashboard import access, look, paths, reading, sentences, why
+from apps.dashboard import access, look, paths, reading, sentences
 
 SHOWN = 8
 COUNTED = (NODE, POD, REPLICATION_CONTROLLER, SERVICE)

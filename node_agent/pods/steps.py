@@ -258,7 +258,7 @@ class Steps:
 
     def _terminate(self, ids: tuple[str, ...], now: datetime) -> None:
         if self._record.ending() and self._record.ending_since is None:
-            self._record.ending_since = self._record.told_to_end or now
+            self._record.ending_since = now
         for id in ids:
             self.care.begin_stop(self._record.seen[id], now)
 

@@ -84,4 +84,3 @@ class Tools:
     prober: Prober
     resolv_conf: str
     moved: Callable[[], None]  # a pod with ports on the machine has another address
-    farewell: Callable[[str], bool] = lambda uid: True  # whether no node sends new requests to the pod any more

@@ -40,11 +40,9 @@ class ProxyProcess:
         backend: str = "",
         verify_seconds: float = 5.0,
         on_restored: Callable[[tuple[str, ...]], None] = lambda restored: None,
-        on_applied: Callable[[int], None] = lambda number: None,
     ) -> None:
         self._names = names
         self._on_restored = on_restored
-        self._on_applied = on_applied
         self._verify_seconds = verify_seconds
         self._forced = backend
         self._changed = Condition()
@@ -192,8 +190,6 @@ class ProxyProcess:
             if answer.applied or answer.error:
                 self._error = answer.error
             self._changed.notify_all()
-        if answer.applied:
-            self._on_applied(answer.applied)
         if answer.restored:
             log.warning("somebody removed service rules, restored: %s", ", ".join(answer.restored[:5]))
             self._on_restored(answer.restored)

@@ -73,8 +73,6 @@ class FakeServer:
                 await socket.send(protocol.frame(protocol.Synced(number=self.number)))
             case protocol.Ping():
                 await socket.send(protocol.frame(protocol.Pong(seq=frame.seq)))
-            case protocol.Waiting():
-                await socket.send(protocol.frame(protocol.Everywhere(number=frame.number)))
             case protocol.Samples():
                 pass  # not answered: the next ones take their place
             case _ if self.accepting:

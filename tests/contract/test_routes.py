@@ -29,7 +29,7 @@ from apps.cluster.kinds import (
     RESOURCE_QUOTA,
     ROLE_BINDING,
 )
-from apps.cluster.registry import all_kinds
+from apps.cluster.registry import all_kinds, by_key
 from apps.cluster.types import agent
 from tests.api.doors import DOORS, Door
 from tests.builders import build
@@ -43,7 +43,11 @@ LIMITS = (LIMIT_RANGE.name, RESOURCE_QUOTA.name)
 STRANGERS = ("anonymous", "viewer", "editor", "node", "revoked")
 READ = frozenset({"get", "list", "watch"})
 STATUS_REPORTS = frozenset({"update", "patch"})
+CATALOG = "applicationtemplates.drover.dev"
+"""What everybody who is known may look at."""
 VIEWED = frozenset({
+    "applications.drover.dev", "applications.drover.dev/status",
+    "applicationrevisions.drover.dev", "applicationrevisions.drover.dev/status",
     "pods", "pods/status", "pods/log", "replicationcontrollers", "replicationcontrollers/scale",
     "replicationcontrollers/status", "services", "services/status", "endpoints", "configmaps", "serviceaccounts",
     "events", "resourcequotas", "limitranges", "replicasets.apps", "replicasets.apps/scale", "replicasets.apps/status",
@@ -65,6 +69,8 @@ def expected(who: str, route: Route) -> bool:
         return False
     if route.what in {"document", "review"}:
         return True
+    if who != "node" and route.what == CATALOG:
+        return route.verb in READ
     if who == "viewer":
         return route.verb in READ and route.what in VIEWED and route.where != "all"
     if who == "node":
@@ -321,6 +327,7 @@ def test_what_is_open_to_all_gives_nothing(town: dict[str, str]) -> None:
 
 def test_an_editor_of_another_namespace_sees_none_of_it(town: dict[str, str]) -> None:
     client = browser("ed")
+    store.write(TEST, lambda tx: tx.delete(by_key(CATALOG), "", NAME))
     for pattern, judged, path, _ in concrete():
         if judged == OBJECTS:
             for method in ("GET", "POST"):
@@ -337,7 +344,7 @@ def test_a_viewer_looks_and_does_nothing(town: dict[str, str]) -> None:
     for pattern, judged, path, key in concrete():
         if judged != OBJECTS:
             continue
-        may_look = pattern.startswith(("kinds/", "actions/logs")) and key in VIEWED
+        may_look = pattern.startswith(("kinds/", "actions/logs")) and key in {*VIEWED, CATALOG}
         answer = client.get(path)
         if pattern.startswith("kinds/") and may_look:
             assert answer.status_code == 200, path

@@ -192,7 +192,9 @@ def test_the_reason_of_a_change_is_kept_with_its_version() -> None:
 
     edit(DEPLOYMENT, "sample", explain)
     roll()
-    causes = {image: each.metadata.annotations.get("kubernetes.io/change-cause") for image, each in sets().items()}
+    causes = {
+        image: each.metadata.annotations.get("kubernetes.io/change-cause") for image, each in sets().items()
+    }
     assert causes == {"redis:7": None, "redis:8": "a newer redis"}
 
 

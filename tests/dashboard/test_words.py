@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from apps.cluster import types
+from apps.cluster import types, why
 from apps.cluster.actors import system
 from apps.cluster.kinds import POD, REPLICATION_CONTROLLER, SECRET
-from apps.dashboard import listing, look, manifest, sentences, why
+from apps.dashboard import listing, look, manifest, sentences
 from apps.dashboard.live import MOST_REGIONS, regions_of, scope_of
 from tests.builders import build
 

@@ -1,8 +1,9 @@
 """Reads a value against an API type and names everything that is wrong with it, or drops what is unknown."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
+from difflib import get_close_matches
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
@@ -62,6 +63,12 @@ def decode_lenient(cls: type[T], data: bytes | str) -> T:
         return msgspec.convert(known, cls)
 
 
+def guess(name: str, known: Iterable[str]) -> str:
+    """``; did you mean "replicas"?``, or nothing when nothing known is close."""
+    close = get_close_matches(name, [*known], n=1)
+    return f'; did you mean "{close[0]}"?' if close else ""
+
+
 def _join(path: str, name: str) -> str:
     return f"{path}.{name}" if path else name
 
@@ -97,7 +104,7 @@ def _struct_problems(struct: inspect.StructType, data: dict[str, Any], path: str
     known = {field.encode_name: field for field in struct.fields}
     for name, item in data.items():
         if name not in known:
-            yield Problem(_join(path, name), "unknown field", "FieldValueUnknown")
+            yield Problem(_join(path, name), f"unknown field{guess(name, known)}", "FieldValueUnknown")
         else:
             yield from _problems(known[name].type, item, _join(path, name))
     for name, field in known.items():

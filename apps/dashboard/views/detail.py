@@ -7,12 +7,12 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.cluster import types
+from apps.cluster import types, why
 from apps.cluster.actors import Actor
 from apps.cluster.kinds import POD, REPLICATION_CONTROLLER
 from apps.cluster.registry import Kind
 from apps.cluster.rows import Stored
-from apps.dashboard import access, commands, listing, look, manifest, pages, paths, reading, sentences, why
+from apps.dashboard import access, commands, listing, look, manifest, pages, paths, reading, sentences
 from apps.dashboard.panels import Panel, Subject, panels_of
 from apps.dashboard.views.listed import kind_or_404
 

@@ -1,4 +1,4 @@
-"""Why a pod is not running, in a sentence with its evidence and what to do. Pure."""
+"""Why a pod is not running, in a sentence with its evidence and what to do. Pure. No Django here."""
 
 from __future__ import annotations
 

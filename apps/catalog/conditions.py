@@ -1,0 +1,35 @@
+"""``showIf``: when a parameter is asked for, as ``reach == 'ingress' && tls == true``. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+TERM = re.compile(r"\s*([A-Za-z][A-Za-z0-9_-]*)\s*==\s*('[^']*'|\"[^\"]*\"|true|false|-?[0-9]+)\s*", re.ASCII)
+RULE = "must be of the form name == 'literal', several joined by &&"
+
+
+class Term(NamedTuple):
+    parameter: str
+    value: str | bool | int
+
+
+def terms(text: str) -> tuple[Term, ...]:
+    """What must hold, all of it. Raises ValueError."""
+    return tuple(_term(part) for part in text.split("&&")) if text.strip() else ()
+
+
+def holds(text: str, values: Mapping[str, Any]) -> bool:
+    """Whether each named parameter has the value asked for."""
+    return all(values.get(term.parameter) == term.value for term in terms(text))
+
+
+def _term(text: str) -> Term:
+    found = TERM.fullmatch(text)
+    if found is None:
+        raise ValueError(RULE)
+    name, literal = found.groups()
+    if literal in {"true", "false"}:
+        return Term(name, literal == "true")
+    return Term(name, literal[1:-1] if literal[0] in "'\"" else int(literal))

@@ -1,0 +1,68 @@
+"""Whether what is there is still what was rendered. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from msgspec.structs import replace
+
+from apps.catalog.render.metadata import APP_GROUP, Manifest
+from apps.cluster import types
+from apps.cluster.registry import Kind
+
+RENDERED = f"{APP_GROUP}/rendered"
+"""The annotation that says which rendering an object was last made from."""
+IGNORED = frozenset({"apiVersion", "kind", "metadata", "status"})
+
+
+def fingerprint(manifest: Manifest) -> str:
+    return hashlib.sha256(types.encode(manifest)).hexdigest()[:16]
+
+
+def made_from(obj: Any) -> str:
+    """The fingerprint that the object carries, "" for one that was never applied."""
+    mark: str = obj.metadata.annotations.get(RENDERED, "")
+    return mark
+
+
+def wanted(kind: Kind, manifest: Manifest) -> Any:
+    """The object that a manifest asks for, with the API's defaults and its mark."""
+    obj = types.convert(kind.schema, manifest)
+    kind.default(obj)
+    obj.metadata.annotations = {**obj.metadata.annotations, RENDERED: fingerprint(manifest)}
+    return obj
+
+
+def onto(live: Any, asked: Any, manifest: Manifest) -> Any:
+    """``asked`` as an update of ``live``: what others keep in its metadata stays, and a size that nobody wrote."""
+    kept, mine = live.metadata, asked.metadata
+    asked.metadata = replace(
+        kept,
+        labels={**kept.labels, **mine.labels},
+        annotations={**kept.annotations, **mine.annotations},
+        owner_references=mine.owner_references or kept.owner_references,
+        resource_version="",
+    )
+    if hasattr(asked, "spec") and hasattr(asked.spec, "replicas") and "replicas" not in manifest["spec"]:
+        asked.spec.replicas = live.spec.replicas
+    return asked
+
+
+def differences(kind: Kind, manifest: Manifest, live: Any) -> list[str]:
+    """The fields of the manifest that somebody changed, as paths; what the manifest does not say may differ."""
+    asked = types.to_data(wanted(kind, manifest))
+    return list(_changed(manifest, asked, types.to_data(live), ""))
+
+
+def _changed(said: Any, asked: Any, there: Any, path: str) -> Iterator[str]:
+    if isinstance(said, Mapping) and isinstance(asked, Mapping) and isinstance(there, Mapping):
+        for key, value in said.items():
+            if path or key not in IGNORED:
+                yield from _changed(value, asked.get(key), there.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(said, list) and isinstance(there, list) and len(said) == len(there):
+        for index, value in enumerate(said):
+            yield from _changed(value, asked[index], there[index], f"{path}[{index}]")
+    elif there not in (asked, said) and said not in ({}, []):
+        yield path

@@ -1,0 +1,252 @@
+"""Applications in a real store: from a template to running pods, changed, failed, taken back, removed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
+from apps.catalog.types import (
+    Application,
+    ApplicationRevision,
+    ApplicationSpec,
+    ApplicationTemplate,
+    TemplateReference,
+)
+from apps.cluster import store, types
+from apps.cluster.errors import Invalid
+from apps.cluster.kinds import CONFIG_MAP, DEPLOYMENT, POD, SECRET, SERVICE
+from apps.cluster.registry import Kind
+from tests.catalog.plans import shop
+from tests.harness import add_nodes, create, delete, edit, follower, objects, run_pods, settle, stop_pod
+
+pytestmark = pytest.mark.usefixtures("ruled")
+PLAIN: dict[str, Any] = {"components__db__volumes": None}
+
+
+def get(kind: Kind, name: str) -> Any:
+    return store.get(kind, "default", name).object
+
+
+def install(**changes: Any) -> None:
+    spec = ApplicationSpec(definition=shop(**PLAIN, **changes))
+    create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
+
+
+def change(work: Callable[[ApplicationSpec], None]) -> None:
+    edit(APPLICATION, "acme", lambda app: work(app.spec))
+
+
+def app() -> Application:
+    found: Application = get(APPLICATION, "acme")
+    return found
+
+
+def revision(number: int) -> ApplicationRevision:
+    found: ApplicationRevision = get(APPLICATION_REVISION, f"acme-{number}")
+    return found
+
+
+def states() -> dict[str, str]:
+    return {component.name: component.state for component in app().status.components}
+
+
+def roll(ready: Callable[[types.Pod], bool] = lambda pod: True) -> None:
+    """Let pods stop, start and become ready until nothing moves any more."""
+    before = -1
+    while store.clock() != before:
+        before = store.clock()
+        settle()
+        for pod in objects(POD):
+            if pod.metadata.deletion_timestamp is not None:
+                stop_pod(pod.metadata.name)
+            elif ready(pod) and pod.status.phase != "Running":
+                run_pods([pod])
+    settle()
+
+
+@pytest.fixture
+def running(ruled: None) -> None:  # noqa: ARG001
+    add_nodes("node-1")
+    install()
+    roll()
+
+
+def test_what_waits_is_made_once_the_other_is_ready() -> None:
+    add_nodes("node-1")
+    install()
+    settle()
+    assert {one.metadata.name for one in objects(DEPLOYMENT)} == {"acme-db"}
+    assert {one.metadata.name for one in objects(SERVICE)} == {"acme-db", "acme-web", "acme-web-public"}
+    assert states() == {"db": "Starting", "web": "Waiting"}
+    assert app().status.phase == "Installing"
+    roll()
+    assert {one.metadata.name for one in objects(DEPLOYMENT)} == {"acme-db", "acme-web"}
+
+
+@pytest.mark.usefixtures("running")
+def test_it_runs_and_says_so_in_one_sentence() -> None:
+    status = app().status
+    assert (status.phase, status.message, status.revision) == ("Running", "All 2 components are ready.", 1)
+    assert [(one.name, one.ready, one.desired) for one in status.components] == [("db", 1, 1), ("web", 2, 2)]
+    assert {one.type: one.status for one in status.conditions}["Ready"] == "True"
+    assert revision(1).status.phase == "Ready"
+
+
+@pytest.mark.usefixtures("running")
+def test_secrets_are_rolled_once_and_put_where_they_belong() -> None:
+    kept = get(SECRET, "acme-secrets").data
+    mixed = [secret for secret in objects(SECRET) if secret.metadata.name != "acme-secrets"]
+    assert len(kept["password"]) > 20
+    assert len(mixed) == 2
+    change(lambda spec: spec.parameters.update(title="Another"))
+    roll()
+    assert get(SECRET, "acme-secrets").data == kept
+
+
+@pytest.mark.usefixtures("running")
+def test_an_exchanged_secret_is_new_everywhere() -> None:
+    before = get(SECRET, "acme-secrets").data["password"]
+    change(lambda spec: spec.rotations.update(password=1))
+    roll()
+    assert get(SECRET, "acme-secrets").data["password"] != before
+    assert app().status.phase == "Running"
+    assert app().status.revision == 2
+
+
+@pytest.mark.usefixtures("running")
+def test_a_change_is_a_revision_and_what_nobody_wants_goes() -> None:
+    old = {one.metadata.name for one in objects(CONFIG_MAP) if one.metadata.owner_references}
+    change(lambda spec: spec.parameters.update(title="Another", copies=3))
+    roll()
+    assert (app().spec.revision, app().status.revision) == (2, 2)
+    assert get(DEPLOYMENT, "acme-web").spec.replicas == 3
+    assert not old & {one.metadata.name for one in objects(CONFIG_MAP)}
+
+
+@pytest.mark.usefixtures("running")
+def test_what_changes_nothing_makes_no_revision() -> None:
+    edit(APPLICATION, "acme", lambda found: found.metadata.annotations.update(note="x"))
+    assert app().spec.revision == 1
+
+
+@pytest.mark.usefixtures("running")
+def test_a_removed_component_goes() -> None:
+    change(lambda spec: setattr(spec, "definition", shop(
+        **PLAIN, components__web=None, endpoints=None, checks=None, notes=None,
+    )))  # fmt: skip
+    roll()
+    assert {one.metadata.name for one in objects(DEPLOYMENT)} == {"acme-db"}
+    assert {one.metadata.name for one in objects(SERVICE)} == {"acme-db"}
+
+
+@pytest.mark.usefixtures("running")
+def test_taking_back_is_a_revision_of_its_own() -> None:
+    change(lambda spec: spec.parameters.update(copies=3))
+    roll()
+    change(lambda spec: setattr(spec, "rollback_to", 1))
+    roll()
+    assert (app().spec.revision, app().spec.rollback_to, app().status.revision) == (3, None, 3)
+    assert revision(3).spec.why == "back to revision 1"
+    assert get(DEPLOYMENT, "acme-web").spec.replicas == 2
+
+
+@pytest.mark.usefixtures("running")
+def test_a_revision_that_does_not_become_ready_is_taken_back_and_says_so() -> None:
+    change(lambda spec: setattr(spec, "definition", shop(**PLAIN, components__web__image="shop:broken")))
+    roll(lambda pod: "broken" not in pod.spec.containers[0].image)
+    assert app().status.phase == "Updating"
+    later = follower(present=lambda: datetime.now(UTC) + timedelta(minutes=10), resync_every=0)
+    later.follow()
+    roll()
+    assert revision(2).status.phase == "Failed"
+    assert (app().spec.revision, app().status.phase) == (3, "Running")
+    assert "revision 2 has failed" in revision(3).spec.why
+    assert get(DEPLOYMENT, "acme-web").spec.template.spec.containers[0].image == "shop:1.2"
+
+
+@pytest.mark.usefixtures("running")
+def test_what_somebody_changed_is_shown_and_left() -> None:
+    edit(DEPLOYMENT, "acme-web", lambda deployment: setattr(deployment.spec, "replicas", 5))
+    roll()
+    assert app().status.drift == ["Deployment acme-web: spec.replicas"]
+    assert get(DEPLOYMENT, "acme-web").spec.replicas == 5
+
+
+@pytest.mark.usefixtures("running")
+def test_what_somebody_deleted_comes_back() -> None:
+    delete(SERVICE, "acme-db")
+    roll()
+    assert get(SERVICE, "acme-db") is not None
+
+
+@pytest.mark.usefixtures("running")
+def test_a_deleted_application_takes_all_along() -> None:
+    delete(APPLICATION, "acme", propagation_policy="Background")
+    roll()
+    kinds = (APPLICATION, APPLICATION_REVISION, DEPLOYMENT, POD, SECRET)
+    assert [objects(kind) for kind in kinds] == [[] for _ in kinds]
+
+
+def test_a_template_is_copied_with_its_version() -> None:
+    plan = types.to_data(shop(**PLAIN))
+    template = types.convert(
+        ApplicationTemplate, {"metadata": {"name": "shop"}, "spec": {**plan, "version": "1.2.0"}}
+    )
+    create(APPLICATION_TEMPLATE, template)
+    spec = ApplicationSpec(template=TemplateReference(name="shop"), parameters={"copies": 1})
+    create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
+    assert app().spec.template == TemplateReference(name="shop", version="1.2.0")
+    assert app().spec.definition == shop(**PLAIN)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (ApplicationSpec(), "spec.template: Required value"),
+        (ApplicationSpec(template=TemplateReference(name="shpo")), "spec.template.name: Not found: no template shpo"),
+        (ApplicationSpec(definition=shop(**PLAIN), parameters={"copies": 9}), "spec.parameters[copies]: Invalid"),
+        (ApplicationSpec(definition=shop(components__web__image="x")), "spec.definition.components[web].image"),
+        (ApplicationSpec(definition=shop(**PLAIN), rollback_to=7), "spec.rollbackTo: Invalid value: 7"),
+    ],
+)  # fmt: skip
+def test_nothing_is_there_when_anything_is_wrong(spec: ApplicationSpec, words: str) -> None:
+    before = store.clock()
+    with pytest.raises(Invalid) as refused:
+        create(
+            APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec)
+        )
+    assert words in refused.value.message
+    assert store.clock() == before
+
+
+def test_another_ones_object_is_not_taken_unless_asked_for() -> None:
+    create(SERVICE, name="acme-db")
+    with pytest.raises(Invalid, match="Service acme-db: is there already and is not this application's"):
+        install()
+    spec = ApplicationSpec(definition=shop(**PLAIN), adopt=True)
+    create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
+    settle()
+    assert get(SERVICE, "acme-db").metadata.owner_references[0].kind == "Application"
+
+
+@pytest.mark.usefixtures("running")
+def test_a_revision_that_somebody_else_wrote_is_not_carried_out() -> None:
+    """Whoever may write revisions must not act with the controller's rights."""
+    forged = revision(1)
+    (web,) = [
+        one
+        for one in forged.spec.objects
+        if one["metadata"]["name"] == "acme-web" and one["kind"] == "Deployment"
+    ]
+    web["spec"]["replicas"] = 7
+    delete(APPLICATION_REVISION, "acme-1")
+    forged.metadata = types.ObjectMeta(
+        name="acme-1", namespace="default", owner_references=forged.metadata.owner_references
+    )
+    create(APPLICATION_REVISION, forged)
+    roll()
+    assert get(DEPLOYMENT, "acme-web").spec.replicas == 2
