@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, parse_qsl, unquote
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from apps.cluster.types.streams import MOST_BYTES
+from apps.cluster.types.streams import KEEP_ALIVE, MOST_BYTES
 from node_agent import door_sockets
 from node_agent.herd import Herd
 from node_agent.logs import Logs, wish_of
@@ -112,7 +112,10 @@ class Door:
         place = (self._settings.address, self._settings.door_port)
         while True:
             try:
-                return socket.create_server(place, backlog=BACKLOG)
+                listener = socket.create_server(place, backlog=BACKLOG)
+                for option in KEEP_ALIVE:  # those that it accepts have them too
+                    listener.setsockopt(*option)
+                return listener
             except OSError as error:
                 log.error("the door cannot listen on %s:%d: %s", *place, error)
                 time.sleep(RETRY_SECONDS)
@@ -175,7 +178,10 @@ async def _text(send: Send, status: int, words: str) -> None:
 
 
 async def _stream(stream: Stream, limit: int | None, receive: Receive, send: Send) -> None:
-    """Send chunks as they come, until the output ends, the limit is reached or the caller goes away."""
+    """Send chunks as they come, until the output ends, the limit is reached or the caller goes away.
+
+    An answer that breaks off is left without its end, so that the caller does not take it for the whole.
+    """
     pump = _Pump(stream)
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": 200, "headers": headers})
@@ -195,7 +201,8 @@ async def _stream(stream: Stream, limit: int | None, receive: Receive, send: Sen
                 chunk = chunk[:left]
                 left -= len(chunk)
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        if not pump.broken:
+            await send({"type": "http.response.body", "body": b""})
     finally:
         gone.cancel()
         pump.stop()
@@ -206,6 +213,7 @@ class _Pump:
 
     def __init__(self, stream: Stream) -> None:
         self.chunks: asyncio.Queue[bytes | None] = asyncio.Queue(CHUNKS_WAITING)
+        self.broken = False
         self._stream, self._stopped = stream, threading.Event()
         self._loop = asyncio.get_running_loop()
         threading.Thread(target=self._run, name="log", daemon=True).start()
@@ -222,7 +230,8 @@ class _Pump:
                 if self._stopped.is_set():
                     break
                 self._put(chunk)
-        except Exception as error:  # the engine went away in the middle: the output ends here
+        except Exception as error:  # the engine went away in the middle
+            self.broken = True
             log.info("a log ended early: %s", error)
         finally:
             self._put(None)

@@ -72,7 +72,7 @@ class Logs:
 def _ended_before(status: types.PodStatus, container: str) -> str:
     """The engine id of the container whose end is told as the last state; while one waits to start again, that is
     the newest."""
-    for each in (*status.init_container_statuses, *status.container_statuses):
+    for each in status.all_containers():
         if each.name == container and each.last_state.terminated is not None:
             return each.last_state.terminated.container_id.rpartition("//")[2]
     return ""

@@ -8,7 +8,7 @@ import json
 import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 from apps.cluster.types import streams as frames
@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 3.0
+LOOK_SECONDS = 0.5
+LAST_WORDS_SECONDS = 2.0  # for what a process said before its container ended
 LARGEST_WINDOW = 0xFFFF
 LOOPBACKS = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 Query = Sequence[tuple[str, str]]
@@ -66,14 +68,16 @@ class Streams:
     async def _process(
         self, kind: str, namespace: str, pod: str, container: str, query: Query, *, only_ask: bool
     ) -> Talk | None:
-        seen = running(self._record(namespace, pod), pod, container)
+        record = self._record(namespace, pod)
+        seen = running(record, pod, container)
         if only_ask:
             return None
         wish = wish_of(query)
         if kind == "exec" and not wish.command:
             raise Refused(400, "command: Required value: exec needs a command")
         open_ = self._engine.exec if kind == "exec" else self._engine.attach
-        return ProcessTalk(await open_(seen.id, wish))
+        session = await open_(seen.id, wish)
+        return ProcessTalk(session, lambda: _runs(record, seen.id))
 
     async def _port(self, namespace: str, pod: str, query: Query, *, only_ask: bool) -> Talk | None:
         record = self._record(namespace, pod)
@@ -127,22 +131,39 @@ def _newest(record: Record, name: str) -> list[Seen]:
     return sorted(found, key=lambda each: each.attempt, reverse=True)
 
 
-class ProcessTalk:
-    """A process's streams, its window and its exit code."""
+def _runs(record: Record, id: str) -> bool:
+    seen = record.seen.get(id)
+    return seen is not None and seen.state is State.RUNNING
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
+
+class ProcessTalk:
+    """A process's streams, its window and its exit code; ``lives`` tells whether its container still runs."""
+
+    def __init__(self, session: Session, lives: Callable[[], bool]) -> None:
+        self._session, self._lives = session, lives
         self._started = asyncio.Event()
 
     async def tell(self) -> AsyncIterator[bytes]:
+        ending = asyncio.create_task(self._cut_when_over())
         try:
             await self._session.start()
             self._started.set()
             async for channel, data in self._session.output():
                 yield frames.frame(channel, data)
             yield frames.exited(await self._session.exit_code())
-        except RuntimeTrouble as error:
+        except EngineAway as error:
             yield frames.failure(str(error))
+        except RuntimeTrouble as error:
+            yield frames.failure(str(error) if self._lives() else "the container ended, and the process with it")
+        finally:
+            ending.cancel()
+
+    async def _cut_when_over(self) -> None:
+        """The engine may forget to end the streams of a process whose container was killed."""
+        while self._lives():
+            await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(LAST_WORDS_SECONDS)
+        self._session.cut()
 
     async def hear(self, frame: bytes) -> None:
         await self._started.wait()

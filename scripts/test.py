@@ -27,6 +27,8 @@ def main(arguments: list[str]) -> int:
     try:
         if os.geteuid() == 0:
             print(engine.ensure(state) or "the Docker engine is running", flush=True)
+            if engine.started_by_us(state) is not None:
+                os.environ["DROVER_TEST_ENGINE"] = str(state.path)
             subprocess.run([sys.executable, "-m", "scripts.images"], check=True)
         if arguments:
             return pytest(*arguments)

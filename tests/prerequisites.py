@@ -13,23 +13,44 @@ from functools import cache
 import pytest
 
 OLDEST_KUBECTL = (1, 27)
+FIRST_ON_WEBSOCKETS = (1, 31)
+"""Older ones exec, attach, copy and forward over SPDY, which is not served (docs/compatibility.md)."""
 SKIPPED = pytest.StashKey[set[str]]()
 
 
 @cache
-def kubectl_problem() -> str:
-    """Why the kubectl tests cannot run here; "" when they can."""
+def kubectl_version() -> tuple[int, ...]:
+    """Major and minor of the kubectl that the tests run. Raises LookupError with the reason why there is none."""
     wanted = ".".join(map(str, OLDEST_KUBECTL))
     if shutil.which("kubectl") is None:
-        return f"there is no kubectl on PATH: install {wanted} or newer, Debian's own is too old"
+        raise LookupError(f"there is no kubectl on PATH: install {wanted} or newer, Debian's own is too old")
     command = ["kubectl", "version", "--client", "-o", "json"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     try:
         version = str(json.loads(done.stdout)["clientVersion"]["gitVersion"])
     except (ValueError, KeyError):
-        return f"kubectl does not tell its version: {done.stderr.strip()[:200]}"
+        raise LookupError(f"kubectl does not tell its version: {done.stderr.strip()[:200]}") from None
     numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
-    return "" if numbers >= OLDEST_KUBECTL else f"kubectl is {version}: install {wanted} or newer"
+    if numbers < OLDEST_KUBECTL:
+        raise LookupError(f"kubectl is {version}: install {wanted} or newer")
+    return numbers
+
+
+def kubectl_problem() -> str:
+    """Why the kubectl tests cannot run here; "" when they can."""
+    try:
+        kubectl_version()
+    except LookupError as problem:
+        return str(problem)
+    return ""
+
+
+def streams_problem() -> str:
+    """Why this kubectl cannot talk to containers here."""
+    if problem := kubectl_problem():
+        return problem
+    wanted = ".".join(map(str, FIRST_ON_WEBSOCKETS))
+    return "" if kubectl_version() >= FIRST_ON_WEBSOCKETS else f"kubectl talks to containers by SPDY before {wanted}"
 
 
 def root_problem() -> str:
@@ -38,6 +59,7 @@ def root_problem() -> str:
 
 PROBLEMS: dict[str, Callable[[], str]] = {
     "kubectl": kubectl_problem,
+    "streams": streams_problem,
     "docker": root_problem,
     "net": root_problem,
 }

@@ -23,22 +23,42 @@ OWNER = "nobody"  # PostgreSQL refuses to run as root
 POSTGRES = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=", "max_connections=80")
 
 
+class Postgres:
+    """A PostgreSQL with an empty database, which may be stopped and started. It ends with the session."""
+
+    def __init__(self, *settings: str) -> None:
+        self._programs, self._folder = _postgres_programs(), _folder("pg", OWNER)
+        self._settings = (*POSTGRES, *settings, f"unix_socket_directories={self._folder}")
+        initdb: list[str | Path] = [self._programs / "initdb", "-D", self._folder / "data", "-U", "drover", "-A"]
+        initdb += ["trust", "--no-sync", "-E", "UTF8", "--locale=C"]
+        user, group = _account(OWNER)
+        subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, user=user, group=group)
+        self.start()
+        create: list[str | Path] = [self._programs / "createdb", "-h", self._folder, "-U", "drover", "drover"]
+        subprocess.run(create, check=True, cwd=self._folder)
+
+    @property
+    def url(self) -> str:
+        return f"postgres://drover@{quote(str(self._folder), safe='')}/drover"
+
+    def start(self) -> None:
+        """Returns once it answers."""
+        options = [word for setting in self._settings for word in ("-c", setting)]
+        command: list[str | Path] = [self._programs / "postgres", "-D", self._folder / "data", *options]
+        self._server = _start(command, self._folder, OWNER)
+        ready: list[str | Path] = [self._programs / "pg_isready", "-q", "-h", self._folder]
+        _await("PostgreSQL", self._folder, lambda: subprocess.run(ready, check=False).returncode == 0)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """SIGINT ends its sessions; SIGQUIT ends everything at once, and the next start recovers."""
+        self._server.send_signal(how)
+        self._server.wait(timeout=20)
+
+
 @cache
 def private_postgres() -> str:
     """Start a PostgreSQL of this session; returns its DATABASE_URL. It ends with the session, however that ends."""
-    programs = _postgres_programs()
-    folder = _folder("pg", OWNER)
-    data = folder / "data"
-    initdb: list[str | Path] = [programs / "initdb", "-D", data, "-U", "drover", "-A", "trust", "--no-sync"]
-    initdb += ["-E", "UTF8", "--locale=C"]
-    user, group = _account(OWNER)
-    subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=folder, user=user, group=group)
-    options = [word for setting in (*POSTGRES, f"unix_socket_directories={folder}") for word in ("-c", setting)]
-    _start([programs / "postgres", "-D", data, *options], folder, OWNER)
-    ready: list[str | Path] = [programs / "pg_isready", "-q", "-h", folder]
-    _await("PostgreSQL", folder, lambda: subprocess.run(ready, check=False, cwd=folder).returncode == 0)
-    subprocess.run([programs / "createdb", "-h", folder, "-U", "drover", "drover"], check=True, cwd=folder)
-    return f"postgres://drover@{quote(str(folder), safe='')}/drover"
+    return Postgres().url
 
 
 @cache
@@ -64,13 +84,14 @@ def _postgres_programs() -> Path:
 
 def _folder(name: str, owner: str = "") -> Path:
     folder = Path(tempfile.mkdtemp(prefix=f"drover-{name}-"))
+    folder.chmod(0o755)  # its socket is for the platform's user too
     if owner and os.geteuid() == 0:
         shutil.chown(folder, owner)
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder
 
 
-def _start(command: list[str | Path], folder: Path, owner: str = "") -> None:
+def _start(command: list[str | Path], folder: Path, owner: str = "") -> subprocess.Popen[bytes]:
     user, group = _account(owner)
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
@@ -85,6 +106,7 @@ def _start(command: list[str | Path], folder: Path, owner: str = "") -> None:
             group=group,
         )
     atexit.register(_end, server)
+    return server
 
 
 def _end_with(parent: int) -> None:

@@ -190,9 +190,11 @@ async def _pump(stream: Stream, number: str, send: Send) -> None:
             first = await waiting
         if first:
             await send({"type": "http.response.body", "body": first, "more_body": True})
-        with suppress(ApiError):  # the answer has begun: its end is all that can still be said
+        try:
             async for chunk in chunks:
                 await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        except ApiError:
+            return  # the answer has begun: that its end is missing is all that can still be said
         await send({"type": "http.response.body", "body": b""})
     finally:
         close = getattr(chunks, "aclose", None)

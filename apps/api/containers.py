@@ -20,6 +20,6 @@ def named(pod: types.Pod, asked: str) -> str:
         raise BadRequest(
             f"a container name must be specified for pod {name}, choose one of: [{' '.join(names)}]"
         )
-    if asked not in names and asked not in {each.name for each in pod.spec.init_containers}:
+    if asked not in {each.name for each in pod.spec.all_containers()}:
         raise BadRequest(f"container {asked} is not valid for pod {name}, choose one of: [{' '.join(names)}]")
     return asked

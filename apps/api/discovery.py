@@ -41,6 +41,7 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = 
     "log": (None, ("get",)),
     "exec": (("", "v1", "PodExecOptions"), ("create", "get")),
     "attach": (("", "v1", "PodAttachOptions"), ("create", "get")),
+    "ephemeralcontainers": (None, _READ_WRITE),
     "portforward": (("", "v1", "PodPortForwardOptions"), ("create", "get")),
     "eviction": (("policy", "v1", "Eviction"), ("create",)),
     "token": (("authentication.k8s.io", "v1", "TokenRequest"), ("create",)),

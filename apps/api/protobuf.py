@@ -1,31 +1,40 @@
-"""Reads the protobuf bodies that kubectl's generators and reviews send since 1.32; answers are always JSON.
+"""Reads protobuf bodies, as kubectl's typed requests are since 1.32; answers are always JSON.
 
-``protobuf_fields.json`` holds, per message, field number -> [name, type]: the part of Kubernetes' published numbers
-that these requests use.
+``protobuf_fields.json`` holds, per message, field number -> [name, type]: Kubernetes' published numbers of our kinds
+and of all that they are made of. An ``inline`` message's fields are, in JSON, those of the message around it.
 """
 
 import base64
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 MAGIC = b"k8s\x00"
 
 # A zero that was written stands for "not set" everywhere but here: the sender writes these only when they are set.
-_MEANT = frozenset(
-    {
-        "automountServiceAccountToken", "backoffLimit", "completions", "gracePeriodSeconds", "immutable",
-        "orphanDependents", "parallelism", "replicas", "ttlSecondsAfterFinished",
-    }
-)  # fmt: skip
+_MEANT = frozenset({
+    "activeDeadlineSeconds", "allocateLoadBalancerNodePorts", "allowPrivilegeEscalation",
+    "automountServiceAccountToken", "backoffLimit", "completions", "defaultMode", "enableServiceLinks", "exitCode",
+    "expirationSeconds", "failedJobsHistoryLimit", "fsGroup", "gracePeriodSeconds", "hostUsers", "immutable", "mode",
+    "optional", "orphanDependents", "parallelism", "priority", "privileged", "readOnlyRootFilesystem", "ready",
+    "replicas", "revisionHistoryLimit", "runAsGroup", "runAsNonRoot", "runAsUser", "seconds", "serving",
+    "setHostnameAsFQDN", "shareProcessNamespace", "successfulJobsHistoryLimit", "terminating",
+    "terminationGracePeriodSeconds", "tolerationSeconds", "ttlSecondsAfterFinished",
+})  # fmt: skip
 _NUMBERS = frozenset({"int32", "int64", "uint32", "uint64"})
 
-_MESSAGES: dict[str, dict[int, tuple[str, str]]] = {
-    message: {int(number): (name, kind) for number, (name, kind) in fields.items()}
-    for message, fields in json.loads(Path(__file__).with_name("protobuf_fields.json").read_text()).items()
-}
+
+@cache
+def _messages() -> dict[str, dict[int, tuple[str, str]]]:
+    """Read at the first such body: most processes never see one."""
+    text = Path(__file__).with_name("protobuf_fields.json").read_text()
+    return {
+        message: {int(number): (name, kind) for number, (name, kind) in fields.items()}
+        for message, fields in json.loads(text).items()
+    }
 
 
 class Undecodable(ValueError):
@@ -40,7 +49,7 @@ def decode(body: bytes) -> dict[str, Any]:
         envelope = dict(_fields(body[len(MAGIC) :]))
         type_meta = dict(_fields(_bytes(envelope.get(1, b""))))
         api_version, kind = _text(type_meta.get(1, b"")), _text(type_meta.get(2, b""))
-        if kind not in _MESSAGES:
+        if kind not in _messages():
             raise Undecodable(f"{kind or 'an unnamed kind'} is not known here")
         return {"apiVersion": api_version, "kind": kind, **_message(kind, _bytes(envelope.get(2, b"")))}
     except (IndexError, UnicodeDecodeError, TypeError, OverflowError, OSError) as error:
@@ -81,20 +90,22 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _message(message: str, data: bytes) -> dict[str, Any]:
-    known, result = _MESSAGES[message], dict[str, Any]()
+    known, result = _messages()[message], dict[str, Any]()
     for number, raw in _fields(data):
         if number not in known:
-            continue
+            raise Undecodable(f"{message} has a field that is not known here, number {number}")
         name, kind = known[number]
         shape, _, inner = kind.rpartition(" ")
-        if shape == "map":
+        if kind == "ignored":
+            continue
+        if shape == "inline":
+            result |= _message(inner, _bytes(raw))
+        elif shape == "map":
             entry = dict(_fields(_bytes(raw)))
             key = _text(entry.get(1, b""))
             result.setdefault(name, {})[key] = _value(inner, entry.get(2, b""))
         elif shape == "list":
             result.setdefault(name, []).append(_value(inner, raw))
-        elif shape == "inline":
-            result.update(_value(inner, raw))
         else:
             value = _value(inner, raw)
             if value not in (None, "", 0, False, {}) or (name in _MEANT and value is not None):

@@ -35,9 +35,15 @@ def answer(call: Call) -> Answer | Stream:
     if part not in call.kind.subresources or not call.name:
         raise NotFound(UNKNOWN)
     verbs: dict[tuple[str, str], Callable[[Call], Answer | Stream]] = {
-        ("status", "GET"): get,
-        ("status", "PUT"): lambda call: writing.update(call, "status"),
-        ("status", "PATCH"): lambda call: writing.patch(call, "status"),
+        **{
+            key: verb
+            for name in ("status", *call.kind.parts)
+            for key, verb in (
+                ((name, "GET"), get),
+                ((name, "PUT"), lambda call: writing.update(call, part)),
+                ((name, "PATCH"), lambda call: writing.patch(call, part)),
+            )
+        },
         ("scale", "GET"): get_scale,
         ("scale", "PUT"): update_scale,
         ("scale", "PATCH"): patch_scale,

@@ -55,6 +55,16 @@ def _finalizers(obj: Any) -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Part:
+    """A piece of a kind's spec that is written at an address of its own, and nowhere else."""
+
+    take: Callable[[Any, Any], None]
+    """Takes (object, given): puts the piece of what a client gave into the object."""
+    validate_update: Callable[[Any, Any], Iterable[types.Problem]]
+    """Takes (old, new), in place of the kind's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class Kind:
     """What one kind of object is. Differences between kinds are data here, or code in its own controller."""
 
@@ -68,6 +78,8 @@ class Kind:
     namespaced: bool = True
     verbs: tuple[str, ...] = VERBS
     subresources: frozenset[str] = frozenset()
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """By the sub-resource that writes them."""
     sealed: tuple[str, ...] = ()
     """Top-level fields that are encrypted in the row and in the change log."""
 

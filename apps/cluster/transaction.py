@@ -126,7 +126,8 @@ class Transaction:
         return obj
 
     def update(self, kind: Kind, obj: Any, part: str = "all", *, record: Record | None = None) -> Any:
-        """Store a new state: ``part`` "status" takes only the status, anything else all but the status.
+        """Store a new state: ``part`` "status" takes only the status, one of the kind's parts only that, anything
+        else all but the status.
 
         ``record`` says who owns its fields then; without it that stays as it is.
 
@@ -143,7 +144,7 @@ class Transaction:
             )
         if meta.resource_version and meta.resource_version != str(row.number):
             raise self._conflict(kind, meta.name, _DEAD_END)
-        new = self._status_of(old, obj) if part == "status" else self._all_but_status_of(kind, old, obj)
+        new = self._with_part(kind, part, old, obj)
         new.api_version, new.kind = kind.api_version, kind.name
         kind.default(new)
         if part != "status":
@@ -255,10 +256,10 @@ class Transaction:
             except (NotFound, Forbidden):
                 continue
 
-    def _check(self, kind: Kind, old: Any | None, new: Any) -> None:
+    def _check(self, kind: Kind, old: Any | None, new: Any, part: str = "") -> None:
         problems = [*kind.validate(new)]
         if old is not None:
-            problems += kind.validate_update(old, new)
+            problems += kind.parts.get(part, kind).validate_update(old, new)
         if problems:
             raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
 
@@ -277,7 +278,7 @@ class Transaction:
             if problems := [*kind.validate_status(new)]:
                 raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
             return
-        self._check(kind, old, new)
+        self._check(kind, old, new, part)
         for admit in (*kind.admit, *guards(kind)):
             admit(self, old, new)
 
@@ -322,9 +323,14 @@ class Transaction:
         if wanted and wanted.resource_version and wanted.resource_version != str(row.number):
             raise self._conflict(kind, row.name, _DEAD_END)
 
-    def _status_of(self, old: Any, given: Any) -> Any:
+    def _with_part(self, kind: Kind, part: str, old: Any, given: Any) -> Any:
+        if part != "status" and part not in kind.parts:
+            return self._all_but_status_of(kind, old, given)
         new = types.decode(type(old), types.encode(old))
-        new.status = given.status
+        if part == "status":
+            new.status = given.status
+        else:
+            kind.parts[part].take(new, given)
         new.metadata.managed_fields = _managed(given, old)
         return new
 

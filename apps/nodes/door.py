@@ -21,6 +21,7 @@ from apps.accounts import certificates
 from apps.cluster import store
 from apps.cluster.errors import ApiError, BadRequest, NotFound, Unavailable
 from apps.cluster.kinds import NODE
+from apps.cluster.types.streams import KEEP_ALIVE
 from apps.cluster.work import in_db
 
 DEFAULT_PORT = 10250
@@ -49,7 +50,7 @@ async def logs(
     """A container's log as bytes; with ``follow`` for as long as the caller reads (close it with ``aclosing``).
 
     Nothing is yielded before the node has agreed: what goes wrong until then is raised as NotFound, BadRequest or
-    Unavailable with the first ``anext``.
+    Unavailable with the first ``anext``. A log that breaks off raises Unavailable too: it is not whole.
     """
     known = {key: value for key, value in params.items() if key in LOG_PARAMETERS}
     path = "/".join(quote(part, safe="") for part in ("logs", namespace, pod, container))
@@ -59,8 +60,7 @@ async def logs(
             async for chunk in answer.aiter_raw():
                 yield chunk
         except httpx.HTTPError:
-            # The answer has begun: it can only end here. A follower sees the end and asks again.
-            return
+            raise Unavailable(f"the log broke off: node {node}, its agent or its container engine went away") from None
 
 
 async def door_of(node: str) -> Door:
@@ -158,7 +158,8 @@ class _Clients:
             if held is None or held[0] != made:
                 # trust_env off: no proxy variable may lead what is between server and node elsewhere.
                 context = certificates.door_context(state)
-                client = httpx.AsyncClient(verify=context, trust_env=False)
+                transport = httpx.AsyncHTTPTransport(verify=context, socket_options=KEEP_ALIVE)
+                client = httpx.AsyncClient(transport=transport, trust_env=False)
                 held = self._known[get_running_loop()] = (made, context, client)
         except OSError as error:
             raise Unavailable(f"the server has no certificate to show at a node's door: {error}") from None

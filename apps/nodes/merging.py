@@ -26,11 +26,8 @@ def pod_status(old: types.PodStatus, seen: types.PodStatus, now: datetime) -> ty
     own = [condition for condition in old.conditions if condition.type == KEPT_BY_SERVER]
     reported = [condition for condition in merged.conditions if condition.type != KEPT_BY_SERVER]
     merged.conditions = [*conditions(old.conditions, reported, now), *own]
-    restarts = {
-        container.name: container.restart_count
-        for container in (*old.init_container_statuses, *old.container_statuses)
-    }
-    for container in (*merged.init_container_statuses, *merged.container_statuses):
+    restarts = {container.name: container.restart_count for container in old.all_containers()}
+    for container in merged.all_containers():
         container.restart_count = max(container.restart_count, restarts.get(container.name, 0))
     return merged
 

@@ -88,8 +88,12 @@ def _report(tx: Transaction, node: str, item: agent.PodReport) -> str:
 
 
 def _field_path(pod: types.Pod | types.ObjectReference | None, container: str) -> str:
-    first = isinstance(pod, types.Pod) and container in {each.name for each in pod.spec.init_containers}
-    return f"spec.{'initContainers' if first else 'containers'}{{{container}}}"
+    field = "containers"
+    if isinstance(pod, types.Pod):
+        for name in ("init_containers", "ephemeral_containers"):
+            if container in {each.name for each in getattr(pod.spec, name)}:
+                field = types.wire_name(name)
+    return f"spec.{field}{{{container}}}"
 
 
 def _tell(tx: Transaction, node: str, item: agent.EventReport) -> str:

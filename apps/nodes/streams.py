@@ -66,6 +66,8 @@ async def opened(node: str, path: str, query: Query) -> AsyncIterator[Stream]:
         raise door.unreachable(where, error) from None
     except InvalidHandshake as error:
         raise Unavailable(f"node {node} does not speak as this server does: {error}") from None
+    for option in frames.KEEP_ALIVE:
+        socket.transport.get_extra_info("socket").setsockopt(*option)
     try:
         yield Stream(socket)
     finally:

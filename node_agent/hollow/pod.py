@@ -118,7 +118,7 @@ class HollowPod:
         self.record.adopt([self._engine.start(sandbox.id, now)])
         self.record.address = pod.status.pod_ip
         self._network.adopt(self.record.uid, pod.status.pod_ip)
-        for told in pod.status.container_statuses:
+        for told in (*pod.status.container_statuses, *pod.status.ephemeral_container_statuses):
             if told.state.running is None or not told.container_id:
                 continue
             made = self._engine.adopt(self._seen(told, sandbox.id))

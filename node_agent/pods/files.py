@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from apps.cluster import types
-from node_agent.pods.spec import hostname
+from node_agent.pods.spec import CLUSTER_DOMAIN, fqdn, hostname
 
 MACHINE_HOSTS = Path("/etc/hosts")
 MACHINE_RESOLV_CONF = Path("/etc/resolv.conf")
@@ -19,18 +19,13 @@ fe00::0\tip6-mcastprefix
 fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 """
-CLUSTER_DOMAIN = "cluster.local"
 CLUSTER_RESOLVER = ("kube-system", "kube-dns")
 MOST_NAMESERVERS = 3
 
 
 def hosts(pod: types.Pod, address: str) -> str:
     """The pod's own /etc/hosts."""
-    name = hostname(pod)
-    names = [name]
-    if pod.spec.subdomain:
-        names.insert(0, f"{name}.{pod.spec.subdomain}.{pod.metadata.namespace}.svc.{CLUSTER_DOMAIN}")
-    own = "\t".join([address, *names])
+    own = "\t".join(word for word in (address, fqdn(pod), hostname(pod)) if word)
     return f"# Written by the node's agent.\n{LOCAL_NAMES}{own}\n{_aliases(pod)}"
 
 

@@ -120,6 +120,7 @@ class Making:
             mounts=mounts + self._etc(pod, container),
             node_memory=tools.node.memory,
             lowest_oom_score=tools.node.lowest_oom_score,
+            target=self._record.target_of(container.name),
         )
         return tools.runtime.create(wanted)
 

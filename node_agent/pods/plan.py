@@ -13,7 +13,7 @@ from datetime import datetime
 
 from apps.cluster import types
 from node_agent.pods.sight import Life, PostStart, Sight, Stop, ended
-from node_agent.pods.wanting import deadline, failure, finished, lets_go_on, wanted
+from node_agent.pods.wanting import deadline, failure, finished, lacks_target, lets_go_on, wanted
 from node_agent.runtime.base import SANDBOX, Seen, State
 
 TERMINAL = ("Succeeded", "Failed")
@@ -188,16 +188,22 @@ def _astray(sight: Sight, sandbox: Seen) -> Iterator[str]:
 
 def _next_container(pod: types.Pod, sight: Sight, sandbox: Seen, now: datetime) -> Step:
     wake: list[datetime] = []
-    for container in pod.spec.all_containers():
+    for container in (*_due(pod, sight), *pod.spec.ephemeral_containers):
         step = _tend(pod, container.name, sight, sandbox=sandbox, now=now)
         if step is not None and not isinstance(step, Settled):
             return step
         if step is not None and step.until is not None:
             wake.append(step.until)
-        if sight.life(container.name).attempt < 0 or not lets_go_on(pod, sight, container.name):
-            break  # those after it wait for its first start, its hook, or what it does before them
     old = tuple(_outlived(sight))
     return Remove(old) if old else Settled(min(wake, default=None))
+
+
+def _due(pod: types.Pod, sight: Sight) -> Iterator[types.Container]:
+    """Those whose turn it is: the next waits for a first start, for a hook, or for what is done before it."""
+    for container in pod.spec.planned_containers():
+        yield container
+        if sight.life(container.name).attempt < 0 or not lets_go_on(pod, sight, container.name):
+            return
 
 
 def _tend(pod: types.Pod, name: str, sight: Sight, *, sandbox: Seen, now: datetime) -> Step | None:
@@ -213,7 +219,7 @@ def _tend(pod: types.Pod, name: str, sight: Sight, *, sandbox: Seen, now: dateti
     if not wanted(pod, sight, name):
         return None
     due = _held_until(life, now) or restart_due(life, sandbox, newest, now)
-    if life.pulling:
+    if life.pulling or lacks_target(pod, sight, name):
         return Settled()
     return MakeContainer(name, life.attempt + 1, sandbox.id) if due <= now else Settled(due)
 

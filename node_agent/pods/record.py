@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from apps.cluster import types
-from node_agent.pods import plan, status
+from node_agent.pods import plan, status, wanting
 from node_agent.pods.sight import Health, Life, PostStart, Sight, Stop, ended
 from node_agent.runtime.base import SANDBOX, Seen, State
 
@@ -135,6 +135,12 @@ class Record:
             released=self.released,
         )
 
+    def target_of(self, name: str) -> str:
+        """The engine id of the container whose processes this one is to see, "" for none."""
+        wanted = "" if self.pod is None else wanting.target(self.pod, name)
+        found = [each for each in self.seen.values() if wanted and each.name == wanted]
+        return max(found, key=lambda each: each.attempt).id if found else ""
+
     def wanted(self, name: str) -> types.Container | None:
         """The container of that name as the pod asks for it."""
         listed = [] if self.pod is None else self.pod.spec.all_containers()
@@ -156,8 +162,7 @@ class Record:
     def _first_health(self, container: Seen) -> Health:
         """Of a container that was just started, or adopted: then what was reported of it still holds."""
         asked = self.wanted(container.name) or types.Container(name=container.name)
-        told = [*self.reported.init_container_statuses, *self.reported.container_statuses]
-        for status_ in told:
+        for status_ in self.reported.all_containers():
             if status_.container_id == status.SCHEME + container.id and status_.started:
                 return Health(ready=status_.ready)
         hook = asked.lifecycle is not None and asked.lifecycle.post_start is not None

@@ -12,13 +12,32 @@ from node_agent.runtime.base import SANDBOX, ContainerSpec, ImageFacts, Mount
 
 PIDS = 4096  # processes a container may have; a fork bomb ends here
 HOSTNAME_LIMIT = 63
+KERNEL_LIMIT = 64  # of a host name with all its dots
+CLUSTER_DOMAIN = "cluster.local"
 CPU_PERIOD = 100_000
 SMALLEST_SHARES, SMALLEST_QUOTA = 2, 1000
 SANDBOX_OOM, GUARANTEED_OOM, BEST_EFFORT_OOM = -998, -997, 1000
 
 
 def hostname(pod: types.Pod) -> str:
+    """The first part of the pod's name in DNS."""
     return (pod.spec.hostname or pod.metadata.name)[:HOSTNAME_LIMIT].rstrip("-.")
+
+
+def fqdn(pod: types.Pod) -> str:
+    """The pod's whole name in DNS; "" for one that has none."""
+    subdomain = pod.spec.subdomain
+    if not subdomain:
+        return ""
+    return f"{hostname(pod)}.{subdomain}.{pod.metadata.namespace}.svc.{CLUSTER_DOMAIN}"
+
+
+def kernel_hostname(pod: types.Pod) -> str:
+    """What the pod's processes find as their host name. Raises ConfigTrouble when that is too long."""
+    whole = fqdn(pod) if pod.spec.set_hostname_as_fqdn else ""
+    if len(whole) > KERNEL_LIMIT:
+        raise ConfigTrouble(f"setHostnameAsFQDN: {whole} has more than {KERNEL_LIMIT} characters")
+    return whole or hostname(pod)
 
 
 def labels(names: Names, pod: types.Pod, container: str, attempt: int, sandbox: str = "") -> dict[str, str]:
@@ -39,13 +58,18 @@ def container_name(pod: types.Pod, container: str, attempt: int) -> str:
 
 
 def sandbox_spec(names: Names, pod: types.Pod, attempt: int, lowest_oom_score: int = 0) -> ContainerSpec:
-    """The pause container: it holds the pod's network and IPC while containers come and go."""
+    """The pause container: it holds the pod's network and IPC while containers come and go.
+
+    Raises ConfigTrouble when it cannot be as the pod asks for it.
+    """
     host = bool(pod.spec.host_network)
+    shared = pod.spec.security_context or types.PodSecurityContext()
     return ContainerSpec(
         name=container_name(pod, SANDBOX, attempt),
         image=names.pause_image,
         labels=labels(names, pod, SANDBOX, attempt),
-        hostname="" if host else hostname(pod),
+        hostname="" if host else kernel_hostname(pod),
+        sysctls={sysctl.name: sysctl.value for sysctl in shared.sysctls},
         network="host" if host else "none",
         ipc="shareable",
         oom_score=max(SANDBOX_OOM, lowest_oom_score),
@@ -65,12 +89,17 @@ def app_spec(
     mounts: Sequence[Mount],
     node_memory: int,
     lowest_oom_score: int = 0,
+    target: str = "",
 ) -> ContainerSpec:
-    """One of the pod's own containers. Raises ConfigTrouble when it must not run as it asks to."""
+    """One of the pod's own containers, which sees the processes of ``target`` if one is named.
+
+    Raises ConfigTrouble when it must not run as it asks to.
+    """
     own, shared = container.security_context or types.SecurityContext(), pod.spec.security_context
     limits, requests = container.resources.limits, container.resources.requests
     capabilities = own.capabilities or types.Capabilities()
     cpu_limit, memory_limit = limits.get("cpu"), limits.get("memory")
+    shared_with = sandbox if pod.spec.share_process_namespace else target
     return ContainerSpec(
         name=container_name(pod, container.name, attempt),
         image=container.image,
@@ -83,7 +112,7 @@ def app_spec(
         groups=groups(shared),
         network="host" if pod.spec.host_network else f"container:{sandbox}",
         ipc=f"container:{sandbox}",
-        pid=f"container:{sandbox}" if pod.spec.share_process_namespace else "",
+        pid=f"container:{shared_with}" if shared_with else "",
         mounts=list(mounts),
         tty=bool(container.tty),
         stdin=bool(container.stdin),
@@ -116,7 +145,7 @@ def cpu_quota(limit: types.Quantity | None) -> int:
 
 def qos_class(pod: types.Pod) -> str:
     """Guaranteed when every limit is set and reserved in full, BestEffort when nothing is asked for."""
-    resources = [each.resources for each in pod.spec.all_containers()]
+    resources = [each.resources for each in pod.spec.planned_containers()]
     if not any(each.limits or each.requests for each in resources):
         return "BestEffort"
     for each in resources:

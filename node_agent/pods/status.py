@@ -22,6 +22,7 @@ def pod_status(
     the start time and what the scheduler wrote are carried over from it."""
     first = [_container_status(pod, each, sight, now) for each in pod.spec.init_containers]
     containers = [_container_status(pod, each, sight, now) for each in pod.spec.containers]
+    looking = [_container_status(pod, each, sight, now) for each in pod.spec.ephemeral_containers]
     missing = wanting.waiting_for(pod, sight)
     failure = None if sight.running_apps() else wanting.failure(pod, sight, now)
     phase, reason, message = before.phase, before.reason, before.message
@@ -46,6 +47,7 @@ def pod_status(
         start_time=before.start_time or now.replace(microsecond=0),
         init_container_statuses=first,
         container_statuses=containers,
+        ephemeral_container_statuses=looking,
         qos_class=before.qos_class,
     )
 
@@ -87,8 +89,7 @@ def vanished(life: Life, exit_code: int | None, at: datetime) -> types.Container
 
 def lives_from(status: types.PodStatus) -> dict[str, Life]:
     """What a status that was reported earlier tells about containers the engine no longer shows."""
-    told = [*status.init_container_statuses, *status.container_statuses]
-    return {each.name: _life_from(each) for each in told if each.container_id}
+    return {each.name: _life_from(each) for each in status.all_containers() if each.container_id}
 
 
 def _life_from(status: types.ContainerStatus) -> Life:
@@ -122,15 +123,19 @@ def _container_status(
         started = types.ContainerStateRunning(started_at=whole(newest.started_at))
         status.state = types.ContainerState(running=started)
         health = sight.health_of(newest)
-        status.started = health.started and part is not Part.INIT
+        status.started = health.started and part in (Part.SIDECAR, Part.APP)
         status.ready = status.started and health.ready
     elif life.ending is not None:
         status.ready = part is Part.INIT and life.ending.exit_code == 0
         _after_the_end(status, pod, life, sight=sight, newest=newest, now=now)
     else:
-        begins = "PodInitializing" if pod.spec.init_containers else "ContainerCreating"
+        first = pod.spec.init_containers and part is not Part.EPHEMERAL
+        begins = "PodInitializing" if first else "ContainerCreating"
         reason = begins if life.reason in ("", "ContainerCreating") else life.reason
-        waiting = types.ContainerStateWaiting(reason, life.message)
+        message = life.message
+        if not message and wanting.lacks_target(pod, sight, container.name):
+            message = f'container "{wanting.target(pod, container.name)}" does not run: there is nothing to look at'
+        waiting = types.ContainerStateWaiting(reason, message)
         status.state = types.ContainerState(waiting=waiting)
     return status
 

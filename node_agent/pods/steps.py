@@ -14,6 +14,7 @@ from apps.cluster.types.agent import PodReport
 from node_agent import disk
 from node_agent.pods import plan, spec, status
 from node_agent.pods.care import Care
+from node_agent.pods.env import ConfigTrouble
 from node_agent.pods.making import Making
 from node_agent.pods.record import Record
 from node_agent.pods.sight import ended
@@ -92,6 +93,13 @@ class Steps:
         if ended(container) and life.ending is not None and not life.ending.message:
             life.ending.message = self._last_words(container)
 
+    def desire(self, pod: types.Pod | None) -> None:
+        """The pod as the server has it now; its labels and annotations may be shown in files."""
+        before = self._record.pod
+        self._record.desire(pod)
+        if pod is not None and before is not None and _told_in_files(pod) != _told_in_files(before):
+            self._making.refresh_volumes()
+
     def adopt(self) -> None:
         """After a restart of the agent: take up the address of a sandbox that runs."""
         record = self._record
@@ -145,9 +153,8 @@ class Steps:
 
     def _tell_crashes(self, before: types.PodStatus, found: types.PodStatus) -> None:
         """Once for every time a container begins to wait because it ended too often."""
-        statuses = (*before.init_container_statuses, *before.container_statuses)
-        told = {each.name: each.restart_count for each in statuses if _crashes(each)}
-        for each in (*found.init_container_statuses, *found.container_statuses):
+        told = {each.name: each.restart_count for each in before.all_containers() if _crashes(each)}
+        for each in found.all_containers():
             if _crashes(each) and told.get(each.name) != each.restart_count:
                 meta = self._pod().metadata
                 words = (
@@ -166,12 +173,12 @@ class Steps:
             self._voice.say(
                 "SandboxChanged", "Pod sandbox changed, it will be killed and re-created.", container=""
             )
-        wanted = spec.sandbox_spec(self._tools.names, pod, step.attempt, self._tools.node.lowest_oom_score)
+        lowest = self._tools.node.lowest_oom_score
         try:
-            id = self._tools.runtime.create(wanted)
+            id = self._tools.runtime.create(spec.sandbox_spec(self._tools.names, pod, step.attempt, lowest))
         except EngineAway:
             raise
-        except RuntimeTrouble as error:
+        except (RuntimeTrouble, ConfigTrouble) as error:
             self._sandbox_trouble(error, now)
             return
         self._made(id, SANDBOX, step.attempt, sandbox="")
@@ -335,6 +342,10 @@ class Steps:
             return b"".join(stream)[-MESSAGE_LIMIT // 2 :]
         except RuntimeTrouble:
             return b""
+
+
+def _told_in_files(pod: types.Pod) -> tuple[dict[str, str], dict[str, str]]:
+    return pod.metadata.labels, pod.metadata.annotations
 
 
 def _crashes(container: types.ContainerStatus) -> bool:

@@ -18,13 +18,15 @@ class Part(Enum):
     INIT = "runs to its end before the ones after it"
     SIDECAR = "runs from before the others until after them"
     APP = "what the pod is for"
+    EPHEMERAL = "looks at the others; it comes late, and runs once"
 
 
 def part_of(pod: types.Pod, name: str) -> Part:
     for each in pod.spec.init_containers:
         if each.name == name:
             return Part.SIDECAR if each.restart_policy == "Always" else Part.INIT
-    return Part.APP
+    looks = any(each.name == name for each in pod.spec.ephemeral_containers)
+    return Part.EPHEMERAL if looks else Part.APP
 
 
 def init_done(life: Life, sandbox: Seen | None) -> bool:
@@ -41,6 +43,8 @@ def wants_to_run(
         return True
     if life.attempt < 0 or part is Part.SIDECAR:
         return True
+    if part is Part.EPHEMERAL:
+        return False
     exit_code = life.ending.exit_code if life.ending is not None else 0
     if part is Part.INIT:
         return not init_done(life, sandbox) and (exit_code == 0 or policy != "Never")
@@ -53,6 +57,19 @@ def wanted(pod: types.Pod, sight: Sight, name: str) -> bool:
     return wants_to_run(
         part_of(pod, name), sight.life(name), sight.newest(name), pod.spec.restart_policy, sight.sandbox()
     )
+
+
+def target(pod: types.Pod, name: str) -> str:
+    """The container whose processes this one is to see; "" for those of nobody in particular."""
+    looking = (each for each in pod.spec.ephemeral_containers if each.name == name)
+    return next((each.target_container_name for each in looking), "")
+
+
+def lacks_target(pod: types.Pod, sight: Sight, name: str) -> bool:
+    """Whether what it is to look at does not run now."""
+    wanted_ = target(pod, name)
+    newest = sight.newest(wanted_) if wanted_ else None
+    return bool(wanted_) and (newest is None or newest.state is not State.RUNNING)
 
 
 def begun(pod: types.Pod, sight: Sight) -> bool:

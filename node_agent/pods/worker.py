@@ -57,7 +57,7 @@ class PodWorker:
         self.tell(note)
 
     def desire(self, pod: types.Pod | None) -> None:
-        self.tell(lambda: self.record.desire(pod))
+        self.tell(lambda: self._steps.desire(pod))
 
     def look_again(self) -> None:
         """Something it waits for may have come: services, keys, the network."""

@@ -84,6 +84,7 @@ class ContainerSpec:
     user: str = ""
     groups: list[str] = field(default_factory=list)
     hostname: str = ""
+    sysctls: dict[str, str] = field(default_factory=dict)  # of its own network and IPC
     network: str = "none"  # none, host or container:<id>
     ipc: str = ""  # shareable, host or container:<id>
     pid: str = ""  # "" for its own processes only, or container:<id>

@@ -333,6 +333,7 @@ def _body(spec: ContainerSpec) -> dict[str, Any]:
         "Memory": spec.memory,
         "MemorySwap": spec.memory,  # equal to memory: no swap
         "PidsLimit": spec.pids or None,
+        "Sysctls": spec.sysctls or None,
     }
     if spec.ipc:
         host["IpcMode"] = spec.ipc

@@ -57,7 +57,8 @@ class DockerStreams:
 
     async def attach(self, id: str, wish: StreamWish) -> Attached:
         found = await self._engine.ask("GET", f"/containers/{id}/json")
-        return Attached(self._engine, id, wish, tty=found["Config"]["Tty"])
+        config = found["Config"]
+        return Attached(self._engine, id, wish, tty=config["Tty"], once=config["StdinOnce"])
 
     async def end_left_behind(self, ids: Iterable[str]) -> None:
         """Ours are known by their detach keys: what somebody began by hand goes on, and so does what this very
@@ -180,6 +181,10 @@ class _Streams:
             with contextlib.suppress(OSError, RuntimeError):
                 self._connection[1].write_eof()
 
+    def cut(self) -> None:
+        if self._connection is not None:
+            self._connection[1].close()
+
     def resize(self, width: int, height: int) -> None:
         if not self._tty:
             return
@@ -206,8 +211,7 @@ class _Streams:
     def _leave(self) -> None:
         if self._resizing is not None:
             self._resizing.cancel()
-        if self._connection is not None:
-            self._connection[1].close()
+        self.cut()
 
 
 class Exec(_Streams):
@@ -286,9 +290,9 @@ class Exec(_Streams):
 class Attached(_Streams):
     """A container's own process, which goes on when its watcher leaves."""
 
-    def __init__(self, engine: Engine, id: str, wish: StreamWish, *, tty: bool) -> None:
+    def __init__(self, engine: Engine, id: str, wish: StreamWish, *, tty: bool, once: bool) -> None:
         super().__init__(engine, f"/containers/{id}", tty=tty)
-        self._wish = wish
+        self._wish, self._once = wish, once
 
     async def start(self) -> None:
         wish = self._wish
@@ -301,8 +305,16 @@ class Attached(_Streams):
         query |= {name: "1" for name, yes in wanted.items() if yes}
         self._connection = await self._engine.hijack(f"{self._where}/attach?{urlencode(query)}")
 
+    async def end_input(self) -> None:
+        """The input of a process that may be attached to again stays open; the engine would end its output too."""
+        if self._tty or self._once:
+            await super().end_input()
+
     async def exit_code(self) -> int:
-        """Its watcher learns the exit code from the pod: here the end of the stream is all there is to tell."""
+        """Its watcher learns the exit code from the pod: here the end of the stream is all there is to tell, unless
+        it was the engine that went away."""
+        with contextlib.suppress(NoSuchContainer):
+            await self._engine.ask("GET", f"{self._where}/json")
         return 0
 
     async def close(self) -> None:

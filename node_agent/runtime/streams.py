@@ -41,6 +41,10 @@ class Session(Protocol):
         """The newest size counts; does nothing where there is no terminal."""
         ...
 
+    def cut(self) -> None:
+        """End the output now, whatever the process still has to say."""
+        ...
+
     async def exit_code(self) -> int:
         """Once the output has ended."""
         ...

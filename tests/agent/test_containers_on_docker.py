@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from typing import Any
 
 import pytest
 
@@ -94,6 +95,33 @@ def test_config_maps_and_secrets_are_files_and_follow_changes(machine: Machine) 
     machine.put("configmaps", config_map(greeting="goodbye"))
     wait_for(lambda: machine.shell(status, "cat /conf/greeting") == "goodbye", "new content")
     assert machine.container(pod).restart_count == 0
+
+
+def test_files_of_labels_and_annotations_follow_them(machine: Machine) -> None:
+    shown = [
+        types.DownwardAPIVolumeFile(path=word, field_ref=types.ObjectFieldSelector(field_path=f"metadata.{word}"))
+        for word in ("labels", "annotations")
+    ]
+    about = types.Volume(name="about", downward_api=types.DownwardAPIVolumeSource(items=shown))
+    pod = machine.run(app(volume_mounts=[volume("about", "/about")]), volumes=[about])
+    status = machine.ready(pod).container_statuses[0]
+    for word in ("labels", "annotations"):
+        setattr(pod.metadata, word, {"colour": "blue"})
+        machine.put("pods", pod)
+        wait_for(lambda: machine.shell(status, f"cat /about/{word}") == 'colour="blue"', word)  # noqa: B023
+    assert machine.container(pod).restart_count == 0
+
+
+def test_a_pod_has_its_whole_name_and_kernel_settings_of_its_own(machine: Machine) -> None:
+    wish = types.Sysctl(name="net.ipv4.tcp_fin_timeout", value="17")
+    wanted: dict[str, Any] = {"subdomain": "db", "set_hostname_as_fqdn": True}
+    pod = machine.run(app(), **wanted, security_context=types.PodSecurityContext(sysctls=[wish]))
+    status = machine.ready(pod).container_statuses[0]
+    whole = "web.db.default.svc.cluster.local"
+    assert machine.shell(status, "hostname; cat /proc/sys/net/ipv4/tcp_fin_timeout") == f"{whole}\n17\n"
+    long = machine.run(app(), **wanted, name="x" * 50)
+    wait_for(lambda: "FailedCreatePodSandBox" in machine.reasons(long), "refusal")
+    assert any("more than 64 characters" in each.message for each in machine.events)
 
 
 def test_a_pod_waits_in_words_for_a_config_map_and_goes_on_when_it_comes(machine: Machine) -> None:

@@ -18,7 +18,7 @@ from node_agent.refused import Refused
 from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.docker_streams import DockerStreams, started
 from node_agent.runtime.streams import StreamWish
-from node_agent.streams import Streams, Talk, window_of
+from node_agent.streams import ProcessTalk, Streams, Talk, window_of
 from tests.agent.machine import ENGINE, Machine, app
 
 PATIENCE = 20.0
@@ -121,6 +121,20 @@ async def test_a_process_ends_with_its_talk(talker: Talker, ignoring: str) -> No
         await heard.until(lambda: heard.channels.get(frames.OUTPUT) == b"on\n")
         await heard.until(lambda: sleeping(seconds))
     await heard.until(lambda: not sleeping(seconds))
+
+
+@pytest.mark.parametrize("kind", ["exec", "attach"])
+async def test_a_talk_ends_with_its_container_even_where_the_engine_forgets_to(machine: Machine, kind: str) -> None:
+    pod = machine.run(app("cat", stdin=True))
+    machine.ready(pod)
+    id = machine.container(pod).container_id.removeprefix("docker://")
+    wish = StreamWish(command=("sleep", "31403"), stdin=True, stdout=True)
+    heard = Heard(ProcessTalk(await getattr(DockerStreams(ENGINE), kind)(id, wish), lambda: False))
+    async with asyncio.timeout(PATIENCE):
+        await heard.listen()
+    await heard.talk.close()
+    words = b"the container ended, and the process with it" if kind == "exec" else b"Success"
+    assert words in heard.channels[frames.STATUS]
 
 
 async def test_what_a_killed_agent_began_is_ended_and_nothing_else(machine: Machine) -> None:

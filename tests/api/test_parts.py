@@ -250,3 +250,65 @@ async def test_a_session_changes_things_only_from_its_own_pages(admin: str) -> N
     bare = {**cookie, "origin": "http://here"}
     status(await door.ask("POST", place(CONFIG_MAP), sent(CONFIG_MAP), bare), 403, "X-CSRFToken")
     status(await door.ask("GET", place(CONFIG_MAP), headers=cookie), 401)
+
+
+PATCHES = [
+    ("application/strategic-merge-patch+json", {"spec": {"ephemeralContainers": [{"name": "two", "image": "b"}]}}),
+    (
+        "application/json-patch+json",
+        [{"op": "add", "path": "/spec/ephemeralContainers/-", "value": {"name": "two", "image": "b"}}],
+    ),
+]
+
+
+async def test_containers_that_look_at_others_are_only_ever_added(door: Door) -> None:
+    """Put at first, then patched in every way; nothing else of the pod is taken on the way."""
+    path, looking = place(POD, "sample"), place(POD, "sample") + "/ephemeralcontainers"
+    made = await created(door, POD)
+    (own,) = made["spec"]["containers"]
+    one = {"name": "one", "image": "busybox", "targetContainerName": own["name"], "stdin": True, "tty": True}
+    asked = {**made, "spec": {**made["spec"], "ephemeralContainers": [one], "nodeName": "n1"}}
+    put = await door.ask("PUT", looking, asked)
+    assert put.code == 200 and "nodeName" not in put.data["spec"]
+    assert put.data["spec"]["ephemeralContainers"][0]["imagePullPolicy"] == "Always"
+    assert put.data["metadata"]["generation"] == made["metadata"]["generation"] + 1
+    for media_type, patch in PATCHES:
+        reply = await door.ask("PATCH", f"{looking}?dryRun=All", patch, {"content-type": media_type})
+        assert [each["name"] for each in reply.data["spec"]["ephemeralContainers"]] == ["one", "two"]
+    assert (await door.ask("GET", looking)).data == put.data
+    status(await door.ask("PUT", looking, made), 409)
+    bare = {**put.data, "spec": made["spec"]}
+    status(await door.ask("PUT", looking, bare), 422, 'containers "one" may not be removed')
+    status(await door.ask("PATCH", path, {"spec": {"ephemeralContainers": []}}, MERGE), 422, "spec.ephemeralContainers")
+    changed = {"spec": {"ephemeralContainers": [{**one, "image": "other"}]}}
+    status(await door.ask("PATCH", looking, changed, MERGE), 422, 'containers "one" may not be changed')
+
+
+@pytest.mark.parametrize(
+    ("container", "code", "words"),
+    [
+        ({"ports": [{"containerPort": 80}]}, 422, "ephemeralContainers[0].ports: Forbidden"),
+        ({"resources": {"limits": {"cpu": "1"}}}, 422, "ephemeralContainers[0].resources: Forbidden"),
+        ({"lifecycle": {}}, 422, "ephemeralContainers[0].lifecycle: Forbidden"),
+        ({"targetContainerName": "nobody"}, 422, 'targetContainerName: Not found: "nobody"'),
+        ({"name": ""}, 422, "ephemeralContainers[0].name: Required"),
+        ({"bogus": 1}, 400, "spec.ephemeralContainers[0].bogus"),
+        ({"securityContext": {"privileged": True}}, 403, 'violates pod security level "baseline"'),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+async def test_what_such_a_container_may_not_have_is_told(
+    door: Door, container: dict[str, Any], code: int, words: str
+) -> None:
+    await created(door, POD)
+    patch = {"spec": {"ephemeralContainers": [{"name": "look", "image": "busybox"} | container]}}
+    status(await door.ask("PATCH", place(POD, "sample") + "/ephemeralcontainers", patch, MERGE), code, words)
+
+
+async def test_a_pod_begins_without_such_containers(door: Door) -> None:
+    looking = [types.EphemeralContainer(name="look", image="busybox")]
+    reply = await door.ask("POST", place(POD), sent(POD, spec__ephemeral_containers=looking))
+    status(reply, 422, "spec.ephemeralContainers: Forbidden: cannot be set on create")
+    wanted = sent(REPLICATION_CONTROLLER, spec__template__spec__ephemeral_containers=looking)
+    reply = await door.ask("POST", place(REPLICATION_CONTROLLER), wanted)
+    status(reply, 422, "spec.template.spec.ephemeralContainers: Forbidden: cannot be set in a pod template")

@@ -28,7 +28,7 @@ import pytest
 from tests.cluster.pods import SLEEPER, pod, running, shell
 from tests.platform import Platform, eventually, free_port
 
-pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.streams, pytest.mark.timeout(300)]
 
 MIB = 2**20
 SERVED = 5 * MIB

@@ -9,17 +9,21 @@ import json
 import os
 import random
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
 
 from paas import engine
-from paas.state import StateDirectory
+from paas.state import StateDirectory, wait_gone
 from tests.faults.checker import check
 from tests.faults.load import Client, Load, answered, under_load
-from tests.platform import Platform, containers, eventually, restarts, running
+from tests.platform import BASE, Platform, containers, eventually, restarts, running
 
 LONG = os.environ.get("DROVER_FAULTS") == "long"
 TIMES = 100 if LONG else 10
@@ -27,6 +31,11 @@ SEED = int(os.environ.get("DROVER_FAULTS_SEED") or 20)
 PROCESSES = ("web", "worker", "beat", "redis", "agent")
 CONTROLLERS = "/api/v1/namespaces/default/replicationcontrollers"
 MOST = 4
+REVIVE = """
+import pathlib, sys
+from paas import engine, state
+engine.revive(state.StateDirectory(pathlib.Path(sys.argv[1])))
+"""
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.timeout(3600 if LONG else 600)]
 
@@ -75,6 +84,10 @@ def scale(platform: Platform, replicas: int) -> None:
     patch = {"spec": {"replicas": replicas}}
     with closing(Client(platform)) as client:
         answered(lambda: client.ask("PATCH", f"{CONTROLLERS}/scaled", patch))
+
+
+def uids(pods: list[dict[str, Any]]) -> set[str]:
+    return {pod["metadata"]["uid"] for pod in pods}
 
 
 def judge(platform: Platform, load: Load, wanted: int, untouched: set[str]) -> None:
@@ -134,15 +147,25 @@ def test_the_whole_platform_restarted_under_load_loses_nothing(platform: Platfor
 
 
 def test_docker_restarted_under_load_brings_every_pod_back(platform: Platform) -> None:
-    state = StateDirectory(platform.state)
+    """As after a crash of the engine: its containers end, and each pod has its one container again."""
+    state = StateDirectory(Path(os.environ.get("DROVER_TEST_ENGINE") or platform.state))
     mark = engine.started_by_us(state)
     if mark is None:
-        pytest.skip("this machine's Docker engine is not the platform's own: others may live on it")
+        pytest.skip("this machine's Docker engine was started by nobody of ours: others may live on it")
+    steady = platform.ready_pods("app=steady", 2)
     with under_load(platform, seed=SEED + 300) as load:
         os.kill(mark.pid, signal.SIGKILL)
-        eventually(lambda: engine.started_by_us(state) not in (None, mark), within=30, what="an engine again")
+        assert wait_gone(mark, 10)
+        # Its parent, the test run, does not bury it, and an engine takes a dead process for a living one.
+        Path("/var/run/docker.pid").unlink(missing_ok=True)
+        subprocess.run([sys.executable, "-c", REVIVE, state.path], check=True, cwd=BASE)
         load.goes_on(20)
         present = load.settle()
         assert check(load.attempts, (), present).clean
-    for name, count in (("steady", 2), ("scaled", 1)):
-        assert len(platform.ready_pods(f"app={name}", count, within=60)) == count
+    def again() -> bool:
+        pods = platform.pods("app=steady", ready=2)
+        return all(restarts(pod) == [1] for pod in pods) and uids(pods) == uids(steady)
+
+    eventually(again, within=60, what="the same pods, each restarted once")
+    platform.ready_pods("app=scaled", 1, within=60)
+    assert engine.busy() == 2 * 3, "a sandbox and a container for each pod, and nothing twice"

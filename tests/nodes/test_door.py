@@ -91,9 +91,12 @@ async def test_a_log_streams_while_it_is_written(at_door: Open) -> None:
     assert await read() == b"one\ntwo\n"
 
 
-async def test_a_log_that_breaks_off_ends_there(at_door: Open) -> None:
+async def test_a_log_that_breaks_off_is_no_whole_one(at_door: Open) -> None:
     await at_door(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n4\r\none\n\r\n")
-    assert await read() == b"one\n"
+    async with aclosing(door.logs("n1", "default", "web", "app", {})) as chunks:
+        assert await anext(chunks) == b"one\n"
+        with pytest.raises(Unavailable, match="the log broke off"):
+            await anext(chunks)
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,11 @@ from tests.builders import build, containers, defaulted
 FIRST = "spec.containers[0]"
 
 
+def sysctls(*pairs: tuple[str, str]) -> dict[str, Any]:
+    wanted = [types.Sysctl(name=name, value=value) for name, value in pairs]
+    return {"spec__security_context": types.PodSecurityContext(sysctls=wanted)}
+
+
 def told(changes: dict[str, Any]) -> list[str]:
     return [f"{problem.path}: {problem.message}" for problem in POD.validate(defaulted(POD, **changes))]
 
@@ -63,6 +68,7 @@ ACCEPTED: list[dict[str, Any]] = [
     volume(secret=types.SecretVolumeSource(secret_name="s", items=[types.KeyToPath(key="a.b", path="d", mode=0o400)])),
     {"spec__tolerations": [types.Toleration(operator="Exists")]}, {"spec__node_selector": {"disk": "ssd"}},
     {"spec__termination_grace_period_seconds": 0}, {"spec__hostname": "db-1", "spec__subdomain": "db"},
+    sysctls(("net.ipv4.tcp_rmem", "4096 131072 6291456")),
 ]  # fmt: skip
 
 
@@ -102,6 +108,13 @@ REFUSED: list[tuple[dict[str, Any], str]] = [
     (one(ports=[port(host_port=1), port(81, host_port=1)]), f"{FIRST}.ports[1].hostPort: Duplicate value: 1"),
     (one(ports=[port(host_port=1)]) | {"spec__host_network": True},
      f"{FIRST}.ports[0].containerPort: Invalid value: 80: must match"),
+    (sysctls(("kernel.msgmax", "1")),
+     'spec.securityContext.sysctls[0].name: Unsupported value: "kernel.msgmax": supported values: "kernel.shm_rmid'),
+    (sysctls(*[("kernel.shm_rmid_forced", "1")] * 2),
+     'spec.securityContext.sysctls[1].name: Duplicate value: "kernel.shm_rmid_forced"'),
+    (sysctls(("net.ipv4.tcp_syncookies", "1")) | {"spec__host_network": True},
+     'spec.securityContext.sysctls[0].name: Invalid value: "net.ipv4.tcp_syncookies": may not be set when'),
+    (sysctls(("net.ipv4.tcp_syncookies", "")), "spec.securityContext.sysctls[0].value: Required value"),
     (variable("1A"), f'{FIRST}.env[0].name: Invalid value: "1A": a variable\'s name must'),
     (variable(""), f"{FIRST}.env[0].name: Required value"),
     (variable(value="x", value_from=types.EnvVarSource(secret_key_ref=types.SecretKeySelector(name="c", key="k"))),

@@ -40,6 +40,8 @@ MERGES: Mapping[tuple[str, str], Merge] = {
     ("Container", "env"): _BY_NAME,
     ("Container", "ports"): Merge("containerPort", also="protocol"),
     ("Container", "volumeMounts"): Merge("mountPath"),
+    ("EphemeralContainer", "env"): _BY_NAME,
+    ("EphemeralContainer", "volumeMounts"): Merge("mountPath"),
     ("ServiceSpec", "ports"): Merge("port", also="protocol"),
     ("ServiceStatus", "conditions"): _BY_TYPE,
     ("ServiceAccount", "secrets"): _BY_NAME,

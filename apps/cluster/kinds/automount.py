@@ -24,7 +24,7 @@ def mount_token(pod: types.Pod, account: types.ServiceAccount | None) -> None:
     wanted = pod.spec.automount_service_account_token
     if wanted is None:
         wanted = account is None or account.automount_service_account_token is not False
-    bare = [each for each in pod.spec.all_containers() if not _mounts(each, MOUNT_PATH)]
+    bare = [each for each in pod.spec.planned_containers() if not _mounts(each, MOUNT_PATH)]
     if not wanted or not bare:
         return
     name = VOLUME_PREFIX + "".join(secrets.choice(LETTERS) for _ in range(5))

@@ -12,8 +12,8 @@ COMPUTE = ("cpu", "memory")
 
 
 def every_container(spec: types.PodSpec, path: str) -> Iterator[tuple[str, types.Container]]:
-    """Each container with its field's path; those that run before or beside the others included."""
-    for field in ("init_containers", "containers"):
+    """Each container with its field's path; those that run before or beside the others, or look at them, included."""
+    for field in ("init_containers", "containers", "ephemeral_containers"):
         for index, container in enumerate(getattr(spec, field)):
             yield f"{path}.{types.wire_name(field)}[{index}]", container
 

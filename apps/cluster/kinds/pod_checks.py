@@ -7,11 +7,12 @@ from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address
 
 from apps.cluster import names, quantities, types
-from apps.cluster.kinds import meta, refusals
+from apps.cluster.kinds import ephemeral, meta, refusals
 from apps.cluster.kinds.name_checks import dns_problems, host_alias_problems
 from apps.cluster.kinds.placement_checks import placement_problems
 from apps.cluster.kinds.pod_amounts import every_container
 from apps.cluster.kinds.probe_checks import care_problems, init_problems
+from apps.cluster.kinds.sysctl_checks import sysctl_problems
 from apps.cluster.kinds.volume_checks import (
     absolute_path_problems,
     amount_problems,
@@ -57,6 +58,7 @@ def spec_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
         yield from care_problems(container, f"{path}.containers[{index}]")
     for index, container in enumerate(spec.init_containers):
         yield from init_problems(container, f"{path}.initContainers[{index}]")
+    yield from ephemeral.problems(spec, path)
     yield from _host_port_problems(spec, f"{path}.containers")
     yield from _choices_problems(spec, path)
     yield from _names_problems(spec, path)
@@ -64,6 +66,7 @@ def spec_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     yield from dns_problems(spec, path)
     yield from placement_problems(spec, path)
     yield from _security_problems(spec.security_context, f"{path}.securityContext")
+    yield from sysctl_problems(spec, path)
 
 
 def _choices_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:

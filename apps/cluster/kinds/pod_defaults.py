@@ -145,7 +145,7 @@ def canonical_each(amounts: dict[str, types.Quantity]) -> dict[str, types.Quanti
 
 def quality(spec: types.PodSpec) -> str:
     """The class the API calls qosClass: who is stopped first when a node runs out of memory."""
-    resources = [container.resources for container in spec.all_containers()]
+    resources = [container.resources for container in spec.planned_containers()]
     if not any(_has_amount(each.requests) or _has_amount(each.limits) for each in resources):
         return "BestEffort"
     same = all(each.limits.get(name) == each.requests.get(name) for each in resources for name in GUARANTEED)

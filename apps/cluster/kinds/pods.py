@@ -8,8 +8,8 @@ from typing import Any
 import msgspec
 
 from apps.cluster import names, types
-from apps.cluster.errors import Forbidden
-from apps.cluster.kinds import meta, pod_checks, refusals
+from apps.cluster.errors import Forbidden, invalid
+from apps.cluster.kinds import ephemeral, meta, pod_checks, refusals
 from apps.cluster.kinds.automount import mount_token
 from apps.cluster.kinds.configuration import SERVICE_ACCOUNT
 from apps.cluster.kinds.limit_ranges import within_ranges
@@ -56,7 +56,7 @@ def _status_problems(pod: types.Pod) -> Iterator[Problem]:
 
 def _update_problems(old: types.Pod, new: types.Pod) -> Iterator[Problem]:
     """A pod's spec stands, but for its images and further tolerations; its node is set by binding alone."""
-    before = {container.name: container.image for container in old.spec.all_containers()}
+    before = {container.name: container.image for container in old.spec.planned_containers()}
 
     def with_old_images(containers: list[types.Container]) -> list[types.Container]:
         return [
@@ -95,8 +95,10 @@ def _deadline_problems(old: int | None, new: int | None) -> Iterator[Problem]:
 
 
 def _let_in(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
-    """The namespace's security level, once: what matters to it cannot change later."""
-    if old is None:
+    """The namespace's security level: what matters to it comes with the pod, or with a container added later."""
+    if old is None and (early := [*ephemeral.not_yet(new.spec, "spec", "on create")]):
+        raise invalid("Pod", new.metadata.name, early)
+    if old is None or old.spec.ephemeral_containers != new.spec.ephemeral_containers:
         namespace = tx.get(NAMESPACE, "", new.metadata.namespace)
         admit_spec(namespace, new.spec, "spec", ("pods", new.metadata.name))
 
@@ -138,7 +140,10 @@ POD = register(
         short=("po",),
         categories=("all",),
         schema=types.Pod,
-        subresources=frozenset({"status", "log", "binding", "exec", "attach", "portforward", "eviction"}),
+        subresources=frozenset({
+            "status", "log", "binding", "exec", "attach", "portforward", "eviction", "ephemeralcontainers",
+        }),  # fmt: skip
+        parts={"ephemeralcontainers": ephemeral.PART},
         default=default_pod,
         validate=meta.checked(names.dns_subdomain_problem, _problems),
         validate_status=_status_problems,

@@ -81,7 +81,7 @@ def _silent(spec: types.PodSpec, name: str) -> list[str]:
     field, _, resource = name.rpartition(".")
     return [
         container.name
-        for container in spec.all_containers()
+        for container in spec.planned_containers()
         if resource not in getattr(container.resources, field or "requests")
     ]
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.cluster import names, types
-from apps.cluster.kinds import ages, meta, pod_checks, refusals
+from apps.cluster.kinds import ages, ephemeral, meta, pod_checks, refusals
 from apps.cluster.kinds.namespaces import NAMESPACE
 from apps.cluster.kinds.security import admit_spec
 from apps.cluster.kinds.transaction import Transaction
@@ -27,6 +27,7 @@ def problems(template: types.PodTemplateSpec, restarts: tuple[str, ...], path: s
         field = f"{path}.metadata.finalizers[{index}]"
         yield from refusals.spelled(field, finalizer, names.label_key_problem)
     yield from pod_checks.spec_problems(template.spec, f"{path}.spec")
+    yield from ephemeral.not_yet(template.spec, f"{path}.spec", "in a pod template")
     policy = template.spec.restart_policy
     if policy in pod_checks.RESTART_POLICIES:
         yield from refusals.one_of(f"{path}.spec.restartPolicy", policy, restarts)

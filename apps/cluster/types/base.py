@@ -8,7 +8,7 @@ import msgspec
 # Words the API writes in capitals wherever they are not the first of a name (``podIP``, ``containerID``).
 _CAPITALS = {
     "ip": "IP", "ips": "IPs", "id": "ID", "uuid": "UUID", "cidr": "CIDR", "cidrs": "CIDRs",
-    "pid": "PID", "ipc": "IPC", "urls": "URLs", "api": "API",
+    "pid": "PID", "ipc": "IPC", "urls": "URLs", "api": "API", "fqdn": "FQDN",
 }  # fmt: skip
 
 
@@ -24,6 +24,9 @@ class Wire(msgspec.Struct, omit_defaults=True, forbid_unknown_fields=True, renam
     API objects are trees, so the cycle collector need not visit them: thousands are decoded at a time.
     """
 
+
+Quantity = str | int | float
+"""An amount as it is written: ``500m``, ``1Gi``, 2."""
 
 T = TypeVar("T")
 

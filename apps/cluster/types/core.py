@@ -4,9 +4,9 @@ from datetime import datetime
 
 from msgspec import field
 
-from apps.cluster.types.base import Wire
+from apps.cluster.types.base import Quantity, Wire
 from apps.cluster.types.meta import Condition, LocalObjectReference, ObjectReference, Resource
-from apps.cluster.types.pods import IntOrString, Quantity
+from apps.cluster.types.pods import IntOrString
 
 
 class NamespaceSpec(Wire):

@@ -2,9 +2,8 @@
 
 from msgspec import field
 
-from apps.cluster.types.base import Wire
+from apps.cluster.types.base import Quantity, Wire
 from apps.cluster.types.meta import Resource
-from apps.cluster.types.pods import Quantity
 
 
 class ResourceQuotaSpec(Wire):

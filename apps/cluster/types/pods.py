@@ -1,27 +1,16 @@
-"""Pods and what they are made of: containers, volumes, their wishes and their observed states."""
+"""Pods and what they are made of: containers, their wishes and their observed states."""
 
 from datetime import datetime
 
 from msgspec import field
 
-from apps.cluster.types.base import Wire
+from apps.cluster.types.base import Quantity, Wire
 from apps.cluster.types.meta import Condition, LocalObjectReference, ObjectMeta, Resource
 from apps.cluster.types.placement import Affinity, PodSchedulingGate, Toleration, TopologySpreadConstraint
 from apps.cluster.types.probes import Lifecycle, Probe
+from apps.cluster.types.volumes import ObjectFieldSelector, ResourceFieldSelector, Volume
 
-Quantity = str | int | float
 IntOrString = int | str
-
-
-class ObjectFieldSelector(Wire):
-    field_path: str
-    api_version: str = ""
-
-
-class ResourceFieldSelector(Wire):
-    resource: str
-    container_name: str = ""
-    divisor: Quantity = ""
 
 
 class ConfigMapKeySelector(Wire):
@@ -125,90 +114,15 @@ class Container(Wire):
     restart_policy: str = ""
 
 
-class KeyToPath(Wire):
-    key: str
-    path: str
-    mode: int | None = None
+class EphemeralContainer(Container):
+    """One that is added to a pod that runs, to look at the others: it has no ports, probes, hooks or resources."""
+
+    target_container_name: str = ""
 
 
-class EmptyDirVolumeSource(Wire):
-    medium: str = ""
-    size_limit: Quantity | None = None
-
-
-class HostPathVolumeSource(Wire):
-    path: str
-    type: str = ""
-
-
-class ConfigMapVolumeSource(Wire):
-    name: str = ""
-    items: list[KeyToPath] = []
-    default_mode: int | None = None
-    optional: bool | None = None
-
-
-class SecretVolumeSource(Wire):
-    secret_name: str = ""
-    items: list[KeyToPath] = []
-    default_mode: int | None = None
-    optional: bool | None = None
-
-
-class DownwardAPIVolumeFile(Wire):
-    path: str
-    field_ref: ObjectFieldSelector | None = None
-    resource_field_ref: ResourceFieldSelector | None = None
-    mode: int | None = None
-
-
-class DownwardAPIVolumeSource(Wire):
-    items: list[DownwardAPIVolumeFile] = []
-    default_mode: int | None = None
-
-
-class DownwardAPIProjection(Wire):
-    items: list[DownwardAPIVolumeFile] = []
-
-
-class ConfigMapProjection(Wire):
-    name: str = ""
-    items: list[KeyToPath] = []
-    optional: bool | None = None
-
-
-class SecretProjection(Wire):
-    name: str = ""
-    items: list[KeyToPath] = []
-    optional: bool | None = None
-
-
-class ServiceAccountTokenProjection(Wire):
-    path: str
-    audience: str = ""
-    expiration_seconds: int | None = None
-
-
-class VolumeProjection(Wire):
-    secret: SecretProjection | None = None
-    config_map: ConfigMapProjection | None = None
-    downward_api: DownwardAPIProjection | None = None
-    service_account_token: ServiceAccountTokenProjection | None = None
-
-
-class ProjectedVolumeSource(Wire):
-    sources: list[VolumeProjection] = []
-    default_mode: int | None = None
-
-
-class Volume(Wire):
+class Sysctl(Wire):
     name: str
-    empty_dir: EmptyDirVolumeSource | None = None
-    host_path: HostPathVolumeSource | None = None
-    config_map: ConfigMapVolumeSource | None = None
-    secret: SecretVolumeSource | None = None
-    downward_api: DownwardAPIVolumeSource | None = None
-    projected: ProjectedVolumeSource | None = None
+    value: str
 
 
 class PodSecurityContext(Wire):
@@ -217,6 +131,7 @@ class PodSecurityContext(Wire):
     run_as_non_root: bool | None = None
     fs_group: int | None = None
     supplemental_groups: list[int] = []
+    sysctls: list[Sysctl] = []
     seccomp_profile: SeccompProfile | None = None
 
 
@@ -239,6 +154,7 @@ class PodDNSConfig(Wire):
 class PodSpec(Wire):
     containers: list[Container]
     init_containers: list[Container] = []
+    ephemeral_containers: list[EphemeralContainer] = []
     volumes: list[Volume] = []
     restart_policy: str = ""
     termination_grace_period_seconds: int | None = None
@@ -257,6 +173,7 @@ class PodSpec(Wire):
     image_pull_secrets: list[LocalObjectReference] = []
     hostname: str = ""
     subdomain: str = ""
+    set_hostname_as_fqdn: bool | None = None
     scheduler_name: str = ""
     tolerations: list[Toleration] = []
     affinity: Affinity | None = None
@@ -267,9 +184,13 @@ class PodSpec(Wire):
     scheduling_gates: list[PodSchedulingGate] = []
     enable_service_links: bool | None = None
 
-    def all_containers(self) -> list[Container]:
-        """Those that run before the others or beside them come first."""
+    def planned_containers(self) -> list[Container]:
+        """Those that were asked for with the pod; they that run before the others or beside them come first."""
         return [*self.init_containers, *self.containers]
+
+    def all_containers(self) -> list[Container]:
+        """With those that were added to look at the others."""
+        return [*self.planned_containers(), *self.ephemeral_containers]
 
     def sidecars(self) -> list[Container]:
         """They start before the others and stop after them."""
@@ -336,7 +257,12 @@ class PodStatus(Wire):
     start_time: datetime | None = None
     init_container_statuses: list[ContainerStatus] = []
     container_statuses: list[ContainerStatus] = []
+    ephemeral_container_statuses: list[ContainerStatus] = []
     qos_class: str = ""
+
+    def all_containers(self) -> list[ContainerStatus]:
+        """What is told of every container, in the order of the spec's ``all_containers``."""
+        return [*self.init_container_statuses, *self.container_statuses, *self.ephemeral_container_statuses]
 
 
 class Pod(Resource, kw_only=True):

@@ -23,8 +23,12 @@ Each hop stops reading while the next one does not take more, so memory is bound
 whatever is copied. A container that does not read its input holds up a whole websocket: kubectl's port-forward
 carries all its connections over one, so there a connection that is not read may hold up the others, as it does in
 Kubernetes.
+
+Nobody pings: who waits for a slow container could not answer. ``KEEP_ALIVE`` has the kernels ask each other, so that a
+machine that is gone without a word ends what was open to it within ``GONE_SECONDS``.
 """
 
+import socket
 from typing import Any
 
 from apps.cluster.types.base import encode
@@ -33,6 +37,16 @@ SUBPROTOCOL = "v5.channel.k8s.io"
 INPUT, OUTPUT, ERRORS, STATUS, RESIZE, CLOSE = 0, 1, 2, 3, 4, 255
 MOST_BYTES = 4 * 2**20 + 1
 """The longest message."""
+
+GONE_SECONDS = 20
+KEEP_ALIVE = (
+    (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, GONE_SECONDS // 4),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, GONE_SECONDS // 4),
+    (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
+    (socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, GONE_SECONDS * 1000),
+)
+"""Options of the sockets on both ends of a hop between server and node."""
 
 END_OF_INPUT = bytes((CLOSE, INPUT))
 END_OF_OUTPUT = bytes((CLOSE, OUTPUT))

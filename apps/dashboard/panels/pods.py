@@ -51,10 +51,7 @@ class Shown:
 @panel("pods", template="containers.html")
 def containers(subject: Subject) -> Mapping[str, Any]:
     pod: types.Pod = subject.obj
-    told = {
-        status.name: status
-        for status in (*pod.status.init_container_statuses, *pod.status.container_statuses)
-    }
+    told = {status.name: status for status in pod.status.all_containers()}
     return {"containers": [_shown(each, told.get(each.name), pod) for each in pod.spec.all_containers()]}
 
 

@@ -80,7 +80,8 @@ def _overview(subject: Subject, request: HttpRequest) -> dict[str, Any]:
 
 def _logs(subject: Subject, request: HttpRequest) -> dict[str, Any]:
     pod: types.Pod = subject.obj
-    names = [container.name for container in (*pod.spec.containers, *pod.spec.init_containers)]
+    spec = pod.spec
+    names = [each.name for each in (*spec.containers, *spec.init_containers, *spec.ephemeral_containers)]
     asked = request.GET.get("container", "")
     return {
         "containers": names,

@@ -1,0 +1,53 @@
+"""PostgreSQL stopped and started again under a write load: refusals are honest, nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+
+from tests.faults.load import MAPS, Client, under_load
+from tests.faults.test_kills import controller, judge, scale
+from tests.platform import Platform, containers, eventually, running
+from tests.services import Postgres
+
+pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.timeout(300)]
+
+SETTLED_SECONDS = 15
+
+
+@pytest.fixture(scope="module")
+def database() -> Postgres:
+    return Postgres("synchronous_commit=on")
+
+
+@pytest.fixture(scope="module")
+def platform(database: Postgres) -> Iterator[Platform]:
+    with running(DATABASE_URL=database.url) as platform:
+        for name, replicas in (("steady", 2), ("scaled", 1)):
+            platform.kubectl("create", "-f", "-", input=controller(name, replicas))
+        platform.ready_pods("app=steady", 2)
+        platform.ready_pods("app=scaled", 1)
+        yield platform
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGQUIT], ids=["stopped", "killed"])
+def test_a_restarted_database_has_lost_nothing(platform: Platform, database: Postgres, how: signal.Signals) -> None:
+    untouched = containers(platform.ready_pods("app=steady", 2))
+    processes = platform.processes()
+    wanted = 3 if how is signal.SIGINT else 2
+    with under_load(platform, seed=how) as load:
+        scale(platform, wanted)
+        database.stop(how)
+        with closing(Client(platform)) as client:
+            for method, path, body in (("GET", MAPS, None), ("POST", MAPS, {"metadata": {"name": "never"}})):
+                status, told = client.ask(method, path, body)
+                assert (status, told["kind"], told["reason"]) == (503, "Status", "ServiceUnavailable"), told
+        database.start()
+        load.goes_on(20, within=SETTLED_SECONDS)
+        platform.ready_pods("app=scaled", wanted, within=SETTLED_SECONDS)
+        judge(platform, load, wanted, untouched)
+    assert platform.processes() == processes, "a process ended instead of connecting anew"
+    eventually(lambda: "Ready" in platform.kubectl("get", "nodes"), within=SETTLED_SECONDS)
