@@ -98,12 +98,12 @@ class BridgeNetwork:
         bridge = self._names.bridge
         network = state.leases.network
         mended = links.ensure_bridge(bridge, state.leases.gateway, network.prefixlen, state.mtu)
-        mended += sysctls.ensure(bridge, self._names.tunnel)
         mended += links.ensure_route(bridge, state.service_cidr)
         mended += links.ensure_ports(bridge, {self._names.link(uid) for uid in state.leases.held()})
         led, laid = self._lead(state)
+        mended += laid + sysctls.ensure(bridge, self._names.tunnel)
         rules = firewall.plan(self._names, str(network), state.service_cidr, state.cluster_cidr, led)
-        return mended + laid + Firewall(self._names, rules).ensure()
+        return mended + Firewall(self._names, rules).ensure()
 
     def _lead(self, state: _Started) -> tuple[Roads, list[str]]:
         """The ways to the other nodes, laid; and what was missing of them."""

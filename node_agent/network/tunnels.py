@@ -37,10 +37,13 @@ class Tunnel:
 
 
 def faces(foreign: Collection[str]) -> list[tuple[str, IPv4Interface]]:
-    """The machine's links that are up and their addresses, without ``foreign`` links and the loopback."""
+    """The machine's links and their addresses, without ``foreign`` links and the loopback.
+
+    Also those that are down: a node that shares one with us is no farther away for that.
+    """
     found = []
     with kernel() as ipr:
-        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ipr.get_links() if link["flags"] & 1}
+        names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ipr.get_links()}
         for one in ipr.get_addr(family=socket.AF_INET):
             name = names.get(one["index"], "lo")
             if name != "lo" and name not in foreign:
@@ -131,7 +134,7 @@ def _ensure_ends(ipr: Any, index: int, far: Collection[Neighbour]) -> list[str]:
             ipr.neigh("replace", ifindex=index, dst=end, lladdr=card, state="permanent")
             made.append(f"tunnel end {end}")
         if (card, each.address) not in hosts:
-            ipr.fdb("replace", ifindex=index, lladdr=card, dst=each.address)
+            ipr.fdb("append", ifindex=index, lladdr=card, dst=each.address)
             made.append(f"tunnel to {each.address}")
     ends = {(end_of(each.pods), mac_of(each.address)) for each in far}
     for end, card in cards - ends:
