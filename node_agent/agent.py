@@ -19,7 +19,7 @@ from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
 from node_agent.names import Names
-from node_agent.network import Neighbour
+from node_agent.network import Neighbour, NetworkError
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.outbox import Outbox
 from node_agent.pods import files
@@ -63,6 +63,8 @@ class Agent:
             memory=machine.memory_bytes(),
             lowest_oom_score=machine.lowest_oom_score(),
         )
+        self._network_turn = threading.Lock()
+        self._network_trouble = ""
         self._rewire = Coalesced("rewire", self._wire)
         self._upkeep = Coalesced("upkeep", self._keep_up, every=UPKEEP_SECONDS)
         self._meter = usage.Meter()
@@ -132,7 +134,7 @@ class Agent:
 
     def _begin(self) -> None:
         """What needs the engine: its first answer, the pause image, the containers that run."""
-        self._start_network()
+        self._keep_network()
         wait = threading.Event()
         while True:
             try:
@@ -158,28 +160,41 @@ class Agent:
             self._upkeep.poke()
         self._herd.synced(touched)
 
-    def _start_network(self) -> None:
-        node = self._view.node(self._settings.node)
-        if self._node.network_up or node is None or not node.spec.pod_cidr:
-            return
-        self._network.connect(self._neighbours())
-        self._network.start(node.spec.pod_cidr, self._settings.service_cidr, self._settings.cluster_cidr)
-        self._node.network_up = True
-        self._herd.network_is_up()
+    def _keep_network(self) -> str:
+        """Start the pods' network once it is known, keep it as it should be; why it is not, in words."""
+        with self._network_turn:
+            trouble = ""
+            try:
+                self._start_or_mend_network()
+            except NetworkError as error:
+                trouble = str(error)
+            if trouble != self._network_trouble:
+                self._network_trouble = trouble
+                log.log(
+                    logging.WARNING if trouble else logging.INFO,
+                    "the pods' network: %s",
+                    trouble or "well again",
+                )
+            return trouble
 
-    def _neighbours(self) -> list[Neighbour]:
-        return [Neighbour(each.address, each.pod_cidr) for each in self._view.peers()]
+    def _start_or_mend_network(self) -> None:
+        self._network.connect(Neighbour(each.address, each.pod_cidr) for each in self._view.peers())
+        if self._node.network_up:
+            for mended in self._network.verify():
+                log.warning("somebody removed %s: restored", mended)
+            return
+        node = self._view.node(self._settings.node)
+        if node is not None and node.spec.pod_cidr:
+            settings = self._settings
+            self._network.start(node.spec.pod_cidr, settings.service_cidr, settings.cluster_cidr)
+            self._node.network_up = True
+            self._herd.network_is_up()
 
     def _keep_up(self) -> None:
         """The regular look: the node's own state and its network."""
-        self._start_network()
-        if self._node.network_up:
-            self._network.connect(self._neighbours())
-            for mended in self._network.verify():
-                log.warning("somebody removed %s: restored", mended)
-        self._report_node()
+        self._report_node(self._keep_network())
 
-    def _report_node(self) -> None:
+    def _report_node(self, network_trouble: str) -> None:
         try:
             version = self._runtime.version()
         except RuntimeTrouble:
@@ -191,6 +206,7 @@ class Agent:
             disk=settings.state,
             door_port=settings.door_port,
             runtime_version=version,
+            network_trouble=network_trouble,
             before=self._status,
         )
         if found == self._status:

@@ -60,6 +60,7 @@ def node_status(
     disk: Path,
     door_port: int,
     runtime_version: str,
+    network_trouble: str = "",
     before: types.NodeStatus | None = None,
 ) -> types.NodeStatus:
     """The node's status now; ``runtime_version`` is empty while the engine does not answer."""
@@ -68,7 +69,10 @@ def node_status(
     return types.NodeStatus(
         capacity=room,
         allocatable=dict(room),
-        conditions=[_since(each, held.get(each.type)) for each in _conditions(disk, runtime_version)],
+        conditions=[
+            _since(each, held.get(each.type))
+            for each in _conditions(disk, _readiness(runtime_version, network_trouble))
+        ],
         addresses=[
             types.NodeAddress(type="InternalIP", address=address),
             types.NodeAddress(type="Hostname", address=node),
@@ -89,7 +93,17 @@ def node_status(
     )
 
 
-def _conditions(disk: Path, runtime_version: str) -> list[types.Condition]:
+def _readiness(runtime_version: str, network_trouble: str) -> types.Condition:
+    if not runtime_version:
+        return types.Condition("Ready", "False", "EngineAway", "the container engine does not answer")
+    if network_trouble:
+        return types.Condition("Ready", "False", "NetworkNotReady", network_trouble)
+    return types.Condition(
+        "Ready", "True", "AgentReady", "the node's agent is running and the engine answers"
+    )
+
+
+def _conditions(disk: Path, ready: types.Condition) -> list[types.Condition]:
     memory = _meminfo()["MemAvailable"] < MEMORY_SHORT
     usage = shutil.disk_usage(disk)
     full = usage.free < usage.total * DISK_SHORT_PART
@@ -100,9 +114,7 @@ def _conditions(disk: Path, runtime_version: str) -> list[types.Condition]:
         _pressure("MemoryPressure", memory, "Memory", "memory"),
         _pressure("DiskPressure", full, "Disk", "disk space"),
         _pressure("PIDPressure", crowded, "PID", "process ids"),
-        types.Condition("Ready", "True", "AgentReady", "the node's agent is running and the engine answers")
-        if runtime_version
-        else types.Condition("Ready", "False", "EngineAway", "the container engine does not answer"),
+        ready,
     ]
 
 

@@ -30,7 +30,8 @@ def roll_call(wanted: Collection[str], seconds: float) -> str:
     lines = [f"Found {len(found)} node{'' if len(found) == 1 else 's'}:"]
     for name, state in sorted(states.items()):
         address = _address(found[name]) if name in found else ""
-        lines.append(f"  {name:<{width}}  {state:<8}  {address}".rstrip())
+        why = _why_not(found[name]) if name in found else ""
+        lines.append(f"  {name:<{width}}  {state:<8}  {address}  {why}".rstrip())
     return "\n".join(lines)
 
 
@@ -38,6 +39,12 @@ def _state(node: types.Node) -> str:
     """In the words of ``kubectl get nodes``."""
     status = next(column for column in NODE.columns if column.name == "Status")
     return str(status.cell(node, types.now()))
+
+
+def _why_not(node: types.Node) -> str:
+    """What a node that is not Ready says of it."""
+    said = (each for each in node.status.conditions if each.type == "Ready" and each.status != "True")
+    return next((each.message for each in said), "")
 
 
 def _address(node: types.Node) -> str:

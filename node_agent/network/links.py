@@ -64,7 +64,8 @@ def uplink_mtu(address: str) -> int:
     Ethernet's."""
     with kernel() as ipr:
         for one in ipr.get_addr(family=socket.AF_INET, address=address) if address else ():
-            return int(ipr.get_links(one["index"])[0].get_attr("IFLA_MTU"))
+            if one["index"] != LOOPBACK:
+                return int(ipr.get_links(one["index"])[0].get_attr("IFLA_MTU"))
         for route in ipr.get_default_routes(family=socket.AF_INET, table=MAIN_TABLE):
             index = route.get_attr("RTA_OIF")
             if index is not None:
