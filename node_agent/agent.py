@@ -15,6 +15,7 @@ from apps.cluster.types.agent import NodeReport
 from node_agent import VERSION, machine, usage
 from node_agent.collect import Collector, Usage, references
 from node_agent.connection import Connection, Identity
+from node_agent.dns.client import DnsProcess
 from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
@@ -56,6 +57,7 @@ class Agent:
         self._runtime = DockerRuntime(self._names, settings.docker)
         self._network = BridgeNetwork(self._names, settings.network, settings.address, settings.pod_network)
         self._proxy = ProxyProcess(self._names)
+        self._dns = DnsProcess(self._names, settings.dns, (settings.service_cidr, settings.cluster_cidr))
         self._node = Node(
             name=settings.node,
             address=settings.address,
@@ -90,6 +92,7 @@ class Agent:
             gate=Gate(STARTS_AT_ONCE),
             prober=Prober(DockerStreams(settings.docker)),
             resolv_conf=files.machine_resolv_conf(),
+            dns=settings.dns,
             moved=self._rewire.poke,
         )
         self._herd = Herd(tools, self._view)
@@ -101,6 +104,7 @@ class Agent:
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._view.load()
         self._proxy.start()
+        self._dns.start()
         Door(self._settings, self._herd, self._runtime, DockerStreams(self._settings.docker)).start()
         self._upkeep.start()
         self._rewire.start()
@@ -108,9 +112,11 @@ class Agent:
         self._sweeping.start()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
         asyncio.run(self._connect())
-        goodbye = threading.Thread(target=self._proxy.stop, daemon=True)
-        goodbye.start()
-        goodbye.join(GOODBYE_SECONDS)
+        goodbyes = [threading.Thread(target=each.stop, daemon=True) for each in (self._dns, self._proxy)]
+        for goodbye in goodbyes:
+            goodbye.start()
+        for goodbye in goodbyes:
+            goodbye.join(GOODBYE_SECONDS)
         logging.shutdown()
         os._exit(0)  # workers may be in the middle of a step: the next start goes on from there
 
@@ -186,7 +192,7 @@ class Agent:
         node = self._view.node(self._settings.node)
         if node is not None and node.spec.pod_cidr:
             settings = self._settings
-            self._network.start(node.spec.pod_cidr, settings.service_cidr, settings.cluster_cidr)
+            self._network.start(node.spec.pod_cidr, settings.service_cidr, settings.cluster_cidr, settings.dns)
             self._node.network_up = True
             self._herd.network_is_up()
 
@@ -241,7 +247,10 @@ class Agent:
             self._outbox.samples(samples)
 
     def _wire(self) -> None:
-        """Hand the proxy everything it needs; it finds out what is new."""
+        """Hand the names' process and the proxy everything they need; they find out what is new."""
+        services, slices = self._view.services(), self._view.slices()
+        if self._view.number:  # before the first word from the server, nothing may be denied
+            self._dns.update(services, slices)
         pods = [
             (each.record.pod, each.record.address)
             for each in self._herd.workers()
@@ -257,7 +266,9 @@ class Agent:
             )
             for pod, port, address in host_ports(pods)
         ]
-        self._proxy.update(self._view.services(), self._view.slices(), ports, self._settings.node)
+        # The node answers there itself: to rules it would look like a service with nothing behind it.
+        routed = [each for each in services if each.spec.cluster_ip != self._settings.dns]
+        self._proxy.update(routed, slices, ports, self._settings.node)
 
 
 class Coalesced:

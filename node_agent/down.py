@@ -11,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from node_agent import disk
+from node_agent.dns.client import end_others
 from node_agent.names import Names
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.proxy import backends
@@ -31,6 +32,7 @@ def down(state: Path, docker: str) -> int:
     network = BridgeNetwork(names, settings.network)
     parts: tuple[tuple[str, Callable[[], None]], ...] = (
         ("containers", lambda: _containers(DockerRuntime(names, docker), names)),
+        ("names", lambda: end_others(names)),
         ("service rules", lambda: backends.remove_all(names)),
         ("network", network.remove),
         ("files", lambda: _files(settings)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 SERVICE_CIDR = "10.254.0.0/16"
@@ -22,6 +23,11 @@ class Settings:
     service_cidr: str = SERVICE_CIDR
     cluster_cidr: str = CLUSTER_CIDR
     pod_network: str = "auto"
+
+    @property
+    def dns(self) -> str:
+        """Where every node answers names: the tenth address of the services' range, as the server has it too."""
+        return str(IPv4Network(self.service_cidr)[10])
 
     @property
     def token(self) -> Path:

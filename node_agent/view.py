@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,7 +126,7 @@ class View:
         with self._lock:
             return list(self._held[PEERS].values())
 
-    def services(self) -> Iterable[types.Service]:
+    def services(self) -> list[types.Service]:
         with self._lock:
             return list(self._held["services"].values())
 

@@ -18,7 +18,7 @@ from django.db import transaction
 
 from apps.accounts import addresses, certificates, roles, setup, tokens
 from apps.accounts.rules import MASTERS
-from apps.cluster import errors, files, kinds, names, store, types
+from apps.cluster import errors, files, kinds, names, ranges, store, types
 from apps.cluster.actors import node as node_actor
 from apps.cluster.actors import system
 from apps.cluster.kinds.priorities import system_classes
@@ -31,6 +31,7 @@ CLUSTER = "drover"
 TOKEN_LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=120)
 BOOTSTRAP = system("bootstrap")
+DESCRIPTION = "kubernetes.io/description"
 HOST_PORTS_LABEL = {"drover.dev/host-ports": "allowed"}
 
 logger = logging.getLogger(__name__)
@@ -127,6 +128,23 @@ def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
             ports=[types.ServicePort(name="https", port=443, protocol="TCP", target_port=port)],
         ),
     )
+    dns = types.Service(
+        metadata=meta(
+            name="kube-dns",
+            namespace="kube-system",
+            labels={"k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true"},
+            annotations={
+                DESCRIPTION: "Names of services and pods. Every node answers here itself, so there are no endpoints."
+            },
+        ),
+        spec=types.ServiceSpec(
+            cluster_ip=str(ranges.DNS_IP),
+            ports=[
+                types.ServicePort(name="dns", port=53, protocol="UDP", target_port=53),
+                types.ServicePort(name="dns-tcp", port=53, protocol="TCP", target_port=53),
+            ],
+        ),
+    )
     endpoints = types.Endpoints(
         metadata=meta(name="kubernetes", namespace="default"),
         subsets=[
@@ -140,6 +158,7 @@ def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
         (kinds.NAMESPACE, types.Namespace(metadata=meta(name="default", labels=dict(HOST_PORTS_LABEL)))),
         (kinds.NAMESPACE, types.Namespace(metadata=meta(name="kube-system"))),
         (kinds.SERVICE, service),
+        (kinds.SERVICE, dns),
         (kinds.ENDPOINTS, endpoints),
         *((kinds.PRIORITY_CLASS, found) for found in system_classes()),
         *((kinds.CLUSTER_ROLE, role) for role in roles.cluster_roles()),

@@ -27,10 +27,10 @@ KUBERNETES_IP: Final = SERVICE_CIDR.network_address + 1
 """The API server's own service, ``default/kubernetes``."""
 
 DNS_IP: Final = SERVICE_CIDR.network_address + 10
-"""The cluster's DNS, a service in ``kube-system``."""
+"""Where every node answers names: the service ``kube-system/kube-dns``. Agents find it the same way."""
 
 RESERVED: Final[dict[IPv4Address, tuple[str, str]]] = {
     KUBERNETES_IP: ("default", "kubernetes"),
-    DNS_IP: ("kube-system", ""),
+    DNS_IP: ("kube-system", "kube-dns"),
 }
-"""Addresses nobody gets unasked, and the service (namespace, name; empty is any) that may ask for each."""
+"""Addresses nobody gets unasked, and the cluster's own service (namespace, name) that has each."""

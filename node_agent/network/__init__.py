@@ -25,8 +25,9 @@ class Neighbour:
 class PodNetwork(Protocol):
     """What the agent asks of a network. Every method may be called again and from any thread."""
 
-    def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "") -> None:
-        """Make the machine ready for pods. ``cluster_cidr`` holds the pods of all nodes."""
+    def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "", dns: str = "") -> None:
+        """Make the machine ready for pods. ``cluster_cidr`` holds the pods of all nodes; at ``dns`` they are to
+        find names on this node."""
 
     def connect(self, others: Iterable[Neighbour]) -> None:
         """From the next ``verify`` on, lead to the pods of these nodes and of no others."""

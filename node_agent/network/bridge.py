@@ -26,6 +26,7 @@ class _Started:
     service_cidr: str
     cluster_cidr: str
     uplink_mtu: int
+    dns: str
     mtu: int
 
 
@@ -44,7 +45,7 @@ class BridgeNetwork:
         self._lost: tuple[str, ...] = ()
         self._state: _Started | None = None
 
-    def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "") -> None:
+    def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "", dns: str = "") -> None:
         network = IPv4Network(pod_cidr)
         self._file.parent.mkdir(parents=True, exist_ok=True)
         for setting, cidr in (("POD_CIDR", cluster_cidr or pod_cidr), ("SERVICE_CIDR", service_cidr)):
@@ -59,7 +60,7 @@ class BridgeNetwork:
         uplink_mtu = links.uplink_mtu(self._address)
         # Where only some nodes are behind the tunnel, the kernel tells pods of the smaller size as they meet it.
         mtu = uplink_mtu - (tunnels.OVERHEAD if self._mode == roads.VXLAN else 0)
-        self._state = _Started(leases, service_cidr, cluster_cidr or pod_cidr, uplink_mtu, mtu)
+        self._state = _Started(leases, service_cidr, cluster_cidr or pod_cidr, uplink_mtu, dns, mtu)
         self.verify()
         for lack in sysctls.missing(self._names.bridge):
             log.warning("the kernel lacks %s: a pod may not reach a service whose pod is beside it", lack)
@@ -99,10 +100,12 @@ class BridgeNetwork:
         network = state.leases.network
         mended = links.ensure_bridge(bridge, state.leases.gateway, network.prefixlen, state.mtu)
         mended += links.ensure_route(bridge, state.service_cidr)
+        if state.dns:
+            mended += links.ensure_address(bridge, state.dns)
         mended += links.ensure_ports(bridge, {self._names.link(uid) for uid in state.leases.held()})
         led, laid = self._lead(state)
         mended += laid + sysctls.ensure(bridge, self._names.tunnel)
-        rules = firewall.plan(self._names, str(network), state.service_cidr, state.cluster_cidr, led)
+        rules = firewall.plan(self._names, str(network), state.service_cidr, state.cluster_cidr, led, state.dns)
         return mended + Firewall(self._names, rules).ensure()
 
     def _lead(self, state: _Started) -> tuple[Roads, list[str]]:

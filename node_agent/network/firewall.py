@@ -16,7 +16,7 @@ from node_agent.network import NetworkError
 from node_agent.network.roads import Roads
 from node_agent.network.saved import Saved, blocks, parse, run, unmake
 
-PARTS = ("MASQUERADE", "FORWARD", "SERVICE-IPS", "LOCALNET", "SEGMENTS")
+PARTS = ("MASQUERADE", "FORWARD", "SERVICE-IPS", "LOCALNET", "SEGMENTS", "DNS")
 NO_ROADS = Roads()
 
 
@@ -43,8 +43,18 @@ class Plan:
     hooks: tuple[Hook, ...]
 
 
-def plan(names: Names, pod_cidr: str, service_cidr: str, cluster_cidr: str, roads: Roads = NO_ROADS) -> Plan:
-    """Pure: the rules as ``iptables-save`` prints them, so that what is there can be compared by text."""
+def plan(
+    names: Names,
+    pod_cidr: str,
+    service_cidr: str,
+    cluster_cidr: str,
+    roads: Roads = NO_ROADS,
+    dns: str = "",
+) -> Plan:
+    """Pure: the rules as ``iptables-save`` prints them, so that what is there can be compared by text.
+
+    ``dns`` is the address at which this node answers names, "" for none.
+    """
     masquerade, forward = names.chain("MASQUERADE"), names.chain("FORWARD")
     services, local = names.chain("SERVICE-IPS"), names.chain("LOCALNET")
     # Reached only when no service rule has rewritten the packet: nothing answers there, so say so at once.
@@ -69,6 +79,7 @@ def plan(names: Names, pod_cidr: str, service_cidr: str, cluster_cidr: str, road
             ("filter", services): (refuse,),
             ("filter", local): (guard,),
             ("mangle", segments): (clamp,) if roads.tunnelled else (),
+            **_dns_chains(names, cluster_cidr, dns),
         },
         hooks=(
             Hook("nat", "POSTROUTING", f"-s {pod_cidr}", masquerade),
@@ -78,7 +89,42 @@ def plan(names: Names, pod_cidr: str, service_cidr: str, cluster_cidr: str, road
             Hook("filter", "OUTPUT", "", services),
             Hook("filter", "INPUT", "", local),
             Hook("mangle", "FORWARD", "", segments),
+            *_dns_hooks(names, dns),
         ),
+    )
+
+
+def _dns_chains(names: Names, cluster_cidr: str, dns: str) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Pods may ask, whatever the machine's own firewall says; neighbours may not, and there is nothing else there.
+
+    The questions are not remembered as connections: a few thousand a second would fill the kernel's table.
+    """
+    if not dns:
+        return {}
+    chain = names.chain("DNS")
+    udp, tcp = "-p udp -m udp --dport 53", "-p tcp -m tcp --dport 53"
+    return {
+        ("filter", chain): (
+            "-i lo -j ACCEPT",
+            f"-s {cluster_cidr} {udp} -j ACCEPT",
+            f"-s {cluster_cidr} {tcp} -j ACCEPT",
+            "-j REJECT --reject-with icmp-port-unreachable",
+        ),
+        ("raw", chain): (
+            f"-d {dns}/32 {udp} -j CT --notrack",
+            f"-s {dns}/32 -p udp -m udp --sport 53 -j CT --notrack",
+        ),
+    }
+
+
+def _dns_hooks(names: Names, dns: str) -> tuple[Hook, ...]:
+    if not dns:
+        return ()
+    chain = names.chain("DNS")
+    return (
+        Hook("filter", "INPUT", f"-d {dns}/32", chain),
+        Hook("raw", "PREROUTING", "", chain),
+        Hook("raw", "OUTPUT", "", chain),
     )
 
 

@@ -28,6 +28,7 @@ T = TypeVar("T")
 ETHERNET_MTU = 1500
 MAIN_TABLE = 254
 LOOPBACK = 1
+HOST_SCOPE = 254
 HAIRPIN = 1
 """A pod that reaches itself through a service gets its frame back on the port it came from."""
 
@@ -97,6 +98,18 @@ def ensure_bridge(name: str, address: str, prefix: int, mtu: int) -> list[str]:
             ipr.link("set", index=index, state="up")
             made.append(f"bridge {name} up")
     return made
+
+
+def ensure_address(bridge: str, address: str) -> list[str]:
+    """Gives the bridge one more address of the machine's own. Nothing is ever sent from it unasked: where it is not
+    the answer's, the kernel goes on choosing the first."""
+    with _kernel() as ipr:
+        index = _index(ipr, bridge)
+        present = {one.get_attr("IFA_ADDRESS") for one in ipr.get_addr(family=socket.AF_INET, index=index)}
+        if address in present:
+            return []
+        ipr.addr("add", index=index, address=address, prefixlen=32, scope=HOST_SCOPE)
+    return [f"address {address}/32"]
 
 
 def ensure_route(bridge: str, cidr: str) -> list[str]:

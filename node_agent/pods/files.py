@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from apps.cluster import types
-from node_agent.pods.spec import CLUSTER_DOMAIN, fqdn, hostname
+from node_agent.dns import CLUSTER_DOMAIN
+from node_agent.pods.spec import fqdn, hostname
 
 MACHINE_HOSTS = Path("/etc/hosts")
 MACHINE_RESOLV_CONF = Path("/etc/resolv.conf")
@@ -19,7 +19,6 @@ fe00::0\tip6-mcastprefix
 fe00::1\tip6-allnodes
 fe00::2\tip6-allrouters
 """
-CLUSTER_RESOLVER = ("kube-system", "kube-dns")
 MOST_NAMESERVERS = 3
 
 
@@ -47,19 +46,10 @@ def etc(pod: types.Pod, address: str, *, machine: str, cluster: str) -> dict[str
     return found
 
 
-def cluster_resolver(services: Iterable[types.Service]) -> str:
-    """The address of the cluster's own server for names, "" while there is none."""
-    for service in services:
-        meta = service.metadata
-        if (meta.namespace, meta.name) == CLUSTER_RESOLVER and service.spec.cluster_ip != "None":
-            return service.spec.cluster_ip
-    return ""
-
-
 def resolver(pod: types.Pod, machine: str, cluster: str) -> str:
     """The pod's own /etc/resolv.conf: the machine's or the cluster's, as its policy says, and what it adds itself.
 
-    ``cluster`` is the address of the cluster's own server for names, "" while there is none.
+    ``cluster`` is where the node answers names, "" when it does not.
     """
     lines = [line.split() for line in machine.splitlines() if line]
     servers = [line[1] for line in lines if line[0] == "nameserver" and len(line) > 1]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from apps.cluster import quantities, types
+from node_agent.dns import CLUSTER_DOMAIN
 from node_agent.names import Names
 from node_agent.pods.env import ConfigTrouble, expand
 from node_agent.runtime import base
@@ -13,7 +14,6 @@ from node_agent.runtime.base import SANDBOX, ContainerSpec, ImageFacts, Mount
 PIDS = 4096  # processes a container may have; a fork bomb ends here
 HOSTNAME_LIMIT = 63
 KERNEL_LIMIT = 64  # of a host name with all its dots
-CLUSTER_DOMAIN = "cluster.local"
 CPU_PERIOD = 100_000
 SMALLEST_SHARES, SMALLEST_QUOTA = 2, 1000
 SANDBOX_OOM, GUARANTEED_OOM, BEST_EFFORT_OOM = -998, -997, 1000

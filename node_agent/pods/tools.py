@@ -83,4 +83,5 @@ class Tools:
     gate: StartGate
     prober: Prober
     resolv_conf: str
+    dns: str  # where this node answers names
     moved: Callable[[], None]  # a pod with ports on the machine has another address

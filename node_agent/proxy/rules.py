@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from node_agent.slices import by_service, is_ready
+
 if TYPE_CHECKING:  # the proxy's process plans nothing: it is spared the API's types
     from apps.cluster import types
 
 TCP, UDP = "tcp", "udp"
 LOCAL = "Local"
-SERVICE_NAME = "kubernetes.io/service-name"
 PROTOCOLS = frozenset({TCP, UDP, "sctp"})
 AFFINITY_SECONDS = 10800
 """How long a client stays with its pod when the service does not say (the API's default)."""
@@ -111,20 +112,6 @@ def plan(
             node_ports.add((portal.protocol, portal.node_port))
             portals[portal.protocol, portal.address, portal.port] = portal
     return Wanted(tuple(sorted(portals.values())), _distinct(host_ports))
-
-
-def by_service(slices: Iterable[types.EndpointSlice]) -> dict[tuple[str, str], list[types.EndpointSlice]]:
-    """By namespace and name of the service they belong to."""
-    found: dict[tuple[str, str], list[types.EndpointSlice]] = {}
-    for one in slices:
-        name = one.metadata.labels.get(SERVICE_NAME, "")
-        found.setdefault((one.metadata.namespace, name), []).append(one)
-    return found
-
-
-def is_ready(endpoint: types.Endpoint) -> bool:
-    """Whether it is meant to be asked."""
-    return endpoint.conditions is None or endpoint.conditions.ready is not False
 
 
 def still_answers(endpoint: types.Endpoint) -> bool:

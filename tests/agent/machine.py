@@ -148,7 +148,8 @@ class Machine:
             alarms=Alarms(),
             gate=Gate(4),
             prober=self.prober,
-            resolv_conf="nameserver 10.254.0.10\n",
+            resolv_conf="nameserver 192.0.2.53\n",
+            dns="10.254.0.10",
             moved=lambda: None,
         )
         self.herd = self._herd = Herd(tools, self.view)

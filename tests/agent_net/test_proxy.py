@@ -14,10 +14,11 @@ from pathlib import Path
 import pytest
 
 from apps.cluster import types
+from node_agent.child import ROOT
 from node_agent.names import Names
 from node_agent.network.saved import parse
 from node_agent.proxy import chains, iptables
-from node_agent.proxy.client import ROOT, ProxyProcess
+from node_agent.proxy.client import ProxyProcess
 from node_agent.proxy.rules import HostPort, Target, plan
 from tests.agent_net.cluster import VIP, WEB, Cluster
 from tests.agent_net.lab import NODE, OUTSIDE, PATIENCE, Server, UdpClient, ask, machine

@@ -101,8 +101,7 @@ def _check_wished_ip(tx: Transaction, service: types.Service) -> None:
 
 
 def _may_have(service: types.Service, wished: IPv4Address) -> bool:
-    namespace, name = ranges.RESERVED[wished]
-    return service.metadata.namespace == namespace and name in {"", service.metadata.name}
+    return (service.metadata.namespace, service.metadata.name) == ranges.RESERVED[wished]
 
 
 # Node ports

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from apps.cluster import names, types
+from apps.cluster import names, ranges, types
 from apps.cluster.kinds import ages, meta, service_checks
 from apps.cluster.kinds.addresses import (
     allocate_cluster_ip,
@@ -96,9 +96,8 @@ def _charges(service: types.Service) -> dict[str, int]:
 
 
 def _kept(service: types.Service) -> str:
-    """Pods reach the API by this service, and its address is a reserved one."""
-    meta = service.metadata
-    own = (meta.namespace, meta.name) == ("default", "kubernetes")
+    """Pods reach the API and the names by these services, and their addresses are reserved ones."""
+    own = (service.metadata.namespace, service.metadata.name) in ranges.RESERVED.values()
     return "this service is the cluster's own and may not be deleted" if own else ""
 
 
