@@ -31,6 +31,10 @@ def test_an_empty_database_becomes_a_cluster(tmp_path: Path) -> None:
     service = store.get(SERVICE, "default", "kubernetes").object
     assert service.spec.cluster_ip == "10.254.0.1"
     assert [(port.name, port.port, port.target_port) for port in service.spec.ports] == [("https", 443, 8443)]
+    dns = store.get(SERVICE, "kube-system", "kube-dns").object
+    assert (dns.spec.cluster_ip, dns.spec.selector) == ("10.254.0.10", {})
+    assert [(port.port, port.protocol) for port in dns.spec.ports] == [(53, "UDP"), (53, "TCP")]
+    assert "Every node answers" in dns.metadata.annotations["kubernetes.io/description"]
     subset = store.get(ENDPOINTS, "default", "kubernetes").object.subsets[0]
     assert (subset.addresses[0].ip, subset.ports[0].port, subset.ports[0].name) == (
         "192.0.2.7",

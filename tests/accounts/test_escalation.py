@@ -138,7 +138,8 @@ class TestRoles:
 @pytest.mark.usefixtures("ruled")
 @pytest.mark.parametrize(
     ("kind", "namespace", "name"),
-    [(NAMESPACE, "", "default"), (NAMESPACE, "", "kube-system"), (SERVICE, "default", "kubernetes")],
+    [(NAMESPACE, "", "default"), (NAMESPACE, "", "kube-system"), (SERVICE, "default", "kubernetes"),
+     (SERVICE, "kube-system", "kube-dns")],
 )
 def test_the_clusters_own_things_are_not_deleted(kind: Kind, namespace: str, name: str) -> None:
     for actor in (ROOT, system("controller:gc")):

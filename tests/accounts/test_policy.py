@@ -232,7 +232,8 @@ def test_a_node_sees_its_pods_what_they_use_and_every_service() -> None:
         for kind in (POD, SECRET, CONFIG_MAP, NODE, SERVICE, REPLICATION_CONTROLLER)
     }
     assert seen == {
-        "pods": ["mine"], "secrets": ["mine"], "configmaps": [], "nodes": ["n1"], "services": ["kubernetes"],
+        "pods": ["mine"], "secrets": ["mine"], "configmaps": [], "nodes": ["n1"],
+            "services": ["kubernetes", "kube-dns"],
         "replicationcontrollers": [],
     }  # fmt: skip
 

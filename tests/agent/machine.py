@@ -87,7 +87,7 @@ class NoNetwork:
     def __init__(self) -> None:
         self.attached: dict[str, str] = {}
 
-    def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "") -> None:
+    def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "", dns: str = "") -> None:
         pass
 
     def connect(self, others: Iterable[Neighbour]) -> None:

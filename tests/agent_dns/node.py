@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Thread
 
+import dns.flags
 import dns.message
 import dns.query
 import dns.rcode
@@ -103,7 +104,7 @@ class Upstream:
                     return
                 made = self._answer(packet, "udp")
                 if made is not None:
-                    self._udp.sendto(made.to_wire(max_size=512, prefer_truncation=True), peer)
+                    self._udp.sendto(_short(made), peer)
             except OSError:
                 return
 
@@ -116,7 +117,7 @@ class Upstream:
             with connection:
                 made = self._answer(connection.recv(4096)[2:], "tcp")
                 if made is not None:
-                    packet = made.to_wire()
+                    packet = made.to_wire(max_size=65535)
                     connection.sendall(len(packet).to_bytes(2, "big") + packet)
 
     def close(self) -> None:
@@ -124,3 +125,12 @@ class Upstream:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+
+def _short(made: dns.message.Message) -> bytes:
+    packet = made.to_wire(max_size=65535)
+    if len(packet) <= 512:
+        return packet
+    made.answer.clear()
+    made.flags |= dns.flags.TC
+    return made.to_wire()
