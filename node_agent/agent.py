@@ -192,7 +192,9 @@ class Agent:
         node = self._view.node(self._settings.node)
         if node is not None and node.spec.pod_cidr:
             settings = self._settings
-            self._network.start(node.spec.pod_cidr, settings.service_cidr, settings.cluster_cidr, settings.dns)
+            self._network.start(
+                node.spec.pod_cidr, settings.service_cidr, settings.cluster_cidr, settings.dns
+            )
             self._node.network_up = True
             self._herd.network_is_up()
 

@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 FIRST_PAUSE = 0.1
 HEALTHY_SECONDS = 30.0
 """A process that lived so long is started again without a growing pause."""
+START_SECONDS = 30.0
+"""The first answer may take so long: a machine under load starts slowly, and starting again does not help it."""
 STOP_SECONDS = 5.0
 CHUNK = 1 << 16
 
@@ -185,10 +187,11 @@ class Child(ABC):
         with selectors.DefaultSelector() as selector:
             selector.register(process.stdout, selectors.EVENT_READ)
             selector.register(self._wake[0], selectors.EVENT_READ)
+            patience = max(self.patience, START_SECONDS)
             answered, due, rest = True, monotonic() + self.look_seconds, b""
             while not self._stopping:
                 if answered and (line := self._what_now(due)) is not None:
-                    answered, due = False, monotonic() + self.patience
+                    answered, due = False, monotonic() + patience
                     if not _write(process, line):
                         return
                 ready = [key.fileobj for key, _ in selector.select(_until(due))]
@@ -200,9 +203,10 @@ class Child(ABC):
                         return
                     *lines, rest = (rest + chunk).split(b"\n")
                     if any([self._heard(line) for line in lines]):
+                        patience = self.patience
                         answered, due = True, monotonic() + self.look_seconds
                 elif not answered and monotonic() >= due:
-                    log.warning("the %s's process did not answer for %g s", self.name, self.patience)
+                    log.warning("the %s's process did not answer for %g s", self.name, patience)
                     process.kill()
                     return
 

@@ -103,7 +103,7 @@ def ensure_bridge(name: str, address: str, prefix: int, mtu: int) -> list[str]:
 def ensure_address(bridge: str, address: str) -> list[str]:
     """Gives the bridge one more address of the machine's own. Nothing is ever sent from it unasked: where it is not
     the answer's, the kernel goes on choosing the first."""
-    with _kernel() as ipr:
+    with kernel() as ipr:
         index = _index(ipr, bridge)
         present = {one.get_attr("IFA_ADDRESS") for one in ipr.get_addr(family=socket.AF_INET, index=index)}
         if address in present:
