@@ -105,7 +105,9 @@ class BridgeNetwork:
         mended += links.ensure_ports(bridge, {self._names.link(uid) for uid in state.leases.held()})
         led, laid = self._lead(state)
         mended += laid + sysctls.ensure(bridge, self._names.tunnel)
-        rules = firewall.plan(self._names, str(network), state.service_cidr, state.cluster_cidr, led, state.dns)
+        rules = firewall.plan(
+            self._names, str(network), state.service_cidr, state.cluster_cidr, led, state.dns
+        )
         return mended + Firewall(self._names, rules).ensure()
 
     def _lead(self, state: _Started) -> tuple[Roads, list[str]]:
