@@ -60,8 +60,9 @@ class Reference:
         return (self.path if self.domain == HUB else f"{self.domain}/{self.path}") + self.version
 
     def on(self, registry: str) -> str:
-        """The same image as a mirror names it."""
-        return f"{registry}/{self.path}{self.version}"
+        """The same image as a mirror names it: the hub's by their paths, others' behind their registry's name."""
+        path = self.path if self.domain == HUB else f"{self.domain.replace(':', '_')}/{self.path}"
+        return f"{registry}/{path}{self.version}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +229,7 @@ class Images:
 
     def _fetch(self, reference: Reference, auth: dict[str, str] | None) -> None:
         """From the mirror where it has the image, else from the image's own registry."""
-        if self._mirror is not None and reference.domain == HUB and self._mirror.answers():
+        if self._mirror is not None and reference.domain != self._mirror.registry and self._mirror.answers():
             mirrored = reference.on(self._mirror.registry)
             try:
                 self._runtime.pull(mirrored)
@@ -256,7 +257,7 @@ def _trouble(asker: _Asker, image: str, now: datetime) -> Trouble | None:
 
 
 class Mirror:
-    """A registry that may hold copies of the hub's images, and may be away."""
+    """A registry that may hold copies of other registries' images, and may be away."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)

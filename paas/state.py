@@ -139,7 +139,10 @@ class StateDirectory:
 
     def is_ours(self) -> bool:
         """Whether an ``up`` has been here, or nothing but what merely asking leaves behind."""
-        return (self.path / "format").is_file() or {entry.name for entry in self.path.iterdir()} <= {"key", "lock"}
+        return (self.path / "format").is_file() or {entry.name for entry in self.path.iterdir()} <= {
+            "key",
+            "lock",
+        }
 
     def remove(self) -> list[str]:
         """Remove what Drover keeps here; returns the names it left in place because they are not ours."""

@@ -131,6 +131,18 @@ def value_problems(parameter: Parameter, value: Any, path: str) -> Iterator[Prob
         yield from _text_problems(parameter, value, path)
 
 
+def read(parameter: Parameter, text: str) -> Any:
+    """Text from a form or a terminal as the parameter's type has it; text that does not fit stays as it is."""
+    match parameter.type:
+        case "boolean" if text in {"true", "false"}:
+            return text == "true"
+        case "integer" | "port" if text.removeprefix("-").isdecimal():
+            return int(text)
+        case "enum":
+            return next((one.value for one in parameter.options if str(one.value) == text), text)
+    return text
+
+
 def type_problem(parameter: Parameter, value: Any) -> str | None:
     match parameter.type:
         case "boolean":

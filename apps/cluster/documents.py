@@ -51,6 +51,35 @@ def check_size(data: Any) -> None:
         level = below
 
 
+def place(text: bytes, path: str) -> str:
+    """``, line 12, column 5``: where a field such as ``spec.components[web].image`` stands in the first document of a
+    text, or the nearest that does; "" when nothing of it is there."""
+    node = next(yaml.compose_all(text, yaml.SafeLoader), None)
+    mark = None
+    rest = path
+    while rest and node is not None:
+        found = _step(node, rest)
+        if found is None:
+            break
+        mark, node, rest = found
+    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+
+
+def _step(node: yaml.Node, path: str) -> tuple[yaml.Mark, yaml.Node, str] | None:
+    """The longest key, or the item, with which the path goes on below a node."""
+    if isinstance(node, yaml.SequenceNode):
+        number, _, rest = path.removeprefix("[").partition("]")
+        if number.isdecimal() and int(number) < len(node.value):
+            item = node.value[int(number)]
+            return item.start_mark, item, rest.removeprefix(".")
+        return None
+    for key, value in node.value if isinstance(node, yaml.MappingNode) else ():
+        for spelled in (f"[{key.value}]", key.value):
+            if path == spelled or path.startswith((f"{spelled}.", f"{spelled}[")):
+                return key.start_mark, value, path[len(spelled) :].removeprefix(".")
+    return None
+
+
 def _told(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if isinstance(error, yaml.MarkedYAMLError) and mark is not None:

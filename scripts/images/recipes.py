@@ -14,6 +14,8 @@ FOLDERS = ("bin", "dev", "etc", "home", "lib", "lib64", "proc", "root", "run", "
 USERS = "root:x:0:0:root:/root:/bin/sh\n{}nobody:x:65534:65534:nobody:/:/bin/false\n"
 GROUPS = "root:x:0:\nadm:x:4:\ntty:x:5:\n{}nogroup:x:65534:\n"
 ACCOUNTS = {"redis": 101, "www-data": 33}
+GUESTBOOK = "us-docker.pkg.dev/google-samples/containers/gke"
+LEADER = ["GUESTBOOK_WRITES_TO=redis-leader", "GUESTBOOK_READS_FROM=redis-follower"]
 REDIS = ["redis-server", "--protected-mode", "no", "--dir", "/data", "--repl-diskless-sync-delay", "0"]
 
 
@@ -29,6 +31,7 @@ def build(tree: Path, storage: Storage) -> list[str]:
 
     port: dict[str, object] = {"ExposedPorts": {"6379/tcp": {}}, "WorkingDir": "/data"}
     web: dict[str, object] = {"ExposedPorts": {"80/tcp": {}}}
+    leader = Layer(tree).text("usr/bin/redis-follower", _file("redis-follower"), 0o755)
     images: list[tuple[str, list[Layer], dict[str, object]]] = [
         ("busybox:latest", [base], {"Cmd": ["sh"]}),
         ("redis:latest", [base, redis], {**port, "Cmd": REDIS}),
@@ -36,6 +39,10 @@ def build(tree: Path, storage: Storage) -> list[str]:
         ("kubernetes/redis-slave:v2", [base, redis, replica], {**port, "Cmd": ["redis-replica"]}),
         ("nginx:latest", [base, nginx], {**web, "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"}),
         ("kubernetes/example-guestbook-php-redis:v2", [base, php, page], {**web, "Cmd": ["guestbook"]}),
+        # What the catalog's templates name.
+        ("redis:7.2.5", [base, redis], {**port, "Cmd": REDIS}),
+        (f"{GUESTBOOK}/gb-redis-follower:v2", [base, redis, leader], {**port, "Cmd": ["redis-follower"]}),
+        (f"{GUESTBOOK}/gb-frontend:v5", [base, php, page], {**web, "Cmd": ["guestbook"], "Env": LEADER}),
     ]
     for name, layers, settings in images:
         # Docker's own name for an image without a folder is library/<name>; mirrors are asked for either.

@@ -30,7 +30,7 @@ class Storage:
             "architecture": self.architecture,
             "os": "linux",
             "created": EPOCH,
-            "config": {"Env": [PATH], **settings},
+            "config": {**settings, "Env": [PATH, *settings.get("Env", ())]},
             "rootfs": {"type": "layers", "diff_ids": [content for _, content, _ in parts]},
             "history": [{"created": EPOCH, "created_by": "Debian packages"} for _ in parts],
         }

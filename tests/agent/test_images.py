@@ -191,7 +191,7 @@ def test_hub_images_come_from_the_mirror_under_their_own_name(mirror: str) -> No
     assert registry.here == {"redis:latest"}
 
 
-def test_what_the_mirror_lacks_comes_from_the_hub(mirror: str) -> None:
+def test_what_the_mirror_lacks_comes_from_its_own_registry(mirror: str) -> None:
     registry = Registry()
     registry.there = {"redis:latest", "quay.io/a/b:1"}
     images = Images(registry, f"http://{mirror}")  # type: ignore[arg-type]
@@ -200,7 +200,9 @@ def test_what_the_mirror_lacks_comes_from_the_hub(mirror: str) -> None:
         asker.ask()
         asker.wait()
         assert isinstance(asker.ask(), Present)
-    assert registry.pulled == [f"{mirror}/redis:latest", "redis:latest", "quay.io/a/b:1"]
+    assert registry.pulled == [
+        f"{mirror}/redis:latest", "redis:latest", f"{mirror}/quay.io/a/b:1", "quay.io/a/b:1",
+    ]  # fmt: skip
 
 
 def test_a_mirror_that_is_away_is_passed_over() -> None:

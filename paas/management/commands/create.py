@@ -19,7 +19,9 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("-f", "--filename", action="append", required=True, help='a file, or "-" for the input')
+        parser.add_argument(
+            "-f", "--filename", action="append", required=True, help='a file, or "-" for the input'
+        )
         parser.add_argument("-n", "--namespace", default="default", help="for objects that name none")
 
     def handle(self, *args: Any, **options: Any) -> None:

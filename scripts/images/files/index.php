@@ -1,10 +1,12 @@
 <?php
-// The guestbook: messages are written to redis-master and read from redis-slave. Works without JavaScript.
+// The guestbook: messages are written to one Redis and read from its copies, redis-master and redis-slave by default. Works without JavaScript.
 declare(strict_types=1);
 require __DIR__ . '/redis.php';
 
 const MESSAGES = 'messages';
 const LONGEST = 500;
+define('WRITES_TO', getenv('GUESTBOOK_WRITES_TO') ?: 'redis-master');
+define('READS_FROM', getenv('GUESTBOOK_READS_FROM') ?: 'redis-slave');
 
 if (parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH) === '/healthz') {
     header('Content-Type: text/plain');
@@ -17,13 +19,13 @@ try {
     if ($_SERVER['REQUEST_METHOD'] === 'POST') {
         $message = trim(substr((string) ($_POST['message'] ?? ''), 0, LONGEST));
         if ($message !== '') {
-            redis('redis-master', 'RPUSH', MESSAGES, $message);
+            redis(WRITES_TO, 'RPUSH', MESSAGES, $message);
             usleep(50_000); // so that the replicas have it when the page is read again
         }
         header('Location: /', true, 303);
         exit;
     }
-    $messages = array_reverse(redis('redis-slave', 'LRANGE', MESSAGES, '-100', '-1'));
+    $messages = array_reverse(redis(READS_FROM, 'LRANGE', MESSAGES, '-100', '-1'));
 } catch (StoreAway $away) {
     http_response_code(503);
     $problem = $away->getMessage();

@@ -1,0 +1,159 @@
+"""What people do to applications: install, change, take back, exchange a secret, repair. Each is one write.
+
+Whoever calls has asked ``accounts.policy`` already; the store refuses what the rules of the kind forbid.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from apps.catalog import drift
+from apps.catalog.admission import WHY, revision_name
+from apps.catalog.changes import Change, Field, Impact, between, impact_of, values_between
+from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
+from apps.catalog.render import Identity
+from apps.catalog.types import Application, ApplicationRevision, RevisionSpec
+from apps.cluster import store, types
+from apps.cluster.actors import Actor
+from apps.cluster.kinds import SECRET
+from apps.cluster.registry import kind_named
+from apps.cluster.transaction import Transaction, missing
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a write would make: the revision, what differs from the one before, and what that costs."""
+
+    app: Application
+    revision: RevisionSpec | None
+    changes: tuple[Change, ...]
+    impact: tuple[Impact, ...]
+    values: tuple[Field, ...]
+
+
+def install(
+    actor: Actor, app: Application, secrets: Mapping[str, str] | None = None, *, dry_run: bool = False
+) -> Preview:
+    """Create an application, with secrets that a person chose; the others are rolled. Raises what the store raises."""
+
+    def work(tx: Transaction) -> Preview:
+        if secrets:
+            _give(tx, app, secrets)
+        return _previewed(tx, None, tx.create(APPLICATION, app))
+
+    return store.write(actor, work, dry_run=dry_run)
+
+
+def change(
+    actor: Actor,
+    namespace: str,
+    name: str,
+    work: Callable[[Application], None],
+    *,
+    why: str = "",
+    seen: str = "",
+    dry_run: bool = False,
+) -> Preview:
+    """Change an application in place. ``seen`` is the resourceVersion it was changed from: Conflict when that moved."""
+
+    def write(tx: Transaction) -> Preview:
+        app = _get(tx, namespace, name)
+        before = _revision(tx, app)
+        work(app)
+        app.metadata.resource_version = seen
+        app.metadata.annotations = {key: text for key, text in app.metadata.annotations.items() if key != WHY}
+        if why:
+            app.metadata.annotations[WHY] = why
+        return _previewed(tx, before, tx.update(APPLICATION, app))
+
+    return store.write(actor, write, dry_run=dry_run)
+
+
+def take_back(
+    actor: Actor, namespace: str, name: str, number: int, *, why: str = "", dry_run: bool = False
+) -> Preview:
+    """Go back to the state of a revision, as a new one."""
+
+    def work(app: Application) -> None:
+        app.spec.rollback_to = number
+
+    return change(actor, namespace, name, work, why=why, dry_run=dry_run)
+
+
+def rotate(actor: Actor, namespace: str, name: str, parameter: str) -> Preview:
+    """Exchange a secret; what uses it restarts."""
+
+    def work(app: Application) -> None:
+        app.spec.rotations = {**app.spec.rotations, parameter: app.spec.rotations.get(parameter, 0) + 1}
+
+    return change(actor, namespace, name, work, why=f"exchanged {parameter}")
+
+
+def repair(actor: Actor, namespace: str, name: str) -> list[str]:
+    """Put back what somebody changed beside the application; returns the paths."""
+
+    def work(tx: Transaction) -> list[str]:
+        revision = _revision(tx, _get(tx, namespace, name))
+        found = []
+        for manifest in revision.objects if revision else ():
+            kind = kind_named(manifest["kind"], manifest["apiVersion"].rpartition("/")[0])
+            live = tx.find(kind, namespace, manifest["metadata"]["name"])
+            if live is None or not (paths := drift.differences(kind, manifest, live)):
+                continue
+            tx.update(kind, drift.onto(live, drift.wanted(kind, manifest), manifest))
+            found += [f"{kind.name} {live.metadata.name}: {path}" for path in paths]
+        return found
+
+    return store.write(actor, work)
+
+
+def differences(namespace: str, name: str, old: int, new: int) -> tuple[Change, ...]:
+    """What lies between two revisions. Raises NotFound."""
+
+    def spec(number: int) -> RevisionSpec:
+        found: ApplicationRevision = store.get(
+            APPLICATION_REVISION, namespace, revision_name(name, number)
+        ).object
+        return found.spec
+
+    return between(spec(old), spec(new))
+
+
+def _get(tx: Transaction, namespace: str, name: str) -> Application:
+    app: Application | None = tx.find(APPLICATION, namespace, name)
+    if app is None:
+        raise missing(APPLICATION, name)
+    return app
+
+
+def _revision(tx: Transaction, app: Application) -> RevisionSpec | None:
+    name = revision_name(app.metadata.name, app.spec.revision)
+    found: ApplicationRevision | None = tx.find(APPLICATION_REVISION, app.metadata.namespace, name)
+    return found.spec if found else None
+
+
+def _previewed(tx: Transaction, before: RevisionSpec | None, app: Application) -> Preview:
+    revision = _revision(tx, app)
+    if revision is None:
+        return Preview(app, None, (), (), ())
+    return Preview(
+        app, revision, between(before, revision), impact_of(before, revision),
+        values_between(before, revision),
+    )  # fmt: skip
+
+
+def _give(tx: Transaction, app: Application, secrets: Mapping[str, str]) -> None:
+    """Keep what a person chose before the application asks for it. A Secret that is there is completed."""
+    identity = Identity(app.metadata.namespace, app.metadata.name)
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in secrets.items()}
+    kept: Any = tx.find(SECRET, identity.namespace, identity.secret)
+    if kept is not None:
+        kept.data = {**kept.data, **data}
+        tx.update(SECRET, kept)
+        return
+    secret = types.convert(types.Secret, identity.manifest("v1", "Secret", identity.secret, type="Opaque"))
+    secret.data = data
+    tx.create(SECRET, secret)
