@@ -22,8 +22,8 @@ from node_agent.view import Touched, View
 
 log = logging.getLogger(__name__)
 
-SILENCE_PINGS = 3.5  # without a word for so many pings the server is taken for dead
-OPEN_SECONDS = 5.0
+SILENCE_PINGS = 4.0  # without a word for so many pings the server is taken for dead
+OPEN_SECONDS, LONGEST_OPEN = 1.5, 5.0  # short at first: what was cut may be whole again any moment
 FIRST_RETRY, LONGEST_RETRY = 0.2, 4.0
 EVENTS_WAIT = 0.25  # events let statuses go first
 FRAME_LIMIT = 256 * 1024 * 1024
@@ -79,7 +79,7 @@ class Connection:
         while True:
             try:
                 async with self._turn:
-                    opened = await self._open()
+                    opened = await self._open(min(max(OPEN_SECONDS, 4 * retry), LONGEST_OPEN))
                 async with opened as socket:
                     log.info("connected to %s", self._identity.url)
                     await self._serve(socket)
@@ -93,7 +93,7 @@ class Connection:
             await asyncio.sleep(retry * random.uniform(0.5, 1.5))
             retry = min(retry * 2, LONGEST_RETRY)
 
-    def _open(self) -> connect:
+    def _open(self, within: float) -> connect:
         trusted = None
         if self._identity.url.startswith("wss:"):
             trusted = _trust(self._identity.ca, self._identity.ca.stat().st_mtime_ns)
@@ -103,7 +103,7 @@ class Connection:
             ssl=trusted,
             additional_headers={"Authorization": f"Bearer {token}"},
             subprotocols=[websockets.Subprotocol(agent.SUBPROTOCOL)],
-            open_timeout=OPEN_SECONDS,
+            open_timeout=within,
             ping_interval=None,  # the protocol has its own, which also proves that the server works
             close_timeout=0.2,
             compression=None,

@@ -18,7 +18,7 @@ REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{runtime_directory(STATE)}/r
 DEBUG = False
 
 # How long a node may be unheard before it counts as lost, and how long its pods then wait for it. Seconds.
-NODE_GRACE = float(os.environ.get("DROVER_NODE_GRACE") or 8)
+NODE_GRACE = float(os.environ.get("DROVER_NODE_GRACE") or 5)
 NODE_EVICTION = float(os.environ.get("DROVER_NODE_EVICTION") or 2)
 
 # How pods reach those of other nodes: auto (directly on a shared link, by VXLAN where a router lies between), or one.

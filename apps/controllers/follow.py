@@ -38,6 +38,7 @@ DEFAULT_CONTROLLERS = (
 
 BATCH = 1000
 CHORES_EVERY = 1.0
+SHORTEST = 0.05
 RESYNC_EVERY = 30.0
 SAVE_EVERY = 1.0
 
@@ -96,7 +97,9 @@ class Follower:
         self._resync_every = resync_every
         self._chores_at = 0.0
         self.looked_at = 0.0
-        """When this process last came to the end of the log."""
+        """When this process last came to the end of the log, as the monotonic clock counts,"""
+        self.due_at = math.inf
+        """and when the next wake-up is due: it must not wait for the next reminder."""
         # A fresh follower begins with a look at everything, unless it never takes one.
         self._resync_at = 0.0 if math.isfinite(resync_every) else math.inf
         self._looked_at = [0.0] * len(self.controllers)
@@ -142,7 +145,15 @@ class Follower:
                 saved, save_at = position, time.monotonic() + SAVE_EVERY
         if position != saved:
             cursor.move(position)
+        self._note_next()
         return position
+
+    def _note_next(self) -> None:
+        first = wakeups.first()
+        left = math.inf if first is None else (first - self._present()).total_seconds()
+        # One that failed just now, or that another process holds, is not asked for in a closed loop.
+        self.due_at = time.monotonic() + max(left, SHORTEST)
+        self._chores_at = min(self._chores_at, self.due_at)
 
     def tasks(self, changes: Iterable[Change]) -> list[Task]:
         """What the changes ask for, each key once, in the controllers' order."""

@@ -39,6 +39,7 @@ from apps.nodes.models import Heartbeat
 SILENT = "NodeStatusUnknown"
 NODE_LOST = "NodeUnreachable"
 MOST = 0.5
+MOMENT = timedelta(milliseconds=10)
 LOOKS_AT_ONCE = 50
 
 
@@ -86,6 +87,9 @@ def plan(view: View, now: datetime, rules: Rules) -> Actions:
     status = told_status(node, ready, now)
     taints = wanted_taints(node.spec.taints, ready, now)
     evictions, again = evicted(view, taints, now, rules)
+    lost = lost_at(view, node, rules.grace)
+    if ready == "True" and lost - rules.grace / 2 < now < lost:
+        again = earliest(again, lost + MOMENT)
     return Actions(
         updates=(retainted(node, taints),) if taints != node.spec.taints else (),
         deletes=(*evictions, *(overdue_removals(view, now) if ready == "Unknown" else ())),
@@ -109,8 +113,13 @@ def ready_status(node: types.Node) -> str:
 
 def silent(view: View, node: types.Node, now: datetime, grace: timedelta) -> bool:
     """Not heard for the grace, by somebody who listened all that time."""
+    return now > lost_at(view, node, grace)
+
+
+def lost_at(view: View, node: types.Node, grace: timedelta) -> datetime:
+    """Until when it may be silent."""
     since = [view.listening_since, node.metadata.creation_timestamp, view.heard]
-    return now - max(time for time in since if time is not None) > grace
+    return max(time for time in since if time is not None) + grace
 
 
 def verdict(view: View, node: types.Node, now: datetime, rules: Rules) -> str:
@@ -231,7 +240,7 @@ class NodeLifecycle(Controller[View]):
     name = "node-lifecycle"
     component = "node-controller"
     watches = (NODE,)
-    every = 2.0
+    every = 1.0
 
     def __init__(self) -> None:
         self.rules = Rules(
@@ -255,11 +264,12 @@ class NodeLifecycle(Controller[View]):
         self._keep_pace(len(nodes))
         heard = dict(Heartbeat.objects.values_list("node", "at"))
         late = {name for name in nodes if name not in heard or now - heard[name] > self.rules.grace}
+        waning = {name for name in heard.keys() & nodes if now - heard[name] > self.rules.grace / 2} - late
         unready = {name for name, node in nodes.items() if ready_status(node) != "True"}
         self.patience.observe(now, time.monotonic(), storm=len(late | unready) > MOST * len(nodes))
         unknown = {name for name in unready if ready_status(nodes[name]) == "Unknown"}
         flipped = (unknown - late) | (late - unknown if self.patience.lasted(now) else set())
-        return flipped | (read.nodes_of(POD) - nodes.keys()) | self._in_turn(nodes)
+        return flipped | waning | (read.nodes_of(POD) - nodes.keys()) | self._in_turn(nodes)
 
     def _keep_pace(self, nodes: int) -> None:
         """Many nodes give their signs of life more slowly."""

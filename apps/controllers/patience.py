@@ -42,4 +42,4 @@ class Patience:
         assert self._wall is not None
         passed = timedelta(seconds=monotonic - self._monotonic)
         jumped = abs((wall - self._wall) - passed) > DRIFT
-        return jumped or passed > self.grace / 2
+        return jumped or passed > self.grace

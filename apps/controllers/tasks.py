@@ -18,7 +18,9 @@ from apps.controllers.follow import Follower, configured
 from apps.controllers.lock import Lock
 
 PULSE = 2.0
-"""Seconds without any reminder after which a worker looks by itself."""
+"""Seconds without any reminder after which a worker looks by itself,"""
+STEP = 0.1
+"""and how exactly it keeps the time of a wake-up."""
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +75,9 @@ class Pulse(threading.Thread):
 
     def run(self) -> None:
         while True:
-            time.sleep(PULSE)
-            if time.monotonic() - follower().looked_at >= PULSE:
+            time.sleep(STEP)
+            now, known = time.monotonic(), follower()
+            if now >= known.due_at or now - known.looked_at >= PULSE:
                 try:
                     look()
                 except Exception:

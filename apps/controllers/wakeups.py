@@ -35,6 +35,11 @@ def due(now: datetime, limit: int = 500) -> list[Wakeup]:
     return list(Wakeup.objects.filter(due__lte=now).order_by("due")[:limit])
 
 
+def first() -> datetime | None:
+    """When the next key is due."""
+    return Wakeup.objects.order_by("due").values_list("due", flat=True).first()
+
+
 def done(wakeup: Wakeup) -> None:
     """The key was looked at. A wake-up that was set anew meanwhile stays."""
     alone(lambda: Wakeup.objects.filter(pk=wakeup.pk, due=wakeup.due).delete())

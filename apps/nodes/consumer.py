@@ -31,6 +31,7 @@ from apps.nodes.intake import intake
 from apps.nodes.reports import Report
 
 UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
+FRESH_PINGS = 1.5
 SILENCE = 20.0
 """Seconds without a word after which a connection counts as dead."""
 TOKEN_CHECKED_EVERY = 10.0
@@ -57,6 +58,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._heard_at = 0.0
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
         self._described: agent.NodeReport | None = None
+        self._misjudged: agent.NodeReport | None = None
         self._state: closure.Closure | None = None
         self._late = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -99,6 +101,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._end(GARBLED, "the first frame must be hello")
         elif isinstance(message, agent.Ping):
             heartbeats.book().beat(self.node, self.connection)
+            await self._object()
             every = heartbeats.book().every
             await self._say(agent.Pong(seq=message.seq, every=every if every > agent.PING_SECONDS else 0))
         elif isinstance(message, agent.Samples):
@@ -157,15 +160,25 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                     self._late.set()
 
     async def _look_at_own(self, batch: hub.Batch) -> None:
-        """A connected node that was judged lost says again what it is, and is ready again."""
+        """Note whether the node, which calls itself ready, was judged lost."""
         event = closure.own(batch.events, self.node)
         if event is None or event.type == "DELETED" or self._described is None:
             return
         node: Node = event.object
-        if merging.is_ready(self._described.status) and not merging.is_ready(node.status):
-            heartbeats.book().beat(self.node, self.connection)
-            await heartbeats.book().flush()
-            await self._reports.put(self._described)
+        ready = merging.is_ready(self._described.status)
+        self._misjudged = self._described if ready and not merging.is_ready(node.status) else None
+        await self._object()
+
+    async def _object(self) -> None:
+        """A node that was judged lost says again what it is, and is ready again: once it is heard, not while its
+        connection merely has not ended. One that lost its power ends none."""
+        loop, book = asyncio.get_running_loop(), heartbeats.book()
+        if self._misjudged is None or loop.time() - self._heard_at > FRESH_PINGS * book.every:
+            return
+        described, self._misjudged = self._misjudged, None
+        book.beat(self.node, self.connection)
+        await book.flush()
+        await self._reports.put(described)
 
     async def _work(self) -> None:
         """Bring the reports into the store in order. Accepted is said after the commit, never before."""

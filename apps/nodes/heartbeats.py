@@ -50,6 +50,8 @@ class Book:
         self._ended: dict[str, Callable[[], None]] = {}
         self._connections: dict[str, str] = {}
         self._heard: set[str] = set()
+        self._heard_since = datetime.now(UTC)
+        """When the first of them was heard: a silence must not look shorter than it is."""
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -71,6 +73,8 @@ class Book:
 
     def beat(self, node: str, connection: str) -> None:
         if self._connections.get(node) == connection:
+            if not self._heard:
+                self._heard_since = datetime.now(UTC)
             self._heard.add(node)
             self._wake.set()
 
@@ -83,13 +87,15 @@ class Book:
     async def flush(self) -> None:
         """Write what was heard since the last time."""
         beats = {node: self._connections[node] for node in self._heard if node in self._connections}
+        since = self._heard_since
         self._heard.clear()
         if not beats:
             return
         try:
-            superseded = await in_db(write, beats, datetime.now(UTC))
+            superseded = await in_db(write, beats, since)
         except DatabaseError as error:
             self._heard |= beats.keys()
+            self._heard_since = since
             logger.warning("heartbeats could not be written: %s", error)
             return
         for node in superseded:

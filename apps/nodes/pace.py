@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from apps.cluster.types.agent import PING_SECONDS
 
-NODES_AT_FULL_PACE = 1000
+NODES_AT_FULL_PACE = 500
 SIGNS_BEFORE_LOST = 4
 """So many signs of life must be missing, at the least, before a node counts as lost."""
 
 
 def ping_seconds(nodes: int) -> float:
-    """Between two signs of life of each of so many nodes: a thousand a pace, whatever their number."""
+    """Between two signs of life of each of so many nodes: five hundred a pace, whatever their number."""
     return PING_SECONDS * max(1.0, nodes / NODES_AT_FULL_PACE)
 
 

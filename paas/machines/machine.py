@@ -65,8 +65,9 @@ class Machine:
 
     def switch_on(self) -> None:
         """Boot it; does not wait for its engine."""
-        (self.folder / "off").unlink(missing_ok=True)
+        off = self.folder / "off"
         if self.is_on:
+            off.unlink(missing_ok=True)
             return
         self._reap()
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -86,6 +87,8 @@ class Machine:
         os.close(output)
         mark = ProcessMark.of(launcher)
         self._record.write_text(json.dumps({"pid": mark.pid, "started": mark.started}))
+        # Last: the supervisor, which starts whatever is off and need not be, would start it beside us.
+        off.unlink(missing_ok=True)
 
     def cut_power(self) -> None:
         """End everything in it at once; nobody outside hears a word of it. Its disk stays."""

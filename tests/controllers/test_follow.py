@@ -1,7 +1,9 @@
 """Following the log: no change is lost and no key is done twice in vain, whoever is killed or works at the
 same time."""
 
+import math
 import threading
+import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -176,6 +178,15 @@ def test_a_failed_key_is_stored_with_a_growing_delay_and_the_cursor_goes_on() ->
     follower([listener], present=lambda: clock[0]).follow()
     assert not models.Wakeup.objects.exists()
     assert listener.asked == ["one", "one", "one"]
+
+
+def test_when_the_next_wakeup_is_due_is_known_without_asking_again() -> None:
+    worker = follower([Listener()])
+    worker.follow()
+    assert worker.due_at == math.inf
+    wakeups.at("listener", "later", datetime.now(UTC) + timedelta(minutes=5))
+    worker.follow()
+    assert 0 < worker.due_at - time.monotonic() <= 300
 
 
 def test_a_wakeup_is_not_run_before_its_time() -> None:

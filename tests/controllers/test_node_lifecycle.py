@@ -290,7 +290,7 @@ class TestPatience:
         [
             pytest.param((3600, 4), id="the wall clock jumped ahead, or the machine slept"),
             pytest.param((-3600, 4), id="the wall clock was set back"),
-            pytest.param((30, 30), id="nobody looked for a while"),
+            pytest.param((50, 50), id="nobody looked for a while"),
         ],
     )
     def test_starts_anew_after(self, look: tuple[float, float]) -> None:

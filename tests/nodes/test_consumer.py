@@ -209,18 +209,36 @@ def ready() -> str:
     return status
 
 
+def lose(tx: Any) -> None:
+    node = tx.get(NODE, "", "n1")
+    node.status.conditions = [types.Condition(type="Ready", status="Unknown")]
+    tx.update(NODE, node, part="status")
+
+
 async def test_a_connected_node_that_was_judged_lost_is_ready_again() -> None:
     async with connected() as one:
         await one.until(agent.Synced)
         await one.say(described())
         await one.until(agent.Accepted)
 
-        def lose(tx: Any) -> None:
-            node = tx.get(NODE, "", "n1")
-            node.status.conditions = [types.Condition(type="Ready", status="Unknown")]
-            tx.update(NODE, node, part="status")
-
         await in_db(store.write, TEST, lose)
+        await one.until(agent.Accepted)
+        assert await in_db(ready) == "True"
+
+
+async def test_a_node_that_lost_its_power_is_not_spoken_for_by_a_connection_that_has_not_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with connected() as one:
+        await one.until(agent.Synced)
+        await one.say(described())
+        await one.until(agent.Accepted)
+        monkeypatch.setattr(consumer, "FRESH_PINGS", -1.0)
+        await in_db(store.write, TEST, lose)
+        await one.until(agent.Synced)
+        assert await in_db(ready) == "Unknown"
+        monkeypatch.setattr(consumer, "FRESH_PINGS", 1.5)
+        await one.say(agent.Ping(seq=1))
         await one.until(agent.Accepted)
         assert await in_db(ready) == "True"
 

@@ -19,7 +19,7 @@ from apps.cluster.types.pods import PodStatus
 
 SUBPROTOCOL = "agent.drover.dev.v1"
 PATH = "/nodes/agent"
-PING_SECONDS = 2.0
+PING_SECONDS = 1.0
 NODE_LABEL_PREFIXES = ("kubernetes.io/", "node.drover.dev/")
 
 
