@@ -7,14 +7,15 @@ import logging
 import os
 import shutil
 import signal
+import sys
 import threading
 from collections.abc import Callable
 
 from apps.cluster import types
 from apps.cluster.types.agent import NodeReport
-from node_agent import VERSION, machine, usage
+from node_agent import VERSION, identity, machine, usage
 from node_agent.collect import Collector, Usage, references
-from node_agent.connection import Connection, Identity
+from node_agent.connection import Connection, Identity, Left
 from node_agent.dns.client import DnsProcess
 from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
@@ -28,6 +29,7 @@ from node_agent.pods.tools import Node, Tools
 from node_agent.probes.prober import Prober
 from node_agent.proxy.client import ProxyProcess
 from node_agent.proxy.rules import HostPort, Target
+from node_agent.renewal import Renewal
 from node_agent.runtime import pause
 from node_agent.runtime.base import NoSuchImage, RuntimeTrouble
 from node_agent.runtime.docker import DockerRuntime
@@ -96,32 +98,43 @@ class Agent:
             moved=self._rewire.poke,
         )
         self._herd = Herd(tools, self._view)
+        self._door = Door(settings, self._herd, self._runtime, DockerStreams(settings.docker))
         self._status: types.NodeStatus | None = None
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Containers, rules and routes stay as they are."""
         for private in (self._settings.view, self._settings.pods):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
+        identity.finish(self._settings.state)
         self._view.load()
         self._proxy.start()
         self._dns.start()
-        Door(self._settings, self._herd, self._runtime, DockerStreams(self._settings.docker)).start()
+        self._door.start()
         self._upkeep.start()
         self._rewire.start()
         self._sampling.start()
         self._sweeping.start()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
-        asyncio.run(self._connect())
+        left = asyncio.run(self._connect())
         goodbyes = [threading.Thread(target=each.stop, daemon=True) for each in (self._dns, self._proxy)]
         for goodbye in goodbyes:
             goodbye.start()
         for goodbye in goodbyes:
             goodbye.join(GOODBYE_SECONDS)
         logging.shutdown()
+        if left:
+            self._take_down()
         os._exit(0)  # workers may be in the middle of a step: the next start goes on from there
 
-    async def _connect(self) -> None:
-        identity = Identity(
+    def _take_down(self) -> None:
+        """Become what removes everything: no worker of this process may start anything again meanwhile."""
+        settings = self._settings
+        words = ["--state", str(settings.state), "--docker", settings.docker, "--left"]
+        os.execv(sys.executable, [sys.executable, "-m", "node_agent", "down", *words])
+
+    async def _connect(self) -> bool:
+        """Until this process is asked to end, or (True) the node was taken out of the cluster."""
+        who = Identity(
             server=self._settings.server,
             node=self._settings.node,
             version=VERSION,
@@ -129,14 +142,21 @@ class Agent:
             token=self._settings.token,
             ca=self._settings.ca,
         )
-        connection = Connection(identity, self._view, self._outbox, self._synced)
+        renewal = Renewal(self._settings.state, self._settings.node, self._door.renewed)
+        connection = Connection(who, self._view, self._outbox, self._synced, renewal=renewal)
         task = asyncio.create_task(connection.run())
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, task.cancel)
         await asyncio.wait([task])
-        if not task.cancelled():
+        if task.cancelled():
+            return False
+        try:
             task.result()
+        except Left as words:
+            log.warning("%s: what ran here is taken down; it can join again with a new line", words)
+            return True
+        return False
 
     def _begin(self) -> None:
         """What needs the engine: its first answer, the pause image, the containers that run."""

@@ -1,4 +1,5 @@
-"""The agent's command line: ``run`` serves, ``down`` takes away everything the agent made on the machine."""
+"""The agent's command line: ``join`` makes this machine a node, ``run`` serves it, ``down`` takes away everything the
+agent made on the machine."""
 
 from __future__ import annotations
 
@@ -7,9 +8,11 @@ import logging
 import sys
 from pathlib import Path
 
+from apps.cluster.types.agent import LEFT_EXIT
 from node_agent.agent import Agent
 from node_agent.down import down
 from node_agent.hollow.fleet import Fleet
+from node_agent.joining.service import DEFAULT_ROOT
 from node_agent.network import roads
 from node_agent.settings import CLUSTER_CIDR, SERVICE_CIDR, Settings
 
@@ -18,6 +21,8 @@ DOCKER = "unix:///var/run/docker.sock"
 
 def main(argv: list[str] | None = None) -> int:
     options = _parser().parse_args(argv)
+    if options.command == "join":
+        return _join(options)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(levelname).1s %(name)s: %(message)s",
@@ -27,7 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         logging.getLogger(loud).setLevel(logging.WARNING)
     state = Path(options.state).resolve()
     if options.command == "down":
-        return down(state, options.docker)
+        return down(state, options.docker, left=options.left)
     settings = Settings(
         server=options.server,
         state=state,
@@ -45,8 +50,29 @@ def main(argv: list[str] | None = None) -> int:
         return _run_hollow(settings, options.count)
     if not settings.token.exists():
         print(f"there is no token in {state}: has this node joined the cluster?", file=sys.stderr)
-        return 1
+        return LEFT_EXIT
     Agent(settings).run()
+    return 0
+
+
+def _join(options: argparse.Namespace) -> int:
+    from node_agent.joining.admission import Wish, join  # noqa: PLC0415  an agent that serves needs none of it
+    from node_agent.joining.refusal import Refused  # noqa: PLC0415
+
+    wish = Wish(
+        server=options.server,
+        authority=options.authority,
+        root=options.root.resolve(),
+        docker=options.docker,
+        door_port=options.door_port,
+        node=options.name,
+        address=options.address,
+    )
+    try:
+        join(wish)
+    except Refused as refusal:
+        print(f"join: {refusal}", file=sys.stderr)
+        return 1
     return 0
 
 
@@ -65,12 +91,21 @@ def _run_hollow(settings: Settings, count: int) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="node_agent", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
+    entry = commands.add_parser("join", help="make this machine a node; the line of `manage.py join-command` does this")
+    entry.add_argument("--server", required=True, help="host:port of the server")
+    entry.add_argument("--authority", type=Path, required=True, help="the cluster's authority, PEM")
+    entry.add_argument("--name", default="", help="the node's name; this machine's host name when left out")
+    entry.add_argument("--address", default="", help="this machine's address, as others reach it")
+    entry.add_argument("--door-port", type=int, default=10250)
+    entry.add_argument("--docker", default=DOCKER, help="the container engine's address")
+    entry.add_argument("--root", type=Path, default=DEFAULT_ROOT, help="where program, keys and files are kept")
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", required=True, help="directory of this agent's keys and files")
     common.add_argument("--docker", default=DOCKER, help="the container engine's address")
     common.add_argument("--verbose", action="store_true", help="say more")
-    commands.add_parser("down", parents=[common], help="remove everything this agent made on the machine")
-    run = commands.add_parser("run", parents=[common], help="serve this node")
+    end = commands.add_parser("down", parents=[common], help="remove everything this agent made on the machine")
+    end.add_argument("--left", action="store_true", help="the node has left the cluster: give up its identity too")
+    run = commands.add_parser("run", parents=[common], help="serve this node", fromfile_prefix_chars="@")
     run.add_argument("--server", required=True, help="https://host:port of the server")
     run.add_argument("--node-name", required=True)
     run.add_argument("--address", required=True, help="this machine's address, as others reach it")

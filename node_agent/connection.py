@@ -18,6 +18,7 @@ from websockets.asyncio.client import ClientConnection, connect
 
 from apps.cluster.types import agent
 from node_agent.outbox import Outbox
+from node_agent.renewal import Renewal
 from node_agent.view import Touched, View
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,14 @@ OPEN_SECONDS, LONGEST_OPEN = 1.5, 5.0  # short at first: what was cut may be who
 FIRST_RETRY, LONGEST_RETRY = 0.2, 4.0
 EVENTS_WAIT = 0.25  # events let statuses go first
 FRAME_LIMIT = 256 * 1024 * 1024
+
+
+class Left(Exception):
+    """The node was taken out of the cluster: this agent has nothing to do any more."""
+
+
+class _Renewed(Exception):
+    """There is a new identity: the next connection is opened with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,8 @@ class Identity:
 
 
 class Connection:
-    """Runs on one event loop. ``synced`` is called whenever the view has moved on.
+    """Runs on one event loop. ``synced`` is called whenever the view has moved on; without a ``renewal`` the
+    identity is somebody else's to renew.
 
     Where many connections share a process, ``turn`` lets few of them open at once.
     """
@@ -59,6 +69,7 @@ class Connection:
         outbox: Outbox,
         synced: Callable[[Touched], None],
         *,
+        renewal: Renewal | None = None,
         turn: asyncio.Semaphore | None = None,
     ) -> None:
         self._identity, self._view, self._outbox, self._synced = identity, view, outbox, synced
@@ -66,9 +77,10 @@ class Connection:
         self._heard = 0.0
         self._every = agent.PING_SECONDS
         self._turn = turn or contextlib.nullcontext()
+        self._renewal = renewal
 
     async def run(self) -> None:
-        """Connect, serve, connect again, until cancelled."""
+        """Connect, serve, connect again, until cancelled. Raises Left once the node is no more."""
         loop = asyncio.get_running_loop()
 
         def filled() -> None:
@@ -84,8 +96,11 @@ class Connection:
                     log.info("connected to %s", self._identity.url)
                     await self._serve(socket)
                     retry = FIRST_RETRY
+            except _Renewed:
+                log.info("this node has a new identity")
             except (OSError, TimeoutError, websockets.WebSocketException, msgspec.DecodeError) as error:
-                log.warning("no connection to the server: %s", error or type(error).__name__)
+                _raise_left(error)
+                log.warning("no connection to the server: %s", _words(error))
             finally:
                 self._outbox.disconnected()
             if self._heard:
@@ -134,11 +149,20 @@ class Connection:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+        if socket.close_code == agent.REMOVED_CODE:
+            raise Left(socket.close_reason)
 
     async def _read(self, socket: ClientConnection) -> None:
         async for text in socket:
             self._heard = asyncio.get_running_loop().time()
-            self._take(agent.from_server(text))
+            frame = agent.from_server(text)
+            if isinstance(frame, agent.Pong) and frame.renew and self._renewal is not None:
+                await socket.send(agent.frame(self._renewal.request()))
+            elif isinstance(frame, agent.Renewed) and self._renewal is not None:
+                self._renewal.take(frame.identity)
+                raise _Renewed
+            else:
+                self._take(frame)
         raise ConnectionError("the server closed the connection")
 
     def _take(self, frame: agent.FromServer) -> None:
@@ -184,6 +208,20 @@ class Connection:
             silence = SILENCE_PINGS * self._every
             if loop.time() - self._heard > silence:
                 raise ConnectionError(f"the server has been silent for {silence:.0f} seconds")
+
+
+def _raise_left(error: Exception) -> None:
+    """What says that the node was taken out: a close code, or the refusal of a connection."""
+    if isinstance(error, websockets.InvalidStatus) and error.response.status_code == agent.REMOVED_STATUS:
+        raise Left(_words(error)) from None
+    if isinstance(error, websockets.ConnectionClosed) and error.rcvd and error.rcvd.code == agent.REMOVED_CODE:
+        raise Left(error.rcvd.reason) from None
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, websockets.InvalidStatus) and error.response.body:
+        return error.response.body.decode("utf-8", "replace")
+    return str(error) or type(error).__name__
 
 
 @lru_cache(maxsize=4)

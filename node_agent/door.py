@@ -80,6 +80,11 @@ class Door:
             self._server.should_exit = self._server.force_exit = True
             self._thread.join()
 
+    def renewed(self) -> None:
+        """Show the certificate that is there now to whoever comes next."""
+        if self._server is not None and self._server.config.ssl is not None:
+            self._server.config.ssl.load_cert_chain(self._settings.certificate, self._settings.key)
+
     def _serve(self) -> None:
         settings = self._settings
         while not (settings.certificate.exists() and settings.key.exists() and settings.ca.exists()):

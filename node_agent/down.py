@@ -10,7 +10,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from node_agent import disk
+from apps.cluster.types.agent import LEFT_EXIT
+from node_agent import disk, identity
 from node_agent.dns.client import end_others
 from node_agent.names import Names
 from node_agent.network.bridge import BridgeNetwork
@@ -25,8 +26,11 @@ GRACE_SECONDS = 2.0
 AT_ONCE = 4
 
 
-def down(state: Path, docker: str) -> int:
-    """0 when nothing is left. Safe to call again; the agent itself must not be running."""
+def down(state: Path, docker: str, *, left: bool = False) -> int:
+    """0 when nothing is left. Safe to call again; the agent itself must not be running.
+
+    Of a node that has left the cluster the identity goes too, last, and the answer is LEFT_EXIT.
+    """
     settings = Settings(server="", state=state, node="", address="", docker=docker)
     names = Names.of(state)
     network = BridgeNetwork(names, settings.network)
@@ -44,6 +48,9 @@ def down(state: Path, docker: str) -> int:
         except Exception as error:
             log.error("the %s could not be removed: %s", what, error)
             failed = 1
+    if left and not failed:
+        identity.forget(state)
+        return LEFT_EXIT
     return failed
 
 

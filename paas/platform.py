@@ -26,6 +26,7 @@ from apps.accounts import bootstrap as accounts
 from apps.accounts import setup
 from apps.cluster import ranges
 from apps.cluster.actors import system
+from apps.cluster.types.agent import LEFT_EXIT
 from paas import engine, registry
 from paas.machines import fleet, relay
 from paas.machines.machine import Machine
@@ -232,11 +233,12 @@ def agent(node: NodePlan, mirror: str) -> Program:
     if mirror:
         start += ["--mirror", f"http://{mirror}"]
     environment = {"PYTHONPATH": str(settings.BASE)}
+    left = {LEFT_EXIT: "its node was removed from the cluster; the next `make up` makes it a node again"}
+    kept = partial(Program, environment=environment, death=signal.SIGTERM, final=left)
     if node.machine is not None:
-        inside = partial(node.machine.become, start)
-        return Program(name=node.name, start=inside, environment=environment, death=signal.SIGTERM)
+        return kept(name=node.name, start=partial(node.machine.become, start))
     start += ["--docker", f"unix://{engine.socket_path()}"]
-    return Program(name="agent", start=tuple(start), environment=environment, death=signal.SIGTERM)
+    return kept(name="agent", start=tuple(start))
 
 
 def image_relay(plan: list[NodePlan], identity: Identity) -> Program | None:

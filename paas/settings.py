@@ -20,6 +20,10 @@ DEBUG = False
 # How long a node may be unheard before it counts as lost, and how long its pods then wait for it. Seconds.
 NODE_GRACE = float(os.environ.get("DROVER_NODE_GRACE") or 5)
 NODE_EVICTION = float(os.environ.get("DROVER_NODE_EVICTION") or 2)
+# Further names and addresses under which this server is reached, for its certificate.
+SERVER_NAMES = [name for name in os.environ.get("DROVER_NAMES", "").split(",") if name]
+# A registry, as host:port, that machines which join ask first.
+NODE_MIRROR = os.environ.get("DROVER_MIRROR") or ""
 
 # How pods reach those of other nodes: auto (directly on a shared link, by VXLAN where a router lies between), or one.
 POD_NETWORK = os.environ.get("DROVER_POD_NETWORK") or "auto"

@@ -39,6 +39,7 @@ class Program:
     ready: Callable[[], Awaitable[bool]] | None = None
     death: signal.Signals = signal.SIGKILL
     hidden: re.Pattern[str] | None = None  # lines that are news to nobody: only in the file
+    final: Mapping[int, str] = field(default_factory=dict)  # codes after which it stays ended, and what to say
 
 
 class Running:
@@ -182,6 +183,9 @@ class Supervisor:
                 self._record(program.name, run.pid)
                 code = await run.ended
                 if self.stopping.is_set():
+                    return
+                if code in program.final:
+                    self.say(f"{program.name} {_ending(code)}: {program.final[code]}")
                     return
                 failures = 0 if time.monotonic() - run.started > LONG_ENOUGH else failures
                 pause = BACK_OFF[min(failures, len(BACK_OFF) - 1)]

@@ -5,6 +5,7 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("apps.api.urls")),
     path("", include("apps.accounts.urls")),
+    path("", include("apps.nodes.urls")),
     path("", include("apps.dashboard.urls")),
 ]
 

@@ -73,7 +73,11 @@ class Node:
 
     def run(self, *command: str, check: bool = True, within: float = COMMAND_SECONDS) -> str:
         """What a command prints that runs in the node's network, processes and mounts."""
-        return _output(self._machine.enter([*command]), check, within)
+        return _output(self.inside(*command), check, within)
+
+    def inside(self, *command: str) -> list[str]:
+        """The command line that runs ``command`` there."""
+        return self._machine.enter([*command])
 
     def in_pod(
         self, pod: dict[str, Any], *command: str, check: bool = True, within: float = COMMAND_SECONDS

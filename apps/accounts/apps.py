@@ -1,4 +1,4 @@
-"""The app's registration; loading it sets the watch over roles and nodes."""
+"""The app's registration; loading it sets the watch over roles, nodes and their identities."""
 
 from importlib import import_module
 
@@ -13,3 +13,4 @@ class AccountsConfig(AppConfig):
     def ready(self) -> None:
         import_module("apps.accounts.escalation").watch_over_roles()
         import_module("apps.accounts.node_writes").watch_over_nodes()
+        import_module("apps.accounts.node_identity").watch_over_nodes()

@@ -82,6 +82,13 @@ async def of_scope(scope: Mapping[str, Any]) -> Actor:
     return await in_db(_by_cookie, headers, secure)
 
 
+def bearer(scope: Mapping[str, Any]) -> str:
+    """The token that a raw ASGI request or websocket carries, good or not; "" for none."""
+    given = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
+    scheme, _, text = given.decode("latin-1").partition(" ")
+    return text.strip() if scheme.lower() == "bearer" else ""
+
+
 def same_origin(headers: Mapping[str, str]) -> bool:
     """Whether a browser says that its page came from this very host and port. Header names in lower case."""
     try:

@@ -8,7 +8,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import yaml
 from django.conf import settings
 from django.db import transaction
 
-from apps.accounts import addresses, certificates, roles, setup, tokens
+from apps.accounts import addresses, certificates, node_identity, roles, setup, tokens
 from apps.accounts.rules import MASTERS
 from apps.cluster import errors, files, kinds, names, ranges, store, types
 from apps.cluster.actors import node as node_actor
@@ -28,8 +28,8 @@ from apps.cluster.transaction import Transaction
 TLS_OFFSET = 443
 ADMIN_ACTOR = "system:admin"
 CLUSTER = "drover"
-TOKEN_LIFE = timedelta(days=365)
-RENEW_BEFORE = timedelta(days=120)
+TOKEN_LIFE = node_identity.LIFE
+RENEW_BEFORE = node_identity.RENEW_BEFORE
 BOOTSTRAP = system("bootstrap")
 DESCRIPTION = "kubernetes.io/description"
 HOST_PORTS_LABEL = {"drover.dev/host-ports": "allowed"}
@@ -55,7 +55,7 @@ def ensure_platform(state: Path | None = None, port: int | None = None, address:
     state = state or Path(settings.STATE)
     tls_port = (port or settings.PORT) + TLS_OFFSET
     address = address or address_of_this_machine()
-    served = certificates.ensure(state, (*addresses.of_this_machine(), address))
+    served = certificates.ensure(state, (*addresses.of_this_machine(), address, *settings.SERVER_NAMES))
     _ensure_objects(_first_objects(address, tls_port))
     kubeconfig = _ensure_kubeconfig(state, tls_port)
     remark = setup.admin_from_environment()

@@ -8,6 +8,7 @@ hold.
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import ssl
 from collections.abc import Iterable
@@ -16,11 +17,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from apps.cluster import files, ranges
+from apps.cluster import errors, files, ranges
+from apps.cluster.actors import NODE_PREFIX
 from apps.cluster.seal import keyring
 
 AUTHORITY_LIFE = timedelta(days=3650)
@@ -118,7 +121,7 @@ def ensure_for_node(folder: Path, node: str, addresses: Iterable[str], now: date
         authority,
         folder / "agent.crt",
         folder / "agent.key",
-        common_name=f"system:node:{node}",
+        common_name=_node_common_name(node),
         names=(node_server_name(node), *addresses),
         usage=ExtendedKeyUsageOID.SERVER_AUTH,
         now=now or datetime.now(UTC),
@@ -133,6 +136,16 @@ def node_server_name(node: str) -> str:
     return f"{node}.node.drover.internal"
 
 
+def _node_common_name(node: str) -> str:
+    return f"{NODE_PREFIX}{node}"
+
+
+def serves(state: Path, name: str) -> bool:
+    """Whether the server's certificate proves this name or address."""
+    served = x509.load_pem_x509_certificate(server_files(state).certificate.read_bytes())
+    return _plain(name) in names_in(served)
+
+
 def ensure_authority() -> Pair:
     """The cluster's authority; made on the first call."""
     both = keyring.get_secret("ca", _make_authority)
@@ -144,6 +157,15 @@ def fingerprint(certificate: bytes) -> str:
     """``AB:CD:...``: the SHA-256 of a PEM certificate, as browsers and openssl show it."""
     digest = x509.load_pem_x509_certificate(certificate).fingerprint(hashes.SHA256())
     return digest.hex(":").upper()
+
+
+def authority_hash() -> str:
+    """What a machine that joins is given to know the cluster by: the SHA-256 of the authority's certificate."""
+    return ensure_authority().parsed.fingerprint(hashes.SHA256()).hex()
+
+
+def authority_der() -> bytes:
+    return ensure_authority().parsed.public_bytes(serialization.Encoding.DER)
 
 
 def door_context(state: Path) -> ssl.SSLContext:
@@ -163,13 +185,63 @@ def issue(
     now: datetime,
     life: timedelta = LIFE,
 ) -> Pair:
-    """Sign a new pair. ``names`` are DNS names and IP addresses mixed."""
+    """A new key and its certificate. ``names`` are DNS names and IP addresses mixed."""
     key = ec.generate_private_key(ec.SECP256R1())
+    signed = _sign(
+        authority, key.public_key(), common_name=common_name, names=names, usage=usage, now=now, life=life
+    )
+    return _pem(signed, key)
+
+
+def sign_for_node(node: str, request: bytes, now: datetime) -> bytes:
+    """The PEM certificate of a node's door for the key in ``request``, a PEM signing request. Raises Invalid.
+
+    Nothing but the key is taken from the request: what the certificate says is the server's to say.
+    """
+    certificate = _sign(
+        ensure_authority(),
+        _key_in(request),
+        common_name=_node_common_name(node),
+        names=(node_server_name(node),),
+        usage=ExtendedKeyUsageOID.SERVER_AUTH,
+        now=now,
+        life=LIFE,
+    )
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def key_digest(request: bytes) -> str:
+    """The SHA-256 of the key that signed a PEM signing request. Raises Invalid."""
+    form = serialization.PublicFormat.SubjectPublicKeyInfo
+    return hashlib.sha256(_key_in(request).public_bytes(serialization.Encoding.DER, form)).hexdigest()
+
+
+def _key_in(request: bytes) -> ec.EllipticCurvePublicKey:
+    try:
+        asked = x509.load_pem_x509_csr(request)
+        key = asked.public_key()
+        if asked.is_signature_valid and isinstance(key, ec.EllipticCurvePublicKey):
+            return key
+    except (ValueError, UnsupportedAlgorithm):
+        pass
+    raise errors.Invalid("request: must be a PEM signing request, signed with the EC key that it holds")
+
+
+def _sign(
+    authority: Pair,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    common_name: str,
+    names: Iterable[str],
+    usage: x509.ObjectIdentifier,
+    now: datetime,
+    life: timedelta,
+) -> x509.Certificate:
     signer = serialization.load_pem_private_key(authority.key, password=None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
         raise TypeError("the cluster's authority must have an EC key")
     builder = (
-        _builder(common_name, key.public_key(), now, life)
+        _builder(common_name, key, now, life)
         .issuer_name(authority.parsed.subject)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
@@ -182,7 +254,7 @@ def issue(
     if wanted:
         alternatives = x509.SubjectAlternativeName([_general(name) for name in wanted])
         builder = builder.add_extension(alternatives, critical=False)
-    return _pem(builder.sign(signer, hashes.SHA256()), key)
+    return builder.sign(signer, hashes.SHA256())
 
 
 def names_in(certificate: x509.Certificate) -> frozenset[str]:

@@ -16,6 +16,10 @@ class Token(models.Model):
     uid = models.CharField(max_length=36)
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="tokens")
     description = models.CharField(max_length=200, blank=True)
+    key_digest = models.CharField(max_length=64, blank=True)
+    """Of a node's token: the key of the certificate that was issued with it."""
+    node_left = models.BooleanField(default=False)
+    """Of a revoked node's token: the node was taken out of the cluster, its machine must stop what it runs."""
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True)
     last_used_at = models.DateTimeField(null=True)

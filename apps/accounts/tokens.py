@@ -43,6 +43,7 @@ def issue(
     *,
     user_id: int | None = None,
     description: str = "",
+    key_digest: str = "",
 ) -> str:
     """A new token that speaks for ``actor``. It is shown once: only its digest is kept.
 
@@ -51,13 +52,14 @@ def issue(
     text = PREFIX + secrets.token_urlsafe(32)
     now = datetime.now(UTC)
     Token.objects.create(
-        digest=_digest(text),
+        digest=digest_of(text),
         purpose=purpose,
         actor=actor,
         groups=sorted(set(groups)),
         uid=str(uuid.uuid4()),
         user_id=user_id,
         description=description,
+        key_digest=key_digest,
         created_at=now,
         expires_at=now + ttl if ttl else None,
     )
@@ -73,7 +75,7 @@ def check(text: str, now: datetime | None = None) -> Actor | None:
     if not text.startswith(PREFIX):
         return None
     now = now or datetime.now(UTC)
-    digest = _digest(text)
+    digest = digest_of(text)
     known = _known.get(digest)
     if known is None or time.monotonic() >= known.forget_at:
         known = _look_up(digest, now)
@@ -84,14 +86,14 @@ def check(text: str, now: datetime | None = None) -> Actor | None:
 
 def expiry(text: str) -> datetime | None:
     """When a token ends; None for one that does not, or that is not good (ask ``check``)."""
-    return Token.objects.filter(digest=_digest(text)).values_list("expires_at", flat=True).first()
+    return Token.objects.filter(digest=digest_of(text)).values_list("expires_at", flat=True).first()
 
 
 def revoke(*, actor: str = "", text: str = "", purpose: str = "") -> int:
     """End tokens now: one by its text, or all of an actor, or of a purpose. Returns how many."""
     wanted = Q()
     if text:
-        wanted &= Q(digest=_digest(text))
+        wanted &= Q(digest=digest_of(text))
     if actor:
         wanted &= Q(actor=actor)
     if purpose:
@@ -129,5 +131,5 @@ def _look_up(digest: str, now: datetime) -> _Known | None:
     return known
 
 
-def _digest(text: str) -> str:
+def digest_of(text: str) -> str:
     return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()

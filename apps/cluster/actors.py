@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+NODE_PREFIX = "system:node:"
+
 
 @dataclass(frozen=True)
 class Actor:
@@ -14,7 +16,7 @@ class Actor:
     @property
     def node(self) -> str:
         """The node this actor is, or "" when it is no node."""
-        return self.name.removeprefix("system:node:") if "system:nodes" in self.groups else ""
+        return self.name.removeprefix(NODE_PREFIX) if "system:nodes" in self.groups else ""
 
 
 ANONYMOUS = Actor("system:anonymous", frozenset({"system:unauthenticated"}))
@@ -26,4 +28,4 @@ def system(part: str) -> Actor:
 
 
 def node(name: str) -> Actor:
-    return Actor(f"system:node:{name}", frozenset({"system:nodes", "system:authenticated"}))
+    return Actor(f"{NODE_PREFIX}{name}", frozenset({"system:nodes", "system:authenticated"}))

@@ -157,6 +157,22 @@ def guards(kind: Kind) -> tuple[Admit, ...]:
     return tuple(_guards.get(kind.key, ()))
 
 
+Farewell = Callable[[Any, Any], None]
+
+_farewells: dict[str, list[Farewell]] = {}
+
+
+def farewell(kind: Kind, call: Farewell) -> None:
+    """What a room above this one does inside the write that removes an object: takes (transaction, object)."""
+    held = _farewells.setdefault(kind.key, [])
+    if call not in held:
+        held.append(call)
+
+
+def farewells(kind: Kind) -> tuple[Farewell, ...]:
+    return tuple(_farewells.get(kind.key, ()))
+
+
 class UnknownKind(KeyError):
     """No such kind is registered."""
 

@@ -13,7 +13,7 @@ from apps.cluster import models, query, quota, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound, invalid
 from apps.cluster.events import again, told
-from apps.cluster.registry import Kind, by_key, guards
+from apps.cluster.registry import Kind, by_key, farewells, guards
 from apps.cluster.rows import COLUMNS, Stored, sealed
 from apps.cluster.selectors import FieldSelector, LabelSelector
 from apps.cluster.statements import Written
@@ -356,6 +356,8 @@ class Transaction:
             return obj
         self._charge(kind, row.object, None)
         self._put(kind, row, obj, "DELETED")
+        for leave in farewells(kind):
+            leave(self, obj)
         return None
 
     def _put(self, kind: Kind, row: Stored | None, obj: Any, type_: str) -> None:

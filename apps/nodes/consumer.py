@@ -17,7 +17,7 @@ import msgspec
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.utils import Error as DatabaseError
 
-from apps.accounts import authentication, pod_tokens
+from apps.accounts import authentication, node_identity, pod_tokens
 from apps.accounts.node_rules import Reference
 from apps.cluster import hub
 from apps.cluster.actors import Actor
@@ -34,6 +34,7 @@ UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
 FRESH_PINGS = 1.5
 SILENCE = 20.0
 """Seconds without a word after which a connection counts as dead."""
+ENDED = "the token has ended or was revoked"
 TOKEN_CHECKED_EVERY = 10.0
 RENEWAL_LOOKED_AT = 30.0
 LATE_LOOKED_AT = 0.25
@@ -54,7 +55,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         super().__init__(*args, **kwargs)
         self.node = ""
         self.connection = str(uuid.uuid4())
-        self._greeted = self._over = False
+        self._greeted = self._over = self._due = False
         self._heard_at = 0.0
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
         self._described: agent.NodeReport | None = None
@@ -67,7 +68,10 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         try:
             actor: Actor = await authentication.of_scope(self.scope)
         except ApiError as refusal:
-            await self._refuse(401, refusal.message)
+            if left := await in_db(node_identity.node_left, authentication.bearer(self.scope)):
+                await self._refuse(agent.REMOVED_STATUS, _removed(left))
+            else:
+                await self._refuse(401, refusal.message)
             return
         if not actor.node:
             await self._refuse(403, f"{actor.name} is no node: this door is for agents")
@@ -76,6 +80,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._refuse(400, f"this server speaks {agent.SUBPROTOCOL}: update the agent")
             return
         self.node = actor.node
+        await in_db(node_identity.used, authentication.bearer(self.scope))
         self._heard_at = asyncio.get_running_loop().time()
         await self.accept(agent.SUBPROTOCOL)
         self._start(self._watch_over())
@@ -103,7 +108,10 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             heartbeats.book().beat(self.node, self.connection)
             await self._object()
             every = heartbeats.book().every
-            await self._say(agent.Pong(seq=message.seq, every=every if every > agent.PING_SECONDS else 0))
+            slower = every if every > agent.PING_SECONDS else 0
+            await self._say(agent.Pong(seq=message.seq, every=slower, renew=self._due))
+        elif isinstance(message, agent.Renew):
+            self._start(self._renew_identity(message))
         elif isinstance(message, agent.Samples):
             samples.shelf().put(self.node, message)
         else:
@@ -159,8 +167,24 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 if state.handed.lacking:
                     self._late.set()
 
+    async def _renew_identity(self, asked: agent.Renew) -> None:
+        if not self._due:
+            logger.info("node %s asks for a new identity before its time", self.node)
+            return
+        self._due = False
+        try:
+            identity = await in_db(node_identity.issue, self.node, asked.request.encode(), now())
+        except ApiError as refusal:
+            logger.warning("node %s asks for a new identity: %s", self.node, refusal.message)
+            return
+        logger.info("node %s has a new identity", self.node)
+        await self._say(agent.Renewed(identity=identity))
+
     async def _look_at_own(self, batch: hub.Batch) -> None:
-        """Note whether the node, which calls itself ready, was judged lost."""
+        """A node that was taken out ends here. Note whether one that calls itself ready was judged lost."""
+        if any(event.type == "DELETED" and closure.own([event], self.node) for event in batch.events):
+            await self._end(agent.REMOVED_CODE, _short(_removed(self.node)))
+            return
         event = closure.own(batch.events, self.node)
         if event is None or event.type == "DELETED" or self._described is None:
             return
@@ -205,16 +229,19 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         while True:
             slower = heartbeats.book().every / agent.PING_SECONDS
             await asyncio.sleep(slower)
-            now = loop.time()
-            if now - self._heard_at > SILENCE * slower:
+            moment = loop.time()
+            if moment - self._heard_at > SILENCE * slower:
                 await self._end(SILENT, "nothing was heard for too long")
                 return
-            if now - checked_at > TOKEN_CHECKED_EVERY * slower:
-                checked_at = now
+            if moment - checked_at > TOKEN_CHECKED_EVERY * slower:
+                checked_at = moment
                 try:
                     await authentication.of_scope(self.scope)
+                    self._due = await in_db(node_identity.is_due, authentication.bearer(self.scope), now())
                 except ApiError:
-                    await self._end(UNAUTHORIZED, "the token has ended or was revoked")
+                    left = await in_db(node_identity.node_left, authentication.bearer(self.scope))
+                    code, words = (agent.REMOVED_CODE, _removed(left)) if left else (UNAUTHORIZED, ENDED)
+                    await self._end(code, _short(words))
                     return
                 except DatabaseError as error:
                     logger.warning("the token of node %s could not be checked: %s", self.node, error)
@@ -283,6 +310,10 @@ def _with_ready(report: agent.NodeReport) -> agent.NodeReport:
         return report
     status = merging.node_status(report.status, report.status, report.door_port, now())
     return agent.NodeReport(seq=report.seq, status=status, labels=report.labels, door_port=report.door_port)
+
+
+def _removed(node: str) -> str:
+    return f"node {node} was removed from the cluster"
 
 
 def _short(words: str) -> str:

@@ -1,4 +1,4 @@
-"""Signs of life and of use. Not cluster state: no number, no watch, written in batches."""
+"""Signs of life and of use, written in batches; who may join. Not cluster state: no number, no watch."""
 
 from __future__ import annotations
 
@@ -26,3 +26,21 @@ class Sample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} at {self.at}"
+
+
+class Invitation(models.Model):
+    """A token with which one machine may join, once and soon; known by its digest only."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    made_by = models.CharField(max_length=253)
+    name = models.CharField(max_length=253, blank=True)
+    """The node that it is for; empty for a machine that names itself."""
+    labels = models.JSONField(default=dict)
+    taints = models.JSONField(default=list)
+    expires_at = models.DateTimeField()
+    used_at = models.DateTimeField(null=True)
+    node = models.CharField(max_length=253, blank=True)
+    """Who came."""
+
+    def __str__(self) -> str:
+        return f"invitation by {self.made_by}, until {self.expires_at}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from ipaddress import IPv4Network
 from threading import Thread
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pyroute2 import IPRoute, netns
 from pyroute2.netlink.exceptions import NetlinkError
@@ -123,20 +123,31 @@ def ensure_route(bridge: str, cidr: str) -> list[str]:
     return [f"route {cidr}"]
 
 
-def taken(ours: Names, cidr: str) -> str:
-    """Which other link already leads into this range; "" for none. Wider routes do not count: ours wins."""
-    wanted = IPv4Network(cidr)
+class Found(NamedTuple):
+    """An IPv4 route of the machine; ``direct`` when its network is right there, behind no gateway."""
+
+    network: IPv4Network
+    link: str
+    direct: bool
+
+
+def foreign_routes(ours: Names) -> Iterator[Found]:
+    """Where the machine sends what, this agent's own routes aside."""
     with kernel() as ipr:
         names = {link["index"]: link.get_attr("IFLA_IFNAME") for link in ipr.get_links()}
         for route in ipr.get_routes(family=socket.AF_INET, table=MAIN_TABLE):
             name, address = names.get(route.get_attr("RTA_OIF"), ""), route.get_attr("RTA_DST")
-            if name in ("", ours.bridge, ours.tunnel) or address is None:
-                continue
-            if route.get_attr("RTA_PRIORITY") == ours.metric:
-                continue
-            if IPv4Network((address, route["dst_len"])).subnet_of(wanted):
-                return str(name)
-    return ""
+            own = name in ("", ours.bridge, ours.tunnel) or route.get_attr("RTA_PRIORITY") == ours.metric
+            if not own and address is not None:
+                direct = route.get_attr("RTA_GATEWAY") is None
+                yield Found(IPv4Network((address, route["dst_len"])), name, direct)
+
+
+def taken(ours: Names, cidr: str) -> str:
+    """Which other link already leads into this range; "" for none. Wider routes do not count: ours wins."""
+    wanted = IPv4Network(cidr)
+    found = (route.link for route in foreign_routes(ours) if route.network.subnet_of(wanted))
+    return next(found, "")
 
 
 def ensure_ports(bridge: str, names: set[str]) -> list[str]:

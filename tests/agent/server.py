@@ -73,7 +73,7 @@ class FakeServer:
                 await socket.send(protocol.frame(protocol.Synced(number=self.number)))
             case protocol.Ping():
                 await socket.send(protocol.frame(protocol.Pong(seq=frame.seq)))
-            case protocol.Samples():
+            case protocol.Samples() | protocol.Renew():
                 pass  # not answered: the next ones take their place
             case _ if self.accepting:
                 await socket.send(protocol.frame(protocol.Accepted(seq=frame.seq)))

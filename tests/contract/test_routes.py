@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -31,6 +32,7 @@ from apps.cluster.kinds import (
 )
 from apps.cluster.registry import all_kinds, by_key
 from apps.cluster.types import agent
+from apps.nodes import invitations
 from tests.api.doors import DOORS, Door
 from tests.builders import build
 from tests.contract import routes
@@ -40,7 +42,7 @@ from tests.nodes.wire import Wire
 TEST = system("test")
 VIEWER, EDITOR, NODE_2 = Actor("vera"), Actor("ed"), node("n2")
 LIMITS = (LIMIT_RANGE.name, RESOURCE_QUOTA.name)
-STRANGERS = ("anonymous", "viewer", "editor", "node", "revoked")
+STRANGERS = ("anonymous", "viewer", "editor", "node", "revoked", "invited")
 READ = frozenset({"get", "list", "watch"})
 STATUS_REPORTS = frozenset({"update", "patch"})
 CATALOG = "applicationtemplates.drover.dev"
@@ -64,8 +66,8 @@ def expected(who: str, route: Route) -> bool:
     if who == "admin":
         return True
     if route.what == "public":
-        return who != "revoked"
-    if who in {"anonymous", "revoked"}:
+        return who not in {"revoked", "invited"}
+    if who in {"anonymous", "revoked", "invited"}:
         return False
     if route.what in {"document", "review"}:
         return True
@@ -115,6 +117,7 @@ def town(cluster: None, settings: Any) -> Iterator[dict[str, str]]:
         "editor": tokens.issue("ed"),
         "node": tokens.issue(NODE_2.name, NODE_2.groups, purpose=tokens.NODE),
         "revoked": tokens.issue("gone", masters),
+        "invited": invitations.invite(TEST, invitations.Wish(), datetime.now(UTC))[0],
     }
     tokens.revoke(text=held["revoked"])
     yield held
@@ -157,7 +160,7 @@ async def test_no_request_succeeds_that_should_not(who: str, adapter: type[Door]
 
 def _problem(who: str, route: Route, code: int, body: bytes) -> str:
     if not expected(who, route):
-        refusals = {401} if who in {"anonymous", "revoked"} else {403, 404}
+        refusals = {401} if who in {"anonymous", "revoked", "invited"} else {403, 404}
         return "" if code in refusals else f"{who}: {route.id} ({route.path}): {code} {body[:120]!r}"
     if code in {401, 403, 404} or code >= 500:
         return f"{who} may: {route.id} ({route.path}): {code} {body[:120]!r}"
@@ -246,10 +249,16 @@ async def test_no_stream_of_the_api_opens_over_a_socket_that_should_not(who: str
 API = "^(?:" + "|".join(sorted(asgi.ROOTS)) + ")(?:/.*)?$"
 OBJECT = "<str:key>/<str:namespace>/<str:name>"
 OPEN, PEOPLE, OBJECTS, SWEPT = "open to all", "people", "people, by what they may", "swept above"
+MACHINES = "machines, with the token of a line"
 PAGES = {
     API: SWEPT,
     "login": OPEN,
     "setup/<str:token>": OPEN,
+    "join/ca": OPEN,
+    "join/start": OPEN,
+    "join/needs": MACHINES,
+    "join/agent": MACHINES,
+    "join": MACHINES,
     "logout": PEOPLE,
     "": PEOPLE,
     "find": PEOPLE,
@@ -315,6 +324,13 @@ def test_nobody_sees_a_page_without_a_session(who: str, town: dict[str, str]) ->
             away = answer.status_code == 302 and answer.headers["location"].startswith("/login")
             assert away or answer.status_code in {401, 403, 404, 405}, (method, pattern, answer.status_code)
             assert NAME.encode() not in answer.content.replace(path.encode(), b""), (method, path)
+
+
+def test_the_token_of_a_line_opens_what_a_machine_needs_to_join(town: dict[str, str]) -> None:
+    for pattern, judged, path, _ in concrete():
+        if judged == MACHINES and pattern != "join":
+            assert asked(browser(""), "GET", path, town["invited"]).status_code == 200
+    assert asked(browser(""), "POST", "/join", town["invited"]).status_code == 400  # an empty request, let in and read
 
 
 def test_what_is_open_to_all_gives_nothing(town: dict[str, str]) -> None:

@@ -19,6 +19,10 @@ from apps.cluster.types.pods import PodStatus
 
 SUBPROTOCOL = "agent.drover.dev.v1"
 PATH = "/nodes/agent"
+REMOVED_CODE, REMOVED_STATUS = 4410, 410
+"""How a socket ends, or is refused, whose node was taken out of the cluster: its agent takes everything down."""
+LEFT_EXIT = 3
+"""How such an agent's process ends then, and one that never was in a cluster: nobody starts it again."""
 PING_SECONDS = 1.0
 NODE_LABEL_PREFIXES = ("kubernetes.io/", "node.drover.dev/")
 
@@ -79,6 +83,15 @@ class Peer(Resource):
 
 
 PEERS = "peers"
+
+
+class Identity(msgspec.Struct, kw_only=True, rename=wire_name):
+    """What a node proves itself with: a token, and the certificate of its door; and whom it trusts. All but the
+    token are PEM; the certificate's key never leaves the node."""
+
+    token: str
+    certificate: str
+    authority: str
 
 
 class Hello(Message, tag="hello"):
@@ -167,14 +180,30 @@ class Refused(Message, tag="refused"):
 
 
 class Pong(Message, tag="pong"):
-    """``every``: seconds the agent may take until its next ping, more where many share the server; 0 as usual."""
+    """``every``: seconds the agent may take until its next ping, more where many share the server; 0 as usual.
+
+    ``renew``: the agent's identity comes to its end, and it should ask for a new one.
+    """
 
     seq: int
     every: float = 0
+    renew: bool = False
 
 
-FromAgent = Hello | Ping | StatusBatch | NodeReport | EventBatch | Samples
-FromServer = Objects | Changed | Synced | Accepted | Refused | Pong
+class Renew(Message, tag="renew"):
+    """Asks for a new identity for the key that ``request``, a PEM signing request, holds."""
+
+    request: str
+
+
+class Renewed(Message, tag="renewed"):
+    """The identity; the old one ends when a connection is opened with the new one."""
+
+    identity: Identity
+
+
+FromAgent = Hello | Ping | StatusBatch | NodeReport | EventBatch | Samples | Renew
+FromServer = Objects | Changed | Synced | Accepted | Refused | Pong | Renewed
 
 _from_agent: msgspec.json.Decoder[FromAgent] = msgspec.json.Decoder(FromAgent)
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)

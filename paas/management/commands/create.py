@@ -8,10 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from apps.accounts.rules import MASTERS
-from apps.cluster.actors import Actor
-
-ADMINISTRATOR = Actor("system:admin", frozenset({MASTERS, "system:authenticated"}))
+from paas.management.administrator import ADMINISTRATOR
 
 
 class Command(BaseCommand):

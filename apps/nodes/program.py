@@ -1,0 +1,132 @@
+"""The agent as an archive: its code, and the installed packages that it imports, compiled ones included.
+
+A machine that joins needs no compiler and no package index, only the same Python and processor as this one. What
+belongs to the archive follows from the agent's own imports.
+"""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import os
+import platform
+import sys
+import sysconfig
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from functools import cache
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+
+from django.conf import settings
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = "node_agent"
+BY_NAME = ("wsproto",)  # which uvicorn imports by name
+CHUNK = 256 * 1024
+COMPRESSION = 6
+
+
+def needs() -> dict[str, str]:
+    """What a machine must have to run the archive's compiled parts."""
+    return {
+        "python": "{}.{}".format(*sys.version_info[:2]),
+        "soabi": str(sysconfig.get_config_var("SOABI")),
+        "machine": platform.machine(),
+    }
+
+
+@cache
+def archive() -> int:
+    """A file that is open for reading and has no name: made once in a process, whose code does not change."""
+    with tempfile.TemporaryFile() as file:
+        with (
+            gzip.GzipFile(fileobj=file, mode="wb", compresslevel=COMPRESSION, mtime=0) as packed,
+            tarfile.open(fileobj=packed, mode="w|") as tar,
+        ):
+            for source, name in [*own_files(), *package_files()]:
+                tar.add(source, name, recursive=False, filter=_plain)
+        file.flush()
+        return os.dup(file.fileno())
+
+
+def chunks() -> Iterator[bytes]:
+    """The archive's bytes. The first call makes it, which takes a second or two."""
+    handle, at = archive(), 0
+    while chunk := os.pread(handle, CHUNK, at):
+        yield chunk
+        at += len(chunk)
+
+
+def own_files() -> Iterator[tuple[Path, str]]:
+    """The agent's modules, and what they import of the server's."""
+    base = Path(settings.BASE)
+    waiting = sorted((base / ROOT).rglob("*.py"))
+    found: set[Path] = set()
+    while waiting:
+        file = waiting.pop()
+        if file not in found:
+            found.add(file)
+            waiting += (path for name in _imports(file) for path in _files_of(base, name))
+    for file in sorted(found):
+        yield file, str(file.relative_to(base))
+
+
+def _files_of(base: Path, module: str) -> Iterator[Path]:
+    """The files that an import of this name reads: the packages above it, and itself; none when it is not ours."""
+    parts = module.split(".")
+    for length in range(1, len(parts) + 1):
+        path = base.joinpath(*parts[:length])
+        for file in (path / "__init__.py", path.with_suffix(".py")):
+            if file.is_file():
+                yield file
+
+
+def package_files() -> Iterator[tuple[Path, str]]:
+    """Every file of the packages, but for compiled bytecode and what lies outside of their folder."""
+    for name in packages():
+        for file in metadata.distribution(name).files or ():
+            inside = PurePosixPath(file)
+            if ".." not in inside.parts and "__pycache__" not in inside.parts:
+                yield Path(str(file.locate())), str(inside)
+
+
+def packages() -> list[str]:
+    """The distributions that the agent imports, and those they need in turn."""
+    installed = metadata.packages_distributions()
+    modules = {name.partition(".")[0] for path, _ in own_files() for name in _imports(path)}
+    wanted = {name for module in modules for name in installed.get(module, ())} | {*BY_NAME}
+    found: set[str] = set()
+    while wanted:
+        name = canonicalize_name(wanted.pop())
+        if name not in found:
+            found.add(name)
+            wanted |= _needed_by(name)
+    return sorted(found)
+
+
+def _needed_by(name: str) -> set[str]:
+    requirements = [Requirement(text) for text in metadata.requires(name) or ()]
+    environment = {"extra": ""}
+    return {each.name for each in requirements if each.marker is None or each.marker.evaluate(environment)}
+
+
+@cache
+def _imports(file: Path) -> frozenset[str]:
+    """The names that a file imports anywhere, each perhaps with something that is no module behind it."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_bytes())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return frozenset(found)
+
+
+def _plain(entry: tarfile.TarInfo) -> tarfile.TarInfo:
+    entry.uid = entry.gid = entry.mtime = 0
+    entry.uname = entry.gname = "root"
+    entry.mode = 0o755 if entry.mode & 0o100 else 0o644
+    return entry
