@@ -7,6 +7,7 @@ Everything that reaches a path, a command or a query has passed one of these.
 from __future__ import annotations
 
 import re
+import secrets
 from typing import Final
 
 LABEL_LIMIT: Final = 63
@@ -19,6 +20,14 @@ QUALIFIED = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]*[A-Za-z0-9])?", re.ASCII)
 CONFIG_KEY = re.compile(r"[-._A-Za-z0-9]+", re.ASCII)
 ENV_NAME = re.compile(r"[-._A-Za-z][-._A-Za-z0-9]*", re.ASCII)
 PORT_NAME = re.compile(r"[a-z0-9-]+", re.ASCII)
+
+GENERATED_LETTERS: Final = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
+GENERATED_LENGTH: Final = 5
+
+
+def generated(lead: str) -> str:
+    """A name that begins so, which nobody is likely to have."""
+    return lead + "".join(secrets.choice(GENERATED_LETTERS) for _ in range(GENERATED_LENGTH))
 
 
 def dns_label_problem(text: str) -> str | None:

@@ -1,6 +1,5 @@
 """What may be done inside one write: read, create, update, delete, bind; each write gets the next number."""
 
-import secrets
 import uuid
 from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
@@ -9,7 +8,7 @@ from typing import Any
 import msgspec
 from django.db.models import Q
 
-from apps.cluster import models, query, quota, statements, types
+from apps.cluster import models, names, query, quota, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound, invalid
 from apps.cluster.events import again, told
@@ -22,7 +21,6 @@ from apps.cluster.unit import UnitOfWork
 Record = Callable[[Any | None, Any], list[types.ManagedFields]]
 """From an object before and after a write, who owns which of its fields."""
 
-_NAME_LETTERS = "bcdfghjklmnpqrstvwxz2456789"  # no vowels: no words by accident
 _NAMES_TRIED = 8
 _DEAD_END = "the object has been modified; please apply your changes to the latest version and try again"
 
@@ -267,7 +265,7 @@ class Transaction:
         """A generated name that nobody has; after some tries one that is taken, and the write is refused."""
         name = ""
         for _ in range(_NAMES_TRIED):
-            name = meta.generate_name + "".join(secrets.choice(_NAME_LETTERS) for _ in range(5))
+            name = names.generated(meta.generate_name)
             if self.row(kind, meta.namespace, name) is None:
                 break
         return name
