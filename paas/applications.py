@@ -18,7 +18,7 @@ from apps.cluster import documents, store, types
 from apps.cluster.kinds import POD
 from apps.cluster.selectors import LabelSelector
 from apps.nodes import door
-from paas.management.commands.create import ADMINISTRATOR
+from paas.management.administrator import ADMINISTRATOR
 
 Say = Callable[[str], object]
 POLL_SECONDS = 0.3

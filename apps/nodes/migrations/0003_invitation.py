@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('nodes', '0003_programmed'),
+        ('nodes', '0002_sample'),
     ]
 
     operations = [
