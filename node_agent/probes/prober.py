@@ -11,7 +11,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from apps.cluster import types
-from node_agent.probes import asking
+from node_agent.probes import asking, grpc
 from node_agent.probes.asking import Answer
 from node_agent.probes.tally import Key, Tally, Target, first_asked
 from node_agent.runtime.base import Seen
@@ -119,6 +119,8 @@ class Prober:
             if probe.tcp_socket is not None:
                 port = asking.port_of(probe.tcp_socket.port, target.ports)
                 return await asking.connect(probe.tcp_socket.host or target.address, port, seconds)
+            if probe.grpc is not None:
+                return await grpc.check(target.address, probe.grpc.port, probe.grpc.service, seconds)
         except Exception as error:
             log.exception("container %s cannot be asked", target.id)
             return Answer(False, str(error))

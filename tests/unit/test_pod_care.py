@@ -45,6 +45,7 @@ def test_a_probe_gets_the_apis_defaults() -> None:
     "changes",
     [
         one(readiness_probe=types.Probe(tcp_socket=types.TCPSocketAction(port=1), success_threshold=3)),
+        one(liveness_probe=types.Probe(grpc=types.GRPCAction(port=9000, service="a.Service"))),
         one(
             liveness_probe=types.Probe(http_get=types.HTTPGetAction(port="web")),
             ports=[types.ContainerPort(container_port=80, name="web")],
@@ -81,6 +82,10 @@ FIRST, INIT = "spec.containers[0]", "spec.initContainers[0]"
          f'{FIRST}.readinessProbe.httpGet.port: Invalid value: "web": must be a number, or the name of'),
         (one(readiness_probe=types.Probe(tcp_socket=types.TCPSocketAction(port=0))),
          f"{FIRST}.readinessProbe.tcpSocket.port: Invalid value: 0: must be between 1 and 65535"),
+        (one(readiness_probe=types.Probe(grpc=types.GRPCAction(port=0))),
+         f"{FIRST}.readinessProbe.grpc.port: Invalid value: 0: must be between 1 and 65535"),
+        (one(readiness_probe=types.Probe(exec_=EXEC, grpc=types.GRPCAction(port=1))),
+         f"{FIRST}.readinessProbe.grpc: Forbidden: may not specify more than 1 handler type"),
         (one(readiness_probe=types.Probe(http_get=types.HTTPGetAction(port=1, scheme="FTP"))),
          f'{FIRST}.readinessProbe.httpGet.scheme: Unsupported value: "FTP"'),
         (one(readiness_probe=types.Probe(http_get=types.HTTPGetAction(

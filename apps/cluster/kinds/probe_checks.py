@@ -54,12 +54,16 @@ def _care_problems(container: types.Container, path: str) -> Iterator[Problem]:
 def _probe_problems(
     probe: types.Probe, container: types.Container, path: str, *, for_ready: bool
 ) -> Iterator[Problem]:
-    yield from _one_handler(path, exec=probe.exec_, httpGet=probe.http_get, tcpSocket=probe.tcp_socket)
+    handlers = {"exec": probe.exec_, "httpGet": probe.http_get, "tcpSocket": probe.tcp_socket, "grpc": probe.grpc}
+    yield from _one_handler(path, **handlers)
     yield from _exec_problems(probe.exec_, f"{path}.exec")
     yield from _get_problems(probe.http_get, container, f"{path}.httpGet")
     if probe.tcp_socket is not None:
         yield from _port_problems(probe.tcp_socket.port, container, f"{path}.tcpSocket.port")
         yield from _host_problems(probe.tcp_socket.host, f"{path}.tcpSocket.host")
+    if probe.grpc is not None:
+        yield from _port_problems(probe.grpc.port, container, f"{path}.grpc.port")
+        yield from refusals.plain(f"{path}.grpc.service", probe.grpc.service, PATH_LIMIT)
     for field, low in (
         ("initial_delay_seconds", 0),
         ("timeout_seconds", 1),

@@ -140,6 +140,7 @@ from apps.cluster.types.pods import (
 )
 from apps.cluster.types.probes import (
     ExecAction,
+    GRPCAction,
     HTTPGetAction,
     HTTPHeader,
     Lifecycle,
@@ -228,6 +229,7 @@ __all__ = [
     "EventSeries",
     "EventSource",
     "ExecAction",
+    "GRPCAction",
     "HTTPGetAction",
     "HTTPHeader",
     "HostAlias",

@@ -27,6 +27,11 @@ class TCPSocketAction(Wire):
     host: str = ""
 
 
+class GRPCAction(Wire):
+    port: int
+    service: str = ""
+
+
 class SleepAction(Wire):
     seconds: int
 
@@ -35,6 +40,7 @@ class Probe(Wire):
     exec_: ExecAction | None = None
     http_get: HTTPGetAction | None = None
     tcp_socket: TCPSocketAction | None = None
+    grpc: GRPCAction | None = None
     initial_delay_seconds: int = 0
     timeout_seconds: int | None = None
     period_seconds: int | None = None
