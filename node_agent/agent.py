@@ -20,6 +20,7 @@ from node_agent.dns.client import DnsProcess
 from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
+from node_agent.leaving import Farewell, Programmed
 from node_agent.names import Names
 from node_agent.network import Neighbour, NetworkError
 from node_agent.network.bridge import BridgeNetwork
@@ -58,7 +59,9 @@ class Agent:
         self._view = View(settings.view)
         self._runtime = DockerRuntime(self._names, settings.docker)
         self._network = BridgeNetwork(self._names, settings.network, settings.address, settings.pod_network)
-        self._proxy = ProxyProcess(self._names)
+        self._programmed = Programmed(self._outbox.programmed)
+        self._farewell = Farewell(self._view.offers, self._outbox.waiting)
+        self._proxy = ProxyProcess(self._names, on_applied=self._programmed.applied)
         self._dns = DnsProcess(self._names, settings.dns, (settings.service_cidr, settings.cluster_cidr))
         self._node = Node(
             name=settings.node,
@@ -96,6 +99,7 @@ class Agent:
             resolv_conf=files.machine_resolv_conf(),
             dns=settings.dns,
             moved=self._rewire.poke,
+            farewell=self._farewell.said,
         )
         self._herd = Herd(tools, self._view)
         self._door = Door(settings, self._herd, self._runtime, DockerStreams(settings.docker))
@@ -143,7 +147,10 @@ class Agent:
             ca=self._settings.ca,
         )
         renewal = Renewal(self._settings.state, self._settings.node, self._door.renewed)
-        connection = Connection(who, self._view, self._outbox, self._synced, renewal=renewal)
+        connection = Connection(
+            who, self._view, self._outbox, self._synced,
+            renewal=renewal, everywhere=self._rules_follow,
+        )  # fmt: skip
         task = asyncio.create_task(connection.run())
         loop = asyncio.get_running_loop()
         for name in (signal.SIGTERM, signal.SIGINT):
@@ -185,6 +192,11 @@ class Agent:
         if "peers" in touched.kinds or ("nodes" in touched.kinds and not self._node.network_up):
             self._upkeep.poke()
         self._herd.synced(touched)
+
+    def _rules_follow(self, number: int) -> None:
+        """Every node's do, up to there."""
+        self._farewell.everywhere(number)
+        self._herd.farewell()
 
     def _keep_network(self) -> str:
         """Start the pods' network once it is known, keep it as it should be; why it is not, in words."""
@@ -270,8 +282,9 @@ class Agent:
 
     def _wire(self) -> None:
         """Hand the names' process and the proxy everything they need; they find out what is new."""
+        number = self._view.number
         services, slices = self._view.services(), self._view.slices()
-        if self._view.number:  # before the first word from the server, nothing may be denied
+        if number:  # before the first word from the server, nothing may be denied
             self._dns.update(services, slices)
         pods = [
             (each.record.pod, each.record.address)
@@ -290,7 +303,8 @@ class Agent:
         ]
         # The node answers there itself: to rules it would look like a service with nothing behind it.
         routed = [each for each in services if each.spec.cluster_ip != self._settings.dns]
-        self._proxy.update(routed, slices, ports, self._settings.node)
+        order = self._proxy.update(routed, slices, ports, self._settings.node)
+        self._programmed.ordered(order, number)
 
 
 class Coalesced:

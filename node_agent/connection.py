@@ -70,9 +70,11 @@ class Connection:
         synced: Callable[[Touched], None],
         *,
         renewal: Renewal | None = None,
+        everywhere: Callable[[int], None] = lambda number: None,
         turn: asyncio.Semaphore | None = None,
     ) -> None:
         self._identity, self._view, self._outbox, self._synced = identity, view, outbox, synced
+        self._everywhere = everywhere
         self._filled = asyncio.Event()
         self._heard = 0.0
         self._every = agent.PING_SECONDS
@@ -178,6 +180,8 @@ class Connection:
             case agent.Refused():
                 log.error("the server refuses a report: %s", frame.message)
                 self._outbox.refused(frame.seq)
+            case agent.Everywhere():
+                self._everywhere(frame.number)
             case agent.Pong():
                 self._every = frame.every or agent.PING_SECONDS
 
@@ -203,7 +207,7 @@ class Connection:
         loop, seq = asyncio.get_running_loop(), 0
         while True:
             seq += 1
-            await socket.send(agent.frame(agent.Ping(seq=seq)))
+            await socket.send(agent.frame(self._outbox.ping(seq)))
             await asyncio.sleep(self._every)
             silence = SILENCE_PINGS * self._every
             if loop.time() - self._heard > silence:

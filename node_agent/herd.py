@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 RELIST_SECONDS = 10.0
 ENGINE_RETRY_SECONDS = 0.5
 CONFIGURATION = {"configmaps", "secrets"}
+SLICES = "endpointslices"
 
 
 class Herd:
@@ -69,8 +70,16 @@ class Herd:
         for uid, worker in others.items():
             if touched.kinds & CONFIGURATION or uid in touched.tokens or worker.waits_for_services:
                 worker.look_again()
+        if SLICES in touched.kinds:
+            self.farewell()
         if first:
             self._relist_now.set()
+
+    def farewell(self) -> None:
+        """Somewhere rules follow the slices: pods that are to end may be out of all of them."""
+        for worker in self.workers():
+            if worker.waits_for_farewell:
+                worker.look()
 
     def network_is_up(self) -> None:
         with self._lock:

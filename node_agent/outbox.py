@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from apps.cluster.types.agent import (
@@ -17,9 +17,11 @@ from apps.cluster.types.agent import (
     EventReport,
     Message,
     NodeReport,
+    Ping,
     PodReport,
     Samples,
     StatusBatch,
+    Waiting,
 )
 
 STATUS_LIMIT, EVENT_LIMIT = 500, 200
@@ -45,6 +47,9 @@ class Outbox:
         self._node: NodeReport | None = None
         self._node_waits = False
         self._samples: Samples | None = None
+        self._programmed: int | None = None
+        self._programmed_waits = False
+        self._awaited = self._asked = 0
         self._flights: dict[int, Flight] = {}
         self._seq = itertools.count(1)
         self._filled: Callable[[], None] = lambda: None
@@ -74,6 +79,22 @@ class Outbox:
             self._samples = samples
         self._filled()
 
+    def programmed(self, number: int) -> None:
+        """This node's service rules follow the log up to there: told at once, and with every sign of life."""
+        with self._lock:
+            self._programmed, self._programmed_waits = number, True
+        self._filled()
+
+    def waiting(self, number: int) -> None:
+        """Ask to be told when every node's rules follow the log up to there."""
+        with self._lock:
+            self._awaited = max(self._awaited, number)
+        self._filled()
+
+    def ping(self, seq: int) -> Ping:
+        """A sign of life."""
+        return Ping(seq=seq, programmed=self._programmed)
+
     def pending(self, uid: str) -> bool:
         """Whether a status of the pod is on its way."""
         with self._lock:
@@ -82,7 +103,13 @@ class Outbox:
     def take(self, *, events: bool) -> list[Message]:
         """The frames to send now: at most one batch of each sort is under way. ``events`` when those may go."""
         with self._lock:
-            frames = (self._take_node(), self._take_pods(), self._take_events(events), self._samples)
+            frames = (
+                *self._take_progress(),
+                self._take_node(),
+                self._take_pods(),
+                self._take_events(events),
+                self._samples,
+            )
             self._samples = None
             return [frame for frame in frames if frame]
 
@@ -105,6 +132,7 @@ class Outbox:
                 self._node_waits = self._node_waits or flight.node
             self._flights.clear()
             self._node_waits = self._node is not None
+            self._asked = 0
 
     @property
     def has_events(self) -> bool:
@@ -117,6 +145,14 @@ class Outbox:
         seq = next(self._seq)
         self._flights[seq] = flight
         return seq
+
+    def _take_progress(self) -> Iterator[Message]:
+        if self._programmed_waits:
+            self._programmed_waits = False
+            yield self.ping(0)
+        if self._awaited > self._asked:
+            self._asked = self._awaited
+            yield Waiting(number=self._awaited)
 
     def _take_node(self) -> Message | None:
         if not self._node_waits or self._node is None or self._under_way(lambda flight: flight.node):

@@ -18,6 +18,7 @@ import msgspec
 from apps.cluster import types
 from apps.cluster.types.agent import PEERS, TOKENS, Changed, Objects, Peer, PodTokens
 from node_agent import disk
+from node_agent.leaving import Offers
 
 log = logging.getLogger(__name__)
 
@@ -52,6 +53,7 @@ class View:
         self._held: dict[str, dict[Key, Any]] = {kind: {} for kind in KINDS}
         self._touched = Touched()
         self._number = 0
+        self.offers = Offers()
 
     @property
     def number(self) -> int:
@@ -93,7 +95,7 @@ class View:
         if frame.type == "DELETED":
             held = self._held[frame.kind].get(_key(found))
             if held is None or held.metadata.uid == found.metadata.uid:
-                self._drop(frame.kind, _key(found))
+                self._drop(frame.kind, _key(found), frame.number)
             return
         self._keep(frame.kind, found)
         self._write(frame.kind, found, bytes(frame.object))
@@ -157,11 +159,19 @@ class View:
             self._held[kind][_key(found)] = found
             self._touch(kind, before)
             self._touch(kind, found)
+        if isinstance(found, types.EndpointSlice):
+            self.offers.note(_key(found), found, int(found.metadata.resource_version or 0))
+        elif isinstance(found, types.Pod):
+            self.offers.begin(found.metadata.uid)
 
-    def _drop(self, kind: str, key: Key) -> None:
+    def _drop(self, kind: str, key: Key, number: int = 0) -> None:
         with self._lock:
             before = self._held[kind].pop(key, None)
             self._touch(kind, before)
+        if isinstance(before, types.EndpointSlice):
+            self.offers.note(key, None, number)
+        elif isinstance(before, types.Pod):
+            self.offers.forget(before.metadata.uid)
         if self._directory is not None:
             _file(self._directory, kind, key).unlink(missing_ok=True)
 

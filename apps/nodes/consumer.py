@@ -39,6 +39,8 @@ TOKEN_CHECKED_EVERY = 10.0
 RENEWAL_LOOKED_AT = 30.0
 LATE_LOOKED_AT = 0.25
 """Seconds until a service account that was not there yet is looked for again."""
+FAREWELL_WAITED_FOR = 10.0
+"""Seconds that all nodes' rules are waited for; the agent's own patience is shorter."""
 MOST_WAITING = 64
 """Reports waiting for the database; beyond that the agent's words are left unread, which slows it down."""
 LARGEST_FRAME = 4 * 1024 * 1024
@@ -57,6 +59,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self.connection = str(uuid.uuid4())
         self._greeted = self._over = self._due = False
         self._heard_at = 0.0
+        self._awaited = 0
+        self._farewell: asyncio.Task[None] | None = None
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
         self._described: agent.NodeReport | None = None
         self._misjudged: agent.NodeReport | None = None
@@ -105,13 +109,17 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         elif not self._greeted:
             await self._end(GARBLED, "the first frame must be hello")
         elif isinstance(message, agent.Ping):
-            heartbeats.book().beat(self.node, self.connection)
+            heartbeats.book().beat(self.node, self.connection, message.programmed)
             await self._object()
             every = heartbeats.book().every
             slower = every if every > agent.PING_SECONDS else 0
             await self._say(agent.Pong(seq=message.seq, every=slower, renew=self._due))
         elif isinstance(message, agent.Renew):
             self._start(self._renew_identity(message))
+        elif isinstance(message, agent.Waiting):
+            self._awaited = max(self._awaited, message.number)
+            if self._farewell is None or self._farewell.done():
+                self._farewell = self._start(self._tell_when_everywhere())
         elif isinstance(message, agent.Samples):
             samples.shelf().put(self.node, message)
         else:
@@ -148,6 +156,19 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                         await self._look_at_own(batch)
             except Gone as gone:
                 logger.info("node %s lists again: %s", self.node, gone.message)
+
+    async def _tell_when_everywhere(self) -> None:
+        """A pod of the node waits to end until every node's rules pass it by; the agent does not wait for ever."""
+        loop = asyncio.get_running_loop()
+        until, awaited = loop.time() + FAREWELL_WAITED_FOR, self._awaited
+        while loop.time() < until:
+            reached = await heartbeats.book().everywhere()
+            if reached >= self._awaited:
+                await self._say(agent.Everywhere(number=reached))
+                return
+            if awaited != self._awaited:
+                until, awaited = loop.time() + FAREWELL_WAITED_FOR, self._awaited
+            await asyncio.sleep(heartbeats.SOONEST)
 
     async def _renew(self) -> None:
         """Tokens come again well before they end, and late ones once their service account is there."""
@@ -276,10 +297,11 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(self._guarded(work))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         """Whatever breaks ends the connection; the agent comes back and everything is told anew."""

@@ -6,8 +6,10 @@ import asyncio
 import logging
 import weakref
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 
+from django.db.models import Min
 from django.db.utils import Error as DatabaseError
 
 from apps.cluster.work import in_db
@@ -15,7 +17,11 @@ from apps.cluster.writing import exclusive, persistently
 from apps.nodes import pace
 from apps.nodes.models import Heartbeat
 
-EVERY = 1.0
+EVERY, SOONEST = 1.0, 0.04
+"""Seconds between two writes of signs of life, and where a node's rules have moved: a pod may wait for that."""
+LATELY = timedelta(seconds=5)
+"""A node that was silent for so long holds no pod back; it is about to count as lost."""
+NONE: Mapping[str, int] = {}
 
 logger = logging.getLogger(__name__)
 
@@ -25,9 +31,18 @@ def claim(node: str, connection: str, now: datetime) -> None:
     persistently(lambda: _claim(node, connection, now))
 
 
-def write(beats: Mapping[str, str], now: datetime) -> frozenset[str]:
-    """Note that these nodes were heard, each over its connection. Returns those for whom a newer one speaks."""
-    return persistently(lambda: _write(beats, now))
+def write(beats: Mapping[str, str], now: datetime, moved: Mapping[str, int] = NONE) -> frozenset[str]:
+    """Note that these nodes were heard, each over its connection, and how far the rules of some have ``moved``.
+
+    Returns those for whom a newer connection speaks.
+    """
+    return persistently(lambda: _write(beats, now, moved))
+
+
+def everywhere(now: datetime) -> int:
+    """The number up to which the service rules of every node heard of lately follow the log."""
+    lately = Heartbeat.objects.filter(at__gte=now - LATELY, programmed__isnull=False)
+    return lately.aggregate(least=Min("programmed"))["least"] or 0
 
 
 def _claim(node: str, connection: str, now: datetime) -> None:
@@ -35,11 +50,14 @@ def _claim(node: str, connection: str, now: datetime) -> None:
         Heartbeat.objects.update_or_create(node=node, defaults={"at": now, "connection": connection})
 
 
-def _write(beats: Mapping[str, str], now: datetime) -> frozenset[str]:
+def _write(beats: Mapping[str, str], now: datetime, moved: Mapping[str, int]) -> frozenset[str]:
     with exclusive():
         known = dict(Heartbeat.objects.filter(node__in=beats).values_list("node", "connection"))
         superseded = {node for node, connection in beats.items() if known.get(node) != connection}
         Heartbeat.objects.filter(node__in=beats.keys() - superseded).update(at=now)
+        for number in {*moved.values()}:  # nearly always one: they follow the same log
+            nodes = {node for node, reached in moved.items() if reached == number} - superseded
+            Heartbeat.objects.filter(node__in=nodes).update(programmed=number)
     return frozenset(superseded)
 
 
@@ -52,7 +70,10 @@ class Book:
         self._heard: set[str] = set()
         self._heard_since = datetime.now(UTC)
         """When the first of them was heard: a silence must not look shorter than it is."""
-        self._wake = asyncio.Event()
+        self._reached: dict[str, int] = {}
+        self._moved: dict[str, int] = {}
+        self._everywhere, self._asked_at = 0, 0.0
+        self._wake, self._hurry = asyncio.Event(), asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -71,17 +92,31 @@ class Book:
         if self._task is None or self._task.done():
             self._task = asyncio.get_running_loop().create_task(self._run())
 
-    def beat(self, node: str, connection: str) -> None:
-        if self._connections.get(node) == connection:
-            if not self._heard:
-                self._heard_since = datetime.now(UTC)
-            self._heard.add(node)
-            self._wake.set()
+    def beat(self, node: str, connection: str, programmed: int | None = None) -> None:
+        """Heard from, and how far its service rules follow the log: that does not wait for the next batch."""
+        if self._connections.get(node) != connection:
+            return
+        if not self._heard:
+            self._heard_since = datetime.now(UTC)
+        self._heard.add(node)
+        if programmed is not None and self._reached.get(node) != programmed:
+            self._reached[node] = self._moved[node] = programmed
+            self._hurry.set()
+        self._wake.set()
+
+    async def everywhere(self) -> int:
+        """As the function of that name; asked of the database once for all who want to know at a time."""
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at >= SOONEST:
+            self._asked_at = now
+            self._everywhere = await in_db(everywhere, datetime.now(UTC))
+        return self._everywhere
 
     def leave(self, node: str, connection: str) -> None:
         if self._connections.get(node) == connection:
             del self._connections[node], self._ended[node]
             self._heard.discard(node)
+            self._reached.pop(node, None)
             self._wake.set()
 
     async def flush(self) -> None:
@@ -89,13 +124,15 @@ class Book:
         beats = {node: self._connections[node] for node in self._heard if node in self._connections}
         since = self._heard_since
         self._heard.clear()
+        moved, self._moved = {node: self._moved[node] for node in self._moved if node in beats}, {}
         if not beats:
             return
         try:
-            superseded = await in_db(write, beats, since)
+            superseded = await in_db(write, beats, since, moved)
         except DatabaseError as error:
             self._heard |= beats.keys()
             self._heard_since = since
+            self._moved = moved | self._moved
             logger.warning("heartbeats could not be written: %s", error)
             return
         for node in superseded:
@@ -107,7 +144,10 @@ class Book:
             await self._wake.wait()
             self._wake.clear()
             await self.flush()
-            await asyncio.sleep(EVERY)
+            await asyncio.sleep(SOONEST)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._hurry.wait(), EVERY - SOONEST)
+            self._hurry.clear()
 
 
 _books: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Book] = weakref.WeakKeyDictionary()

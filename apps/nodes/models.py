@@ -12,6 +12,8 @@ class Heartbeat(models.Model):
     node = models.CharField(max_length=253, primary_key=True)
     at = models.DateTimeField()
     connection = models.CharField(max_length=36, blank=True)
+    programmed = models.BigIntegerField(null=True)
+    """The node's service rules follow the log up to there; null where nothing makes rules."""
 
     def __str__(self) -> str:
         return f"{self.node} at {self.at}"

@@ -1,8 +1,9 @@
 """The one next step for a pod, from what it should be and what the engine shows. Pure: time comes in.
 
 The order is always: a sandbox, its network, the containers that run before the others, then those in their
-listed order, each started before the next one's first start. A pod that is to end goes the other way. Nothing here
-remembers anything: whatever the agent was doing when it was killed, the same step comes out again.
+listed order, each started before the next one's first start. A pod that is to end goes the other way, once no node
+sends it new requests. Nothing here remembers anything: whatever the agent was doing when it was killed, the same step
+comes out again.
 """
 
 from __future__ import annotations
@@ -248,6 +249,8 @@ def _finish(pod: types.Pod, sight: Sight, now: datetime) -> Step:
 
 def _end(pod: types.Pod | None, sight: Sight, now: datetime) -> Step:
     running = sight.running_apps()
+    if running and sight.served_until is not None and now < sight.served_until:
+        return Settled(sight.served_until)
     if running:
         return _stop_in_order(pod, running, sight, now)
     apps = tuple(each.id for each in sight.apps())

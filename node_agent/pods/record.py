@@ -17,6 +17,7 @@ from node_agent.runtime.base import SANDBOX, Seen, State
 
 FORCED_GRACE = timedelta(seconds=2)  # for pods the server no longer knows
 DEFAULT_GRACE = 30
+FAREWELL = timedelta(seconds=5)  # the longest wait for the other nodes' rules
 
 
 @dataclass(slots=True)
@@ -32,6 +33,7 @@ class Record:
     binding: int = 0  # the pod's number when it was first seen here
     retry_at: datetime | None = None
     deleted: bool = False  # the server no longer knows the pod
+    told_to_end: datetime | None = None  # when it was first seen that the pod is to end
     ending_since: datetime | None = None
     released: bool = False
     doubted: bool = False  # the server believes something else of the pod than was reported
@@ -115,10 +117,17 @@ class Record:
         default = DEFAULT_GRACE if configured is None else configured
         return timedelta(seconds=default if asked is None else asked)
 
+    def served_until(self, now: datetime) -> datetime | None:
+        """How long nodes may take to send the pod nothing new: a part of its grace, which is running already."""
+        if not self.ending() or self.deleted or self.ending_since is not None:
+            return None
+        self.told_to_end = self.told_to_end or now
+        return self.told_to_end + min(FAREWELL, self.grace() / 2)
+
     def ending(self) -> bool:
         return self.deleted or self.pod is None or self.pod.metadata.deletion_timestamp is not None
 
-    def sight(self, may_start: bool) -> Sight:
+    def sight(self, may_start: bool, served_until: datetime | None = None) -> Sight:
         return Sight(
             seen=tuple(self.seen.values()),
             lives=self.lives,
@@ -131,6 +140,7 @@ class Record:
             evicted=self.evicted,
             ending=self.ending(),
             ending_since=self.ending_since,
+            served_until=served_until,
             grace=self.grace(),
             released=self.released,
         )

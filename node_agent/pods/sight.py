@@ -74,6 +74,7 @@ class Sight:
     evicted: str = ""  # why the node wants it gone
     ending: bool = False  # deleted, or unknown to the server
     ending_since: datetime | None = None  # when the containers were asked to stop
+    served_until: datetime | None = None  # nodes may send it new requests until then
     grace: timedelta = timedelta(0)
     released: bool = False  # volumes and files are gone too
 

@@ -265,7 +265,7 @@ class Steps:
 
     def _terminate(self, ids: tuple[str, ...], now: datetime) -> None:
         if self._record.ending() and self._record.ending_since is None:
-            self._record.ending_since = now
+            self._record.ending_since = self._record.told_to_end or now
         for id in ids:
             self.care.begin_stop(self._record.seen[id], now)
 

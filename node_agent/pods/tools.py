@@ -85,3 +85,4 @@ class Tools:
     resolv_conf: str
     dns: str  # where this node answers names
     moved: Callable[[], None]  # a pod with ports on the machine has another address
+    farewell: Callable[[str], bool] = lambda uid: True  # whether no node sends new requests to the pod any more

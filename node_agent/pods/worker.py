@@ -35,7 +35,7 @@ class PodWorker:
         self._steps = Steps(self.record, tools, self.tell)
         self._lock = threading.Lock()
         self._notes: list[Note] = []
-        self._working = self._stopped = self._waits = False
+        self._working = self._stopped = self._waits = self._leaves = False
         self._alarm: datetime | None = None
 
     def tell(self, note: Note) -> None:
@@ -58,6 +58,10 @@ class PodWorker:
 
     def desire(self, pod: types.Pod | None) -> None:
         self.tell(lambda: self._steps.desire(pod))
+
+    def look(self) -> None:
+        """What it decides by may have changed."""
+        self.tell(lambda: None)
 
     def look_again(self) -> None:
         """Something it waits for may have come: services, keys, the network."""
@@ -89,6 +93,10 @@ class PodWorker:
         return self._waits
 
     @property
+    def waits_for_farewell(self) -> bool:
+        return self._leaves
+
+    @property
     def settled(self) -> bool:
         with self._lock:
             return not self._working
@@ -117,7 +125,8 @@ class PodWorker:
         while not self._stopped:
             self._read_notes()
             now = utcnow()
-            step = plan.next_step(self.record.pod, self.record.sight(self._may_start()), now)
+            sight = self.record.sight(self._may_start(), self._served_until(now))
+            step = plan.next_step(self.record.pod, sight, now)
             if isinstance(step, plan.Settled):
                 self._steps.report(now)
                 self._steps.care.attend()
@@ -128,6 +137,14 @@ class PodWorker:
                 self._steps.report(now)
                 self._steps.care.attend()
             self._steps.take(step, now)
+
+    def _served_until(self, now: datetime) -> datetime | None:
+        """The end of the wait for the other nodes' rules; None when there is nothing to wait for."""
+        until = self.record.served_until(now)
+        self._leaves = until is not None  # first: who hears of the rules meanwhile makes it look again
+        if until is not None and self._tools.farewell(self.record.uid):
+            self._leaves, until = False, None
+        return until
 
     def _may_start(self) -> bool:
         self._waits = self._tools.view.number < self.record.binding
@@ -148,7 +165,7 @@ class PodWorker:
         if self._alarm is not None and utcnow() < self._alarm <= moment:
             return  # it looks then anyway
         self._alarm = moment
-        self._tools.alarms.at(moment, lambda: self.tell(lambda: None))
+        self._tools.alarms.at(moment, self.look)
 
     def _happened(self, happening: Happening) -> None:
         known = self.record.seen.get(happening.id)

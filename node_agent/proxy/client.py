@@ -31,10 +31,12 @@ class ProxyProcess(Child):
         backend: str = "",
         verify_seconds: float = 5.0,
         on_restored: Callable[[tuple[str, ...]], None] = lambda restored: None,
+        on_applied: Callable[[int], None] = lambda number: None,
     ) -> None:
         super().__init__()
         self._names = names
         self._on_restored = on_restored
+        self._on_applied = on_applied
         self._verify_seconds = verify_seconds
         self._forced = backend
         self._backend = ""
@@ -85,6 +87,8 @@ class ProxyProcess(Child):
         self._backend = answer.backend or self._backend
         done = bool(answer.applied or answer.error)
         self._note(applied=answer.applied, error=answer.error if done else None)
+        if answer.applied:
+            self._on_applied(answer.applied)
         if answer.restored:
             log.warning("somebody removed service rules, restored: %s", ", ".join(answer.restored[:5]))
             self._on_restored(answer.restored)

@@ -73,6 +73,8 @@ class FakeServer:
                 await socket.send(protocol.frame(protocol.Synced(number=self.number)))
             case protocol.Ping():
                 await socket.send(protocol.frame(protocol.Pong(seq=frame.seq)))
+            case protocol.Waiting():
+                await socket.send(protocol.frame(protocol.Everywhere(number=frame.number)))
             case protocol.Samples() | protocol.Renew():
                 pass  # not answered: the next ones take their place
             case _ if self.accepting:

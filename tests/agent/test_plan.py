@@ -88,6 +88,10 @@ SOON, BEFORE = NOW + timedelta(seconds=30), NOW - timedelta(seconds=30)
             address=WIRED, lives={"app": Life(attempt=2)}
         ), plan.Remove(("app-0",))),
         ("deleted", Sight(seen=(POD, seen("app")), address=WIRED, ending=True), plan.Terminate(("app-0",))),
+        ("nodes still send it requests", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, served_until=SOON),
+         plan.Settled(SOON)),
+        ("they had their time", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, served_until=NOW),
+         plan.Terminate(("app-0",))),
         ("in its grace", Sight(seen=(POD, seen("app")), address=WIRED, ending=True, ending_since=NOW,
                                grace=timedelta(seconds=30), stops={"app-0": Stop(SOON, signalled=True)}),
          plan.Settled(SOON)),
@@ -124,6 +128,17 @@ SOON, BEFORE = NOW + timedelta(seconds=30), NOW - timedelta(seconds=30)
 )  # fmt: skip
 def test_the_next_step(name: str, sight: Sight, step: plan.Step) -> None:
     assert next_step(pod(), sight, NOW) == step
+
+
+@pytest.mark.parametrize(("grace", "seconds"), [(30, 5), (2, 1), (0, 0)])
+def test_the_wait_for_other_nodes_is_part_of_the_grace(grace: int, seconds: int) -> None:
+    record, ending = Record("u1"), pod()
+    ending.metadata.deletion_timestamp, ending.metadata.deletion_grace_period_seconds = NOW, grace
+    record.desire(ending)
+    assert record.served_until(NOW) == NOW + timedelta(seconds=seconds)
+    assert record.served_until(SOON) == NOW + timedelta(seconds=seconds)
+    record.ending_since = NOW
+    assert record.served_until(NOW) is None
 
 
 def test_a_later_container_waits_for_the_first_start_of_an_earlier_one() -> None:

@@ -105,6 +105,16 @@ def phase(name: str = "web") -> str:
     return found
 
 
+async def test_an_agent_that_waits_hears_when_the_rules_of_every_node_follow() -> None:
+    async with connected("n1") as one, connected("n2") as two:
+        await two.say(agent.Ping(seq=1, programmed=4))
+        await one.say(agent.Ping(seq=1, programmed=5))
+        await one.say(agent.Waiting(number=5))
+        await two.until(agent.Pong)
+        await two.say(agent.Ping(seq=2, programmed=6))
+        assert (await one.until(agent.Everywhere))[-1] == agent.Everywhere(number=5)
+
+
 @pytest.mark.parametrize("which", ["none", "unknown", "a person's", "another protocol"])
 async def test_whoever_is_no_agent_is_not_let_in(which: str) -> None:
     person = await in_db(tokens.issue, "ana", ["system:masters"])

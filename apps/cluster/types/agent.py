@@ -108,7 +108,16 @@ class Hello(Message, tag="hello"):
 
 
 class Ping(Message, tag="ping"):
+    """``programmed``: this node's service rules follow the log up to there; None where nothing makes rules."""
+
     seq: int
+    programmed: int | None = None
+
+
+class Waiting(Message, tag="waiting"):
+    """A pod is to end once every node's rules follow the log up to ``number``: answered by ``Everywhere``."""
+
+    number: int
 
 
 class StatusBatch(Message, tag="status"):
@@ -179,6 +188,12 @@ class Refused(Message, tag="refused"):
     message: str
 
 
+class Everywhere(Message, tag="everywhere"):
+    """The service rules of every node that was heard of lately follow the log up to ``number``."""
+
+    number: int
+
+
 class Pong(Message, tag="pong"):
     """``every``: seconds the agent may take until its next ping, more where many share the server; 0 as usual.
 
@@ -202,8 +217,8 @@ class Renewed(Message, tag="renewed"):
     identity: Identity
 
 
-FromAgent = Hello | Ping | StatusBatch | NodeReport | EventBatch | Samples | Renew
-FromServer = Objects | Changed | Synced | Accepted | Refused | Pong | Renewed
+FromAgent = Hello | Ping | Waiting | StatusBatch | NodeReport | EventBatch | Samples | Renew
+FromServer = Objects | Changed | Synced | Accepted | Refused | Pong | Everywhere | Renewed
 
 _from_agent: msgspec.json.Decoder[FromAgent] = msgspec.json.Decoder(FromAgent)
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
