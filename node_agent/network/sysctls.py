@@ -10,7 +10,7 @@ LOOSE = "2"
 
 
 def wanted(bridge: str, tunnel: str = "") -> dict[str, str]:
-    """Setting -> value. Only the first three concern more than our own bridge."""
+    """Setting -> value. Those without its name concern more than our own bridge."""
     return {
         "ipv4/ip_forward": "1",
         # Frames between two pods of a bridge must meet the service rules, or answers come from a stranger.
@@ -19,8 +19,9 @@ def wanted(bridge: str, tunnel: str = "") -> dict[str, str]:
         # the pods' share of ICMP, so that a refusal never arrives. Every link keeps its own setting beside this.
         "ipv4/conf/all/send_redirects": "0",
         f"ipv4/conf/{bridge}/send_redirects": "0",
-        # 127.0.0.1:<node port> leaves through the bridge, so that side may carry loopback addresses.
-        f"ipv4/conf/{bridge}/route_localnet": "1",
+        # 127.0.0.1:<node port> leads to pods here and on other nodes, so what leads there may carry loopback addresses.
+        # The firewall's chain LOCALNET keeps neighbours from what listens on 127.0.0.1 only.
+        "ipv4/conf/all/route_localnet": "1",
         # An answer may come from a pod while its service is routed into the bridge.
         f"ipv4/conf/{bridge}/rp_filter": LOOSE,
         f"ipv6/conf/{bridge}/disable_ipv6": "1",
