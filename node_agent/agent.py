@@ -23,6 +23,7 @@ from node_agent.images import Images
 from node_agent.leaving import Farewell, Programmed
 from node_agent.names import Names
 from node_agent.network import Neighbour, NetworkError
+from node_agent.network.announcing import Announcer
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.outbox import Outbox
 from node_agent.pods import files
@@ -59,6 +60,7 @@ class Agent:
         self._view = View(settings.view)
         self._runtime = DockerRuntime(self._names, settings.docker)
         self._network = BridgeNetwork(self._names, settings.network, settings.address, settings.pod_network)
+        self._announcer = Announcer(self._names, settings.address)
         self._programmed = Programmed(self._outbox.programmed)
         self._farewell = Farewell(self._view.offers, self._outbox.waiting)
         self._proxy = ProxyProcess(self._names, on_applied=self._programmed.applied)
@@ -218,7 +220,7 @@ class Agent:
     def _start_or_mend_network(self) -> None:
         self._network.connect(Neighbour(each.address, each.pod_cidr) for each in self._view.peers())
         if self._node.network_up:
-            for mended in self._network.verify():
+            for mended in [*self._network.verify(), *self._announcer.verify()]:
                 log.warning("somebody removed %s: restored", mended)
             return
         node = self._view.node(self._settings.node)
@@ -305,6 +307,7 @@ class Agent:
         routed = [each for each in services if each.spec.cluster_ip != self._settings.dns]
         order = self._proxy.update(routed, slices, ports, self._settings.node)
         self._programmed.ordered(order, number)
+        self._announcer.hold(self._view.announced(self._settings.node))
 
 
 class Coalesced:

@@ -14,6 +14,7 @@ from apps.cluster.types.agent import LEFT_EXIT
 from node_agent import disk, identity
 from node_agent.dns.client import end_others
 from node_agent.names import Names
+from node_agent.network.announcing import Announcer
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.proxy import backends
 from node_agent.runtime.base import EngineAway, Runtime, RuntimeTrouble, State
@@ -38,6 +39,7 @@ def down(state: Path, docker: str, *, left: bool = False) -> int:
         ("containers", lambda: _containers(DockerRuntime(names, docker), names)),
         ("names", lambda: end_others(names)),
         ("service rules", lambda: backends.remove_all(names)),
+        ("addresses of load balancers", Announcer(names, "").remove),
         ("network", network.remove),
         ("files", lambda: _files(settings)),
     )

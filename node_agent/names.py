@@ -41,6 +41,11 @@ class Names:
         return f"dx{self.instance}"
 
     @property
+    def balancers(self) -> str:
+        """The link that holds the addresses of load balancers which this node answers for."""
+        return f"dl{self.instance}"
+
+    @property
     def metric(self) -> int:
         """Routes have no names: this number tells the agent's own from all others."""
         return int(self.instance, 16) + 1

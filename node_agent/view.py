@@ -16,7 +16,16 @@ from urllib.parse import quote
 import msgspec
 
 from apps.cluster import types
-from apps.cluster.types.agent import PEERS, TOKENS, Changed, Objects, Peer, PodTokens
+from apps.cluster.types.agent import (
+    ANNOUNCED_BY,
+    BALANCER_CLASS,
+    PEERS,
+    TOKENS,
+    Changed,
+    Objects,
+    Peer,
+    PodTokens,
+)
 from node_agent import disk
 from node_agent.leaving import Offers
 
@@ -135,6 +144,19 @@ class View:
     def slices(self) -> list[types.EndpointSlice]:
         with self._lock:
             return list(self._held["endpointslices"].values())
+
+    def announced(self, node: str) -> frozenset[str]:
+        """The addresses of load balancers that ``node`` was chosen to answer for."""
+        return frozenset(
+            one.ip
+            for service in self.services()
+            if service.spec.type == "LoadBalancer"
+            and service.spec.load_balancer_class in {None, BALANCER_CLASS}
+            and service.metadata.annotations.get(ANNOUNCED_BY) == node
+            and service.status.load_balancer is not None
+            for one in service.status.load_balancer.ingress
+            if one.ip and ":" not in one.ip
+        )
 
     def config_map(self, namespace: str, name: str) -> types.ConfigMap | None:
         found: types.ConfigMap | None = self._held["configmaps"].get((namespace, name))

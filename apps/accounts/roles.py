@@ -31,6 +31,8 @@ _CORE = (
     "serviceaccounts",
     "persistentvolumeclaims",
 )
+_WRITABLE = tuple(resource for resource in _CORE if not resource.endswith("/status"))
+"""What the system observed is the system's to say: a status may draw traffic, or a node's answer, to any address."""
 _READ_ONLY = ("events", "namespaces", "resourcequotas", "limitranges")
 _GROUPS = ("apps", "batch", "autoscaling", "networking.k8s.io", "policy", "discovery.k8s.io", "drover.dev")
 
@@ -51,7 +53,7 @@ _VIEW = (
 )
 _EDIT = (
     *_VIEW,
-    _rule((*READ, *WRITE), ("",), (*_CORE, "secrets", "pods/exec", "pods/attach", "pods/portforward")),
+    _rule((*READ, *WRITE), ("",), (*_WRITABLE, "secrets", "pods/exec", "pods/attach", "pods/portforward")),
     _rule(("create",), ("",), ("events", "pods/eviction", "serviceaccounts/token")),
     _rule((*READ, *WRITE), _GROUPS, ALL),
 )
@@ -87,6 +89,12 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _rule(READ, ("",), ("services", "pods")),
         _rule((*READ, "create", "delete", "update"), ("",), ("endpoints",)),
         _rule((*READ, "create", "delete", "update"), ("discovery.k8s.io",), ("endpointslices",)),
+        _EVENTS,
+    ),
+    "controller:load-balancers": (
+        _rule((*READ, "update"), ("",), ("services", "services/status")),
+        _rule(READ, ("",), ("nodes", "pods")),
+        _rule(READ, ("discovery.k8s.io",), ("endpointslices",)),
         _EVENTS,
     ),
     "controller:namespace": (

@@ -7,7 +7,9 @@ again when that object is gone.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Network
+from itertools import pairwise
 from typing import Final
 
 SERVICE_CIDR: Final = IPv4Network(os.environ.get("SERVICE_CIDR") or "10.254.0.0/16")
@@ -22,6 +24,63 @@ def _ports(text: str) -> range:
 
 
 NODE_PORTS: Final = _ports(os.environ.get("NODE_PORTS") or "30000-32767")
+
+
+class Pool:
+    """Addresses for load balancers: networks and spans of addresses, separated by commas. Without overlaps."""
+
+    def __init__(self, text: str) -> None:
+        """Raises ValueError in words that name what is wrong."""
+        parts = [part.strip() for part in text.split(",")]
+        spans = sorted(_span(part) for part in parts if part)
+        for (_, last), (first, _) in pairwise(spans):
+            if first <= last:
+                raise ValueError(f"{IPv4Address(first)} is in it twice")
+        for name, network in (("SERVICE_CIDR", SERVICE_CIDR), ("POD_CIDR", POD_CIDR)):
+            low, high = int(network.network_address), int(network.broadcast_address)
+            if any(first <= high and last >= low for first, last in spans):
+                raise ValueError(f"it overlaps {name}, {network}")
+        self.text = ", ".join(part for part in parts if part)
+        self._spans = [range(first, last + 1) for first, last in spans]
+
+    def __len__(self) -> int:
+        return sum(map(len, self._spans))
+
+    def __contains__(self, address: str) -> bool:
+        number = int(IPv4Address(address))
+        return any(number in span for span in self._spans)
+
+    def __iter__(self) -> Iterator[str]:
+        return (str(IPv4Address(number)) for span in self._spans for number in span)
+
+
+def _span(part: str) -> tuple[int, int]:
+    """First and last address. Of a network without the two that name it and everybody in it."""
+    if "/" in part:
+        network = IPv4Network(part)
+        names = 1 if network.prefixlen < 31 else 0
+        return int(network.network_address) + names, int(network.broadcast_address) - names
+    first, _, last = part.partition("-")
+    found = int(IPv4Address(first.strip())), int(IPv4Address((last or first).strip()))
+    if found[0] > found[1]:
+        raise ValueError(f"{part} ends before it begins")
+    return found
+
+
+def _pool() -> Pool:
+    try:
+        return Pool(os.environ.get("LOAD_BALANCER_POOL") or "")
+    except ValueError as error:
+        raise ValueError(
+            f"LOAD_BALANCER_POOL: {error}: give addresses such as 192.0.2.10-192.0.2.20, 198.51.100.0/28"
+        ) from None
+
+
+LOAD_BALANCER_POOL: Final = _pool()
+"""Addresses that services of type LoadBalancer get; empty: the edge nodes' own."""
+
+RESERVED_PORTS: Final = frozenset(map(int, (os.environ.get("RESERVED_PORTS") or "22").split(",")))
+"""TCP ports of the nodes' own addresses that no load balancer takes."""
 
 KUBERNETES_IP: Final = SERVICE_CIDR.network_address + 1
 """The API server's own service, ``default/kubernetes``."""

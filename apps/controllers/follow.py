@@ -30,6 +30,7 @@ DEFAULT_CONTROLLERS = (
     "apps.controllers.replication.ReplicaSets",
     "apps.controllers.deployments.Deployments",
     "apps.controllers.endpoints.EndpointsOfServices",
+    "apps.controllers.load_balancers.LoadBalancers",
     "apps.controllers.namespace.Namespaces",
     "apps.controllers.garbage.Garbage",
     "apps.controllers.node_lifecycle.NodeLifecycle",

@@ -124,6 +124,12 @@ class Reader:
             return found
         return [each for each in found if selector.matches(each.metadata.labels) or _names(each, or_owned_by)]
 
+    def having(self, kind: Kind, field: str, value: str) -> list[Any]:
+        """Objects of all namespaces by one of the kind's selectable fields."""
+        return self._objects(
+            kind, f"id IN (SELECT object_id FROM {INDEX} WHERE key = %s AND value = %s)", f"f:{field}", value
+        )
+
     def dependents(self, uid: str, limit: int) -> "list[tuple[Kind, Any]]":
         """Objects of any kind that name this uid as an owner, those that stay first."""
         found = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -110,6 +110,38 @@ def ensure_address(bridge: str, address: str) -> list[str]:
             return []
         ipr.addr("add", index=index, address=address, prefixlen=32, scope=HOST_SCOPE)
     return [f"address {address}/32"]
+
+
+def ensure_addresses(name: str, addresses: Collection[str]) -> list[str]:
+    """Makes a link of its own hold exactly these addresses; says what was missing."""
+    made = []
+    with kernel() as ipr:
+        link = find(ipr, name)
+        if link is None:
+            ipr.link("add", ifname=name, kind="bridge")
+            link = find(ipr, name)
+        if link is None:
+            raise NetworkError(f"link {name} vanished while it was made")
+        index = link["index"]
+        if not link["flags"] & 1:
+            ipr.link("set", index=index, state="up")
+        held = {one.get_attr("IFA_ADDRESS") for one in ipr.get_addr(family=socket.AF_INET, index=index)}
+        for address in held - set(addresses):
+            ipr.addr("del", index=index, address=address, prefixlen=32)
+        for address in sorted(set(addresses) - held):
+            ipr.addr("add", index=index, address=address, prefixlen=32)
+            made.append(f"address {address}")
+    return made
+
+
+def link_of(address: str) -> tuple[str, str] | None:
+    """Name and hardware address of the link that has the machine's address; None for loopback or none at all."""
+    with kernel() as ipr:
+        for one in ipr.get_addr(family=socket.AF_INET, address=address) if address else ():
+            link = ipr.get_links(one["index"])[0]
+            if link["index"] != LOOPBACK:
+                return link.get_attr("IFLA_IFNAME"), link.get_attr("IFLA_ADDRESS")
+    return None
 
 
 def ensure_route(bridge: str, cidr: str) -> list[str]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:  # the proxy's process plans nothing: it is spared the API's t
     from apps.cluster import types
 
 TCP, UDP = "tcp", "udp"
-LOCAL = "Local"
+LOCAL, BALANCED = "Local", "LoadBalancer"
 PROTOCOLS = frozenset({TCP, UDP, "sctp"})
 AFFINITY_SECONDS = 10800
 """How long a client stays with its pod when the service does not say (the API's default)."""
@@ -147,7 +147,7 @@ def _portal(
     inside_local = spec.internal_traffic_policy == LOCAL
     outside_local = spec.external_traffic_policy == LOCAL
     balancer = service.status.load_balancer
-    ingress = balancer.ingress if balancer and spec.type == "LoadBalancer" else []
+    ingress = balancer.ingress if balancer and spec.type == BALANCED else []
     balanced = tuple(sorted({one.ip for one in ingress if one.ip and ":" not in one.ip}))
     return Portal(
         name=f"{name}:{port.name}" if port.name else name,

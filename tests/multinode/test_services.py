@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -76,4 +77,39 @@ def test_a_local_policy_keeps_the_clients_address_and_leaves_the_other_nodes_sil
     for name in set(addresses) - {alone}:
         with pytest.raises(TimeoutError):
             status(addresses[name], port, timeout=1)
-        assert platform.node(name).run("curl", "-sf", "-o/dev/null", "-w%{http_code}", f"127.0.0.1:{port}") == "200"
+        assert (
+            platform.node(name).run("curl", "-sf", "-o/dev/null", "-w%{http_code}", f"127.0.0.1:{port}")
+            == "200"
+        )
+
+
+def test_an_address_of_the_pool_moves_when_its_node_loses_its_power(platform: Platform, shop: int) -> None:
+    apply(platform, service("front", type="LoadBalancer", selector={"app": "shop"}))
+
+    def found() -> tuple[str, str]:
+        (front,) = platform.objects("service", "front")
+        address = front["status"]["loadBalancer"]["ingress"][0]["ip"]
+        return address, front["metadata"]["annotations"]["drover.dev/announced-by"]
+
+    address, first = eventually(found, what="an address")
+    assert address in platform.kubectl("get", "service", "front")
+    eventually(lambda: status(address, 80) == 200, what="the address answers")
+    platform.node(first).cut_power()
+    began = time.monotonic()
+    eventually(lambda: found()[1] != first, what="another node answers for it")
+    print(f"another node was chosen within {time.monotonic() - began:.1f} s of the power cut")
+    eventually(lambda: status(address, 80, timeout=1) == 200, what="the address answers again")
+    print(f"the address moved within {time.monotonic() - began:.1f} s of the power cut")
+    second = found()[1]
+    platform.node(first).switch_on()
+    eventually(lambda: f"{first} True" in ready(platform), within=60, what="the node is back")
+    for name in NODES:
+        holds = eventually(lambda name=name: [address in platform.node(name).run("ip", "-brief", "address")])  # type: ignore[misc]
+        assert holds == [name == second]
+    platform.kubectl("delete", "service", "front")
+    eventually(lambda: address not in platform.node(second).run("ip", "-brief", "address"), what="given back")
+
+
+def ready(platform: Platform) -> str:
+    path = "{range .items[*]}{.metadata.name} {.status.conditions[?(@.type=='Ready')].status}{'\\n'}{end}"
+    return platform.kubectl("get", "nodes", "-o", f"jsonpath={path}")

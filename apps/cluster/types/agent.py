@@ -24,6 +24,10 @@ REMOVED_CODE, REMOVED_STATUS = 4410, 410
 LEFT_EXIT = 3
 """How such an agent's process ends then, and one that never was in a cluster: nobody starts it again."""
 PING_SECONDS = 1.0
+ANNOUNCED_BY = "drover.dev/announced-by"
+"""On a service: the node that answers on the link for the addresses of its balancer."""
+BALANCER_CLASS = "drover.dev/edge"
+"""``loadBalancerClass`` of services that name one and mean ours."""
 NODE_LABEL_PREFIXES = ("kubernetes.io/", "node.drover.dev/")
 
 

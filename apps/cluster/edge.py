@@ -1,0 +1,27 @@
+"""Edge nodes: those that the outside reaches the cluster by. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from apps.cluster import types
+
+LABEL = "drover.dev/edge"
+"""Nodes with this label (but for the value "false") are the edge; without any, every node is."""
+
+
+def edge_nodes(nodes: Iterable[types.Node]) -> list[types.Node]:
+    """The edge, as far as it is ready and not about to go, in the order of the names."""
+    known = sorted(nodes, key=lambda node: node.metadata.name)
+    chosen = [node for node in known if node.metadata.labels.get(LABEL, "false") != "false"] or known
+    return [node for node in chosen if is_ready(node) and node.metadata.deletion_timestamp is None]
+
+
+def is_ready(node: types.Node) -> bool:
+    return any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
+
+
+def address_of(node: types.Node) -> str:
+    """Where the outside reaches it; "" for nowhere."""
+    told = {one.type: one.address for one in node.status.addresses if ":" not in one.address}
+    return told.get("ExternalIP") or told.get("InternalIP", "")
