@@ -4,6 +4,7 @@
 import os
 import sys
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import execute_from_command_line
 
 from paas.privileges import follow_owner
@@ -18,4 +19,7 @@ if __name__ == "__main__":
         follow_owner(default_path() / "db.sqlite3")
     elif os.geteuid() != 0:
         sys.exit("Drover's containers and packet rules need root: run this as root, for example with sudo.")
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as problem:
+        sys.exit(str(problem))

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
 
 from apps.cluster import seal
 from paas.state import runtime_directory
@@ -27,6 +28,8 @@ NODE_MIRROR = os.environ.get("DROVER_MIRROR") or ""
 
 # How pods reach those of other nodes: auto (directly on a shared link, by VXLAN where a router lies between), or one.
 POD_NETWORK = os.environ.get("DROVER_POD_NETWORK") or "auto"
+if POD_NETWORK not in ("auto", "host-gw", "vxlan"):
+    raise ImproperlyConfigured(f"DROVER_POD_NETWORK={POD_NETWORK} is unknown: give auto, host-gw or vxlan.")
 
 # Follows from the outer key, so that every web machine that knows DROVER_KEY agrees on it.
 SECRET_KEY = seal.derived("django", seal.outer_key(STATE, os.environ.get("DROVER_KEY", ""))).hex()

@@ -12,17 +12,46 @@ from ipaddress import IPv4Address, IPv4Network
 from itertools import pairwise
 from typing import Final
 
-SERVICE_CIDR: Final = IPv4Network(os.environ.get("SERVICE_CIDR") or "10.254.0.0/16")
-POD_CIDR: Final = IPv4Network(os.environ.get("POD_CIDR") or "10.64.0.0/10")
+from django.core.exceptions import ImproperlyConfigured
+
 NODE_POD_PREFIX: Final = 24
 """Each node has a network of this length, cut from POD_CIDR."""
+SMALLEST_SERVICE_PREFIX: Final = 28
+
+
+def network(setting: str, usual: str, longest: int) -> IPv4Network:
+    """What a setting names; raises ImproperlyConfigured with words that name it."""
+    text = os.environ.get(setting) or usual
+    try:
+        found = IPv4Network(text)
+    except ValueError as error:
+        raise ImproperlyConfigured(
+            f"{setting}={text} is no network ({error}): give one such as {usual}."
+        ) from None
+    if found.prefixlen > longest:
+        raise ImproperlyConfigured(
+            f"{setting}={text} is too small: give a /{longest} at least, such as {usual}."
+        )
+    return found
 
 
 def _ports(text: str) -> range:
     first, _, last = text.partition("-")
-    return range(int(first), int(last or first) + 1)
+    try:
+        found = range(int(first), int(last or first) + 1)
+    except ValueError:
+        found = range(0)
+    if not found or not 0 < found[0] <= found[-1] < 65536:
+        raise ImproperlyConfigured(f"NODE_PORTS={text} is no range of ports: give one such as 30000-32767.")
+    return found
 
 
+SERVICE_CIDR: Final = network("SERVICE_CIDR", "10.254.0.0/16", SMALLEST_SERVICE_PREFIX)
+POD_CIDR: Final = network("POD_CIDR", "10.64.0.0/10", NODE_POD_PREFIX)
+if POD_CIDR.overlaps(SERVICE_CIDR):
+    raise ImproperlyConfigured(
+        f"POD_CIDR={POD_CIDR} and SERVICE_CIDR={SERVICE_CIDR} overlap: choose another range for one of them."
+    )
 NODE_PORTS: Final = _ports(os.environ.get("NODE_PORTS") or "30000-32767")
 
 

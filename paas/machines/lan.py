@@ -19,7 +19,7 @@ from paas.state import Refused, StateDirectory, short_hash
 
 POOL = IPv4Network("10.199.0.0/16")
 """Where a network is chosen when NODE_CIDR names none."""
-PREFIX = 24
+PREFIX, USUAL = 24, "10.199.7.0/24"
 OFFSET = 10
 """Node 1 has the address with this offset and one more; this machine itself has 1."""
 MOST_NODES = 200
@@ -47,9 +47,8 @@ class Lan:
     def chosen(cls, state: StateDirectory) -> Lan:
         """The network this STATE has, or else NODE_CIDR, or a free one. Raises Refused."""
         lan = kept = cls.kept(state)
-        wished = os.environ.get("NODE_CIDR") or ""
-        if wished:
-            lan = cls(short_hash(state.path), _parsed(wished))
+        if os.environ.get("NODE_CIDR"):
+            lan = cls(short_hash(state.path), ranges.network("NODE_CIDR", USUAL, PREFIX))
             if kept is not None and kept != lan and kept.spaces():
                 raise Refused(
                     f"{state.path} has its nodes in {kept.network}: run `make down` before NODE_CIDR changes."
@@ -91,9 +90,7 @@ class Lan:
         return [name.removeprefix(f"{self.tag}-") for name in found]
 
     def check(self) -> None:
-        """Refuse a network that cannot hold the nodes or that leads elsewhere; names the setting to change."""
-        if self.network.prefixlen > PREFIX:
-            raise Refused(f"NODE_CIDR={self.network} is too small: give a /{PREFIX}, such as 10.199.7.0/24.")
+        """Refuse a network that leads elsewhere; names the setting to change."""
         for name, other in (("POD_CIDR", ranges.POD_CIDR), ("SERVICE_CIDR", ranges.SERVICE_CIDR)):
             if self.network.overlaps(other):
                 raise Refused(
@@ -132,7 +129,10 @@ class Lan:
     def allow(self, *ports: int) -> list[str]:
         """Let nodes out, and in to these ports of this machine; says what was missing."""
         Path("/proc/sys/net/ipv4/ip_forward").write_text("1")
-        missing = [rule for rule in self._rules(ports) if not _succeeds(rule.command("-C"))]
+        wanted = list(self._rules(ports))
+        if self._rules_text().count(f"--comment {self.tag} ") == len(wanted):
+            return []
+        missing = [rule for rule in wanted if not _succeeds(rule.command("-C"))]
         for rule in missing:
             _run(*rule.command("-I"))
         return [f"{rule.chain} rule of the nodes' network" for rule in missing]
@@ -173,14 +173,15 @@ class Lan:
         for name in self.spaces():
             self.unplug(name)
         _succeeds(("ip", "link", "delete", self.link))
-        for table in ("filter", "nat"):
-            done = subprocess.run(
-                ["iptables", "-w", "-t", table, "-S"], check=False, capture_output=True, text=True
-            )
-            for line in done.stdout.splitlines():
-                words = shlex.split(line)
-                if self.tag in words:
-                    _succeeds(("iptables", "-w", "-t", table, "-D", *words[1:]))
+        table = ""
+        for line in self._rules_text().splitlines():
+            table = line[1:] if line.startswith("*") else table
+            words = shlex.split(line, comments=True)
+            if self.tag in words:
+                _succeeds(("iptables", "-w", "-t", table, "-D", *words[1:]))
+
+    def _rules_text(self) -> str:
+        return subprocess.run(["iptables-save"], check=False, capture_output=True, text=True).stdout
 
     def _rules(self, ports: tuple[int, ...]) -> Iterator[_Rule]:
         own = ("-m", "comment", "--comment", self.tag)
@@ -206,15 +207,6 @@ class _Rule:
 
 def _file(state: StateDirectory) -> Path:
     return state.machines / "lan"
-
-
-def _parsed(wished: str) -> IPv4Network:
-    try:
-        return IPv4Network(wished)
-    except ValueError as error:
-        raise Refused(
-            f"NODE_CIDR={wished} is no network ({error}): give one such as 10.199.7.0/24."
-        ) from None
 
 
 def _free(mark: str) -> IPv4Network:

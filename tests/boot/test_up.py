@@ -127,6 +127,10 @@ def test_a_state_of_a_newer_format_is_left_alone(platform: Platform, tmp_path: P
     [
         ("-1", {}, "NODES=-1 is no number of nodes."),
         ("201", {}, "NODES=201 is more than one machine carries: at most 200."),
+        ("1", {"POD_CIDR": "10.64.0.0/33"}, "POD_CIDR=10.64.0.0/33 is no network"),
+        ("1", {"POD_CIDR": "10.254.0.0/16"}, "POD_CIDR=10.254.0.0/16 and SERVICE_CIDR=10.254.0.0/16 overlap"),
+        ("1", {"NODE_PORTS": "32767-30000"}, "NODE_PORTS=32767-30000 is no range of ports"),
+        ("1", {"DROVER_POD_NETWORK": "ipip"}, "DROVER_POD_NETWORK=ipip is unknown"),
         ("2", {"NODE_CIDR": "10.199.1.0/33"}, "NODE_CIDR=10.199.1.0/33 is no network"),
         ("2", {"NODE_CIDR": "10.199.1.0/29"}, "NODE_CIDR=10.199.1.0/29 is too small"),
         ("2", {"NODE_CIDR": "10.64.7.0/24"}, "NODE_CIDR=10.64.7.0/24 overlaps POD_CIDR=10.64.0.0/10"),

@@ -128,7 +128,8 @@ class Up:
             self.welcome(told, mirror)
             if plan:
                 asked = partial(roll_call, [node.name for node in plan], ROLL_CALL_SECONDS)
-                say(await self.supervisor.once("nodes", asked, self.identity))
+                with suppress(RuntimeError):  # its reason was said; what runs is not less well for it
+                    say(await self.supervisor.once("nodes", asked, self.identity))
         elif not self.supervisor.stopping.is_set():
             say(f"the dashboard does not answer yet; its words are in {self.state.log / 'web.log'}")
         while plan and not self.supervisor.stopping.is_set():
