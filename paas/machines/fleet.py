@@ -42,7 +42,7 @@ def named(state: StateDirectory, name: str) -> Machine:
 
 
 def ensure(state: StateDirectory, machines: Sequence[Machine], *ports: int) -> str:
-    """Switch on those that are off, and off those that are no longer wanted; returns what was done, in words.
+    """Switch on those that are to be on, and off those that are no longer wanted; returns what was done, in words.
 
     ``ports`` of this machine stay open to them whatever its packet filter says.
     """
@@ -56,9 +56,12 @@ def ensure(state: StateDirectory, machines: Sequence[Machine], *ports: int) -> s
             each.cut_power()
             told.append(f"{each.name} is no longer wanted and was switched off; `make down` removes it")
     running = [each.name for each in machines if each.is_on]
+    fresh = [each.name for each in machines if not each.is_on and not each.stays_off]
     for each in machines:
-        each.switch_on()
-    fresh = [each.name for each in machines if each.name not in running]
+        if each.name in fresh:
+            each.switch_on()
+        elif each.stays_off:
+            told.append(f"{each.name} was switched off and stays so until `manage.py machine on {each.name}`")
     if running:
         told.append(f"{', '.join(running)} had kept running")
     if fresh:

@@ -27,6 +27,8 @@ def test_a_machine_whose_power_was_cut_stays_off_until_it_is_switched_on(platfor
     node = platform.node("node-3")
     node.cut_power()
     eventually(lambda: states(platform)["node-3"] == "NotReady", what="the node is missed")
+    assert platform.stop() < 10
+    platform.start(nodes=3)
     assert node.pid == 0
     node.switch_on()
     eventually(lambda: states(platform)["node-3"] == "Ready", what="the node is back")

@@ -127,7 +127,8 @@ class Up:
         if await self.supervisor.ready(web):
             self.welcome(told, mirror)
             if plan:
-                asked = partial(roll_call, [node.name for node in plan], ROLL_CALL_SECONDS)
+                expected = [node.name for node in plan if not (node.machine and node.machine.stays_off)]
+                asked = partial(roll_call, expected, ROLL_CALL_SECONDS)
                 with suppress(RuntimeError):  # its reason was said; what runs is not less well for it
                     say(await self.supervisor.once("nodes", asked, self.identity))
         elif not self.supervisor.stopping.is_set():
