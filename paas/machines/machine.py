@@ -132,15 +132,13 @@ class Machine:
         os.execvp(inside[0], inside)
 
     def _end(self) -> None:
-        """By the record, and then whoever else lives in its namespace: a record may have been lost."""
+        """Process 1 takes everything along; then whoever else lives in its network: the record may have been lost."""
+        if self.pid:
+            _kill(self.pid)
         space = self.lan.space(self.name)
         listed = subprocess.run(["ip", "netns", "pids", space], check=False, capture_output=True, text=True)
-        marks = [ProcessMark.of(int(pid)) for pid in (str(self.pid), *listed.stdout.split()) if int(pid)]
-        for mark in marks:
-            if mark.alive():
-                os.kill(mark.pid, signal.SIGKILL)
-        for mark in marks:
-            wait_gone(mark, END_SECONDS)
+        for pid in listed.stdout.split():
+            _kill(int(pid))
         self._reap()
         self._record.unlink(missing_ok=True)
 
@@ -179,3 +177,10 @@ class Machine:
     @property
     def _cgroup(self) -> str:
         return self.lan.space(self.name)
+
+
+def _kill(pid: int) -> None:
+    mark = ProcessMark.of(pid)
+    with suppress(ProcessLookupError):  # it may have ended by itself
+        os.kill(pid, signal.SIGKILL)
+    wait_gone(mark, END_SECONDS)
