@@ -38,6 +38,7 @@ _WORDS = {
             "Lost",
             "NodeLost",
             "DeadlineExceeded",
+            "Expired",
         ),
         BAD,
     ),

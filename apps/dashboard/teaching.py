@@ -44,8 +44,8 @@ _LESSONS = {
         "kubectl create secret generic login --from-literal=password=...",
     ),
     "nodes": Lesson(
-        "A node is a machine that runs pods. This machine joins by itself when the platform starts; it may take a few "
-        "seconds.",
+        "A node is a machine that runs pods. The platform's own machine joins by itself; any other by one line that is "
+        "pasted on it.",
         "kubectl get nodes",
     ),
     "namespaces": Lesson(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.dashboard.views import actions, creating, detail, home, listed, logs
+from apps.dashboard.views import actions, creating, detail, home, listed, logs, machines
 
 OBJECT = "<str:key>/<str:namespace>/<str:name>"
 
@@ -13,6 +13,8 @@ urlpatterns = [
     path("find", home.find, name="find"),
     path("create", creating.create, name="create"),
     path("styleguide", home.styleguide, name="styleguide"),
+    path("machines/add", machines.add, name="add-machine"),
+    path("machines/<int:number>", machines.arrival, name="arrival"),
     path("kinds/<str:key>", listed.resource_list, name="list"),
     path(f"kinds/{OBJECT}", detail.resource_detail, name="detail"),
     path(f"actions/delete/{OBJECT}", actions.delete, name="delete"),

@@ -1,4 +1,5 @@
-// Ages that stay true: every <time data-ago> shows how long ago its moment is, as kubectl writes it.
+// Times that stay true: every <time data-ago> shows how long ago its moment is, as kubectl writes it; every
+// <time data-until> how long it is until then.
 (() => {
   const TABLE = [
     [120, (s) => `${s}s`],
@@ -25,7 +26,23 @@
     if (time.textContent !== text) time.textContent = text;
     if (!time.title) time.title = new Date(moment).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "long" });
   }
-  const all = () => { if (!document.hidden) document.querySelectorAll("time[data-ago]").forEach(tell); };
+  // What ends is counted down to the second; at its end the page looks again.
+  function countDown(time) {
+    const left = Math.ceil((Date.parse(time.dateTime) - Date.now() - offset) / 1000);
+    const part = (amount, unit) => (amount ? `${amount}${unit}` : "");
+    const [days, hours, minutes] = [Math.floor(left / 86400), Math.floor(left / 3600) % 24, Math.floor(left / 60) % 60];
+    const text = left <= 0 ? "0s" : part(days, "d") + part(hours, "h") + part(minutes, "m") + (days ? "" : part(left % 60, "s"));
+    if (time.textContent !== text) time.textContent = text;
+    if (left <= 0 && !time.dataset.over) {
+      time.dataset.over = "1";
+      document.dispatchEvent(new CustomEvent("drover:refresh"));
+    }
+  }
+  const all = () => {
+    if (document.hidden) return;
+    document.querySelectorAll("time[data-ago]").forEach(tell);
+    document.querySelectorAll("time[data-until]").forEach(countDown);
+  };
   document.addEventListener("DOMContentLoaded", all);
   document.addEventListener("visibilitychange", all);
   setInterval(all, 1000);

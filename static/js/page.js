@@ -79,6 +79,8 @@
       $("dialog").querySelector("[autofocus]")?.focus();
     }
   });
+  // What a closed dialog showed is not followed any more.
+  document.addEventListener("close", (event) => { if (event.target.id === "dialog") event.target.replaceChildren(); }, true);
   document.addEventListener("htmx:responseError", (event) => {
     const { status, responseText } = event.detail.xhr;
     const said = new DOMParser().parseFromString(responseText, "text/html").querySelector("[data-message]");

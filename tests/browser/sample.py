@@ -23,6 +23,9 @@ from apps.cluster.kinds import (
     SERVICE,
 )  # fmt: skip
 from apps.cluster.transaction import Transaction
+from apps.cluster.types.joining import JoinRequest
+from apps.nodes import joining
+from node_agent import keys
 
 WRITER = system("sample")
 PULL = 'Back-off pulling image "registry.example/shop/api:2.4": 404 Not Found, manifest unknown'
@@ -139,12 +142,21 @@ def burst(writes: int = 500) -> None:
         kill(names[number % len(names)])
 
 
+def join(token: str, name: str, address: str) -> None:
+    """What a machine does on which the dialog's line was pasted, and its agent right after."""
+    request = keys.request(name, keys.new())
+    joining.join(token, JoinRequest(node=name, address=address, request=request, clock=types.now()), types.now())
+    describe(find(NODE, "", name), address)
+
+
 # What the above is made of
 
 
 def node(name: str, address: str, *, cordoned: bool = False) -> None:
-    made = make(NODE, types.Node(metadata=types.ObjectMeta(name=name)))
+    describe(make(NODE, types.Node(metadata=types.ObjectMeta(name=name))), address, cordoned=cordoned)
 
+
+def describe(made: types.Node, address: str, *, cordoned: bool = False) -> None:
     def report(node: types.Node) -> None:
         room: dict[str, types.Quantity] = {"cpu": "4", "memory": "8Gi", "pods": "110"}
         node.spec.unschedulable = cordoned or None

@@ -264,6 +264,8 @@ PAGES = {
     "find": PEOPLE,
     "styleguide": PEOPLE,
     "create": PEOPLE,
+    "machines/add": PEOPLE,
+    "machines/<int:number>": PEOPLE,
     "kinds/<str:key>": PEOPLE,
     f"kinds/{OBJECT}": OBJECTS,
     f"actions/delete/{OBJECT}": OBJECTS,
@@ -292,7 +294,7 @@ def concrete() -> Iterator[tuple[str, str, str, str]]:
         if judged == SWEPT:
             continue
         if "<str:key>" not in pattern:
-            yield pattern, judged, "/" + pattern.replace("<str:token>", "guessed"), ""
+            yield pattern, judged, "/" + pattern.replace("<str:token>", "guessed").replace("<int:number>", "1"), ""
             continue
         for kind in all_kinds():
             namespace = SPACE if kind.namespaced else "-"

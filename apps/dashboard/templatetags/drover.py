@@ -55,16 +55,30 @@ def ago(context: dict[str, Any], moment: datetime | None, suffix: str = "") -> S
     return format_html('<time datetime="{}" data-ago="{}">{}{}</time>', stamp, suffix, length, suffix)
 
 
+@register.simple_tag(takes_context=True)
+def until(context: dict[str, Any], moment: datetime) -> SafeString:
+    """How long it is until then; the browser counts down and, at the end, looks at the page's regions again."""
+    now = context.get("now") or datetime.now(UTC)
+    stamp = moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return format_html('<time datetime="{}" data-until>{}</time>', stamp, human(max(moment - now, timedelta())))
+
+
+@register.simple_tag
+def sprite() -> str:
+    """Where the icons are, for those that need more than ``icon``."""
+    return static("img/icons.svg")
+
+
 @register.simple_tag
 def copy(text: str, what: str = "") -> SafeString:
     """A button that copies ``text``."""
     label = f"Copy {what}" if what else "Copy"
-    sprite = static("img/icons.svg")
+    icons = sprite()
     return format_html(
         '<button type="button" class="button quiet slim square copy" data-copy="{}" aria-label="{}" title="{}">'
         '<svg class="icon small todo" aria-hidden="true"><use href="{}#copy"/></svg>'
         '<svg class="icon small done" aria-hidden="true"><use href="{}#tick"/></svg></button>',
-        text, label, label, sprite, sprite,
+        text, label, label, icons, icons,
     )  # fmt: skip
 
 

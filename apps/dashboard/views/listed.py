@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.cluster.actors import Actor
 from apps.cluster.errors import NotFound
+from apps.cluster.kinds import NODE
 from apps.cluster.registry import Kind, UnknownKind, by_key
 from apps.dashboard import access, listing, pages, paths, reading, teaching
 
@@ -35,6 +36,7 @@ def resource_list(request: HttpRequest, who: Actor, key: str) -> HttpResponse:
         "allowed": access.visible_at_all(who, kind),
         "command": _command(kind, question),
         "address": question.address(kind),
+        "joins": access.may(who, "create", NODE) if kind is NODE else None,
     }
     return pages.show(request, "dashboard/list.html", context, here=kind.key)
 
