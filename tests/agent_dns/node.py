@@ -72,13 +72,12 @@ Behaviour = Callable[[dns.message.Message], list[str] | None]
 class Upstream:
     """A server for names by UDP and TCP; by UDP it never says more than fits 512 bytes."""
 
-    def __init__(self, space: Space, address: str, behaviour: Behaviour) -> None:
+    def __init__(self, address: str, behaviour: Behaviour, space: Space | None = None) -> None:
         self._behaviour = behaviour
         self.asked: Counter[str] = Counter()
-        self._udp = space.run(lambda: socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._udp.bind((address, 53))
-        self._tcp = space.run(lambda: socket.create_server((address, 53)))
-        space.at_close.callback(self.close)
+        self._udp, self._tcp = space.run(_sockets, address) if space else _sockets(address)
+        if space is not None:
+            space.at_close.callback(self.close)
         for serve in (self._serve_udp, self._serve_tcp):
             Thread(target=serve, daemon=True).start()
 
@@ -125,6 +124,12 @@ class Upstream:
             with suppress(OSError):
                 one.shutdown(socket.SHUT_RDWR)
             one.close()
+
+
+def _sockets(address: str) -> tuple[socket.socket, socket.socket]:
+    udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    udp.bind((address, 53))
+    return udp, socket.create_server((address, 53))
 
 
 def _short(made: dns.message.Message) -> bytes:

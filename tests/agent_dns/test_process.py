@@ -14,6 +14,7 @@ from pathlib import Path
 import dns.message
 import pytest
 
+from apps.cluster import types
 from node_agent.child import ROOT
 from node_agent.dns.client import DnsProcess, end_others
 from tests.agent_dns.asking import BEHIND_PEERS, OWN, PEERS, REDIS, told
@@ -197,7 +198,7 @@ def test_an_address_that_somebody_else_listens_on_is_said(
 def test_other_names_are_asked_of_the_machines_servers_and_remembered(
     node: Node, outside: tuple[Space, Space]
 ) -> None:
-    server = Upstream(outside[1], OUTSIDE, known)
+    server = Upstream(OUTSIDE, known, outside[1])
     node.resolv_conf.write_text(f"nameserver {OWN}\nnameserver {OUTSIDE}\n")
     answer = ["NOERROR", "A 192.0.2.7"]
     assert eventually(lambda: node.ask("www.example.org") == answer, within=PATIENCE)
@@ -207,8 +208,25 @@ def test_other_names_are_asked_of_the_machines_servers_and_remembered(
     assert node.ask("nothing.example.org") == ["NXDOMAIN"]
 
 
+def test_an_alias_for_a_name_outside_brings_its_address_along(
+    node: Node, outside: tuple[Space, Space]
+) -> None:
+    Upstream(OUTSIDE, known, outside[1])
+    node.resolv_conf.write_text(f"nameserver {OUTSIDE}\n")
+    spec = types.ServiceSpec(type="ExternalName", external_name="www.example.org")
+    node.know([types.Service(metadata=types.ObjectMeta(name="site", namespace="shop"), spec=spec)], [])
+    name, alias = "site.shop.svc.cluster.local", "CNAME www.example.org."
+    eventually(lambda: node.ask(name) == ["NOERROR", alias, "A 192.0.2.7"], within=PATIENCE)
+    assert node.ask(name, tcp=True) == ["NOERROR", alias, "A 192.0.2.7"]
+    assert node.ask(name, "CNAME") == ["NOERROR", alias]
+    node.resolv_conf.write_text("")
+    spec = types.ServiceSpec(type="ExternalName", external_name="gone.example.org")
+    node.know([types.Service(metadata=types.ObjectMeta(name="site", namespace="shop"), spec=spec)], [])
+    eventually(lambda: node.ask(name) == ["SERVFAIL"], within=PATIENCE)
+
+
 def test_a_large_answer_is_fetched_by_tcp(node: Node, outside: tuple[Space, Space]) -> None:
-    server = Upstream(outside[1], OUTSIDE, lambda query: [f"60 A 192.0.2.{at}" for at in range(1, 100)])
+    server = Upstream(OUTSIDE, lambda query: [f"60 A 192.0.2.{at}" for at in range(1, 100)], outside[1])
     node.resolv_conf.write_text(f"nameserver {OUTSIDE}\n")
     eventually(lambda: len(node.ask("many.example.org", tcp=True)) == 100, within=PATIENCE)
     assert server.asked == {"udp": 1, "tcp": 1}
@@ -221,8 +239,8 @@ def test_without_a_server_other_names_fail_at_once(node: Node) -> None:
 
 def test_a_server_that_does_not_answer_is_passed_over(node: Node, outside: tuple[Space, Space]) -> None:
     outside[1].command("ip", "address", "add", f"{SECOND}/24", "dev", "up1")
-    silent = Upstream(outside[1], OUTSIDE, lambda query: None)
-    good = Upstream(outside[1], SECOND, known)
+    silent = Upstream(OUTSIDE, lambda query: None, outside[1])
+    good = Upstream(SECOND, known, outside[1])
     node.resolv_conf.write_text(f"nameserver {OUTSIDE}\nnameserver {SECOND}\n")
     eventually(lambda: node.ask("www.example.org") == ["NOERROR", "A 192.0.2.7"], within=PATIENCE)
     assert (silent.asked["udp"], good.asked["udp"]) == (1, 1)
@@ -233,7 +251,7 @@ def test_a_server_that_does_not_answer_is_passed_over(node: Node, outside: tuple
 def test_dead_servers_are_said_to_be_so_and_other_names_are_not_held_up(
     node: Node, outside: tuple[Space, Space]
 ) -> None:
-    silent = Upstream(outside[1], OUTSIDE, lambda query: None)
+    silent = Upstream(OUTSIDE, lambda query: None, outside[1])
     node.resolv_conf.write_text(f"nameserver {OUTSIDE}\n")
     query = dns.message.make_query("www.example.org", "A")
     eventually(lambda: node.ask("first.example.org", within=5) == ["SERVFAIL"] and silent.asked, within=20)
