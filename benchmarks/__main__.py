@@ -11,6 +11,7 @@ from benchmarks.first_ready import first_ready
 from benchmarks.hollow_nodes import binding, idle
 from benchmarks.many_ready import many_ready
 from benchmarks.memory import memory
+from benchmarks.names import names
 from benchmarks.quiet import quiet
 from benchmarks.requests import requests
 from benchmarks.watching import watching
@@ -32,7 +33,7 @@ ON_A_CONTROL_PLANE: dict[str, Measure] = {
     "binding": binding,
     "idle": idle,
 }
-ALONE: dict[str, Callable[[], list[Figure]]] = {"deciding": deciding}
+ALONE: dict[str, Callable[[], list[Figure]]] = {"deciding": deciding, "names": names}
 NAMES = (*ON_THE_NODE, *ON_A_CONTROL_PLANE, *ALONE)
 
 
