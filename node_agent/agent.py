@@ -26,6 +26,7 @@ from node_agent.network import Neighbour, NetworkError
 from node_agent.network.announcing import Announcer
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.outbox import Outbox
+from node_agent.persistent import LocalVolumes
 from node_agent.pods import files
 from node_agent.pods.tools import Node, Tools
 from node_agent.probes.prober import Prober
@@ -86,13 +87,15 @@ class Agent:
             tell=self._outbox.event,
         )
         self._sweeping = Coalesced("sweeping", self._sweep, every=SWEEP_SECONDS)
+        self._persistent = LocalVolumes(settings.volumes)
+        self._reclaiming = Coalesced("reclaiming", self._reclaim, every=SWEEP_SECONDS)
         tools = Tools(
             names=self._names,
             node=self._node,
             runtime=self._runtime,
             network=self._network,
             images=Images(self._runtime, settings.mirror, self._collector.pulled),
-            volumes=Volumes(settings.pods),
+            volumes=Volumes(settings.pods, self._persistent),
             view=self._view,
             reports=self._outbox,
             alarms=Alarms(),
@@ -109,7 +112,7 @@ class Agent:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Containers, rules and routes stay as they are."""
-        for private in (self._settings.view, self._settings.pods):
+        for private in (self._settings.view, self._settings.pods, self._settings.volumes):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
         identity.finish(self._settings.state)
         self._view.load()
@@ -120,6 +123,7 @@ class Agent:
         self._rewire.start()
         self._sampling.start()
         self._sweeping.start()
+        self._reclaiming.start()
         threading.Thread(target=self._begin, name="begin", daemon=True).start()
         left = asyncio.run(self._connect())
         goodbyes = [threading.Thread(target=each.stop, daemon=True) for each in (self._dns, self._proxy)]
@@ -193,6 +197,8 @@ class Agent:
             self._rewire.poke()
         if "peers" in touched.kinds or ("nodes" in touched.kinds and not self._node.network_up):
             self._upkeep.poke()
+        if "persistentvolumes" in touched.kinds:
+            self._reclaiming.poke()
         self._herd.synced(touched)
 
     def _rules_follow(self, number: int) -> None:
@@ -281,6 +287,10 @@ class Agent:
         samples = self._meter.read(containers)
         if samples is not None:
             self._outbox.samples(samples)
+
+    def _reclaim(self) -> None:
+        for report in self._persistent.reclaim(self._view.volumes()):
+            self._outbox.volume(report)
 
     def _wire(self) -> None:
         """Hand the names' process and the proxy everything they need; they find out what is new."""

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 RELIST_SECONDS = 10.0
 ENGINE_RETRY_SECONDS = 0.5
-CONFIGURATION = {"configmaps", "secrets"}
+CONFIGURATION = {"configmaps", "secrets", "persistentvolumeclaims", "persistentvolumes"}
 SLICES = "endpointslices"
 
 

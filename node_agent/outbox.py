@@ -21,6 +21,8 @@ from apps.cluster.types.agent import (
     PodReport,
     Samples,
     StatusBatch,
+    VolumeBatch,
+    VolumeReport,
     Waiting,
 )
 
@@ -34,6 +36,7 @@ class Flight:
 
     pods: dict[str, PodReport] = field(default_factory=dict)
     events: list[EventReport] = field(default_factory=list)
+    volumes: dict[str, VolumeReport] = field(default_factory=dict)
     node: bool = False
 
 
@@ -44,6 +47,7 @@ class Outbox:
         self._lock = threading.Lock()
         self._pods: dict[str, PodReport] = {}
         self._events: deque[EventReport] = deque(maxlen=EVENTS_KEPT)
+        self._volumes: dict[str, VolumeReport] = {}
         self._node: NodeReport | None = None
         self._node_waits = False
         self._samples: Samples | None = None
@@ -66,6 +70,12 @@ class Outbox:
     def event(self, report: EventReport) -> None:
         with self._lock:
             self._events.append(report)
+        self._filled()
+
+    def volume(self, report: VolumeReport) -> None:
+        with self._lock:
+            if not any(report.uid in flight.volumes for flight in self._flights.values()):
+                self._volumes[report.uid] = report
         self._filled()
 
     def node(self, report: NodeReport) -> None:
@@ -107,6 +117,7 @@ class Outbox:
                 *self._take_progress(),
                 self._take_node(),
                 self._take_pods(),
+                self._take_volumes(),
                 self._take_events(events),
                 self._samples,
             )
@@ -129,6 +140,7 @@ class Outbox:
             for flight in self._flights.values():
                 self._pods = flight.pods | self._pods
                 self._events.extendleft(reversed(flight.events))
+                self._volumes = flight.volumes | self._volumes
                 self._node_waits = self._node_waits or flight.node
             self._flights.clear()
             self._node_waits = self._node is not None
@@ -168,6 +180,12 @@ class Outbox:
         for uid in chosen:
             del self._pods[uid]
         return StatusBatch(seq=self._fly(Flight(pods=chosen)), items=list(chosen.values()))
+
+    def _take_volumes(self) -> Message | None:
+        if not self._volumes:
+            return None
+        chosen, self._volumes = self._volumes, {}
+        return VolumeBatch(seq=self._fly(Flight(volumes=chosen)), items=list(chosen.values()))
 
     def _take_events(self, allowed: bool) -> Message | None:
         if not allowed or not self._events or self._under_way(lambda flight: flight.events):

@@ -54,5 +54,9 @@ class Settings:
         return self.state / "pods"
 
     @property
+    def volumes(self) -> Path:
+        return self.state / "volumes"
+
+    @property
     def network(self) -> Path:
         return self.state / "network"

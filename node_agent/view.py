@@ -38,6 +38,8 @@ KINDS: dict[str, type[types.Resource]] = {
     "endpointslices": types.EndpointSlice,
     "configmaps": types.ConfigMap,
     "secrets": types.Secret,
+    "persistentvolumeclaims": types.PersistentVolumeClaim,
+    "persistentvolumes": types.PersistentVolume,
     TOKENS: PodTokens,
     "pods": types.Pod,
 }
@@ -165,6 +167,18 @@ class View:
     def secret(self, namespace: str, name: str) -> types.Secret | None:
         found: types.Secret | None = self._held["secrets"].get((namespace, name))
         return found
+
+    def claim(self, namespace: str, name: str) -> types.PersistentVolumeClaim | None:
+        found: types.PersistentVolumeClaim | None = self._held["persistentvolumeclaims"].get((namespace, name))
+        return found
+
+    def volume(self, name: str) -> types.PersistentVolume | None:
+        found: types.PersistentVolume | None = self._held["persistentvolumes"].get(("", name))
+        return found
+
+    def volumes(self) -> list[types.PersistentVolume]:
+        with self._lock:
+            return list(self._held["persistentvolumes"].values())
 
     def token(self, pod: types.Pod, audience: str, seconds: int) -> str:
         """The newest token the server sent for this very pod; "" before it did."""

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from apps.cluster import quantities, types
 from node_agent import disk
+from node_agent.persistent import LocalVolumes
 from node_agent.pods.env import ConfigTrouble, Place, Sources
 from node_agent.projected import (
     NOWHERE,
@@ -33,8 +34,9 @@ TERMINATION_LOG = "termination-log"
 class Volumes:
     """All volumes of all pods of the node, below one directory."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, persistent: LocalVolumes) -> None:
         self._root = root
+        self._persistent = persistent
 
     def directory(self, uid: str) -> Path:
         """Where the pod's files are."""
@@ -83,6 +85,9 @@ class Volumes:
         """What the server fills is never written through a mount."""
         volume = next(each for each in pod.spec.volumes if each.name == wish.name)
         filled = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
+        claim = volume.persistent_volume_claim
+        if claim is not None and claim.read_only:
+            return True
         return bool(wish.read_only) or any(source is not None for source in filled)
 
     def _volume(self, pod: types.Pod, volume: types.Volume, sources: Sources, place: Place) -> Path:
@@ -91,6 +96,8 @@ class Volumes:
         try:
             if volume.host_path is not None:
                 return host_path(volume.host_path)
+            if (claim := volume.persistent_volume_claim) is not None:
+                return self._persistent.claimed(pod.metadata.namespace, claim.claim_name, sources, group)
             files = _files(pod, volume, sources, place)
             if files is None:
                 _empty_dir(own, volume.empty_dir or types.EmptyDirVolumeSource(), group)

@@ -8,7 +8,9 @@ from typing import Any
 from apps.catalog import format
 from apps.catalog import types as catalog
 from apps.cluster import types
+from apps.cluster.kinds.storage import on_node
 from apps.cluster.registry import Kind
+from apps.cluster.types.persistent import LOCAL
 
 IMAGE = "redis:7"
 LABELS = {"app": "sample"}
@@ -84,6 +86,39 @@ def _replica_set() -> types.ReplicaSet:
 def _deployment() -> types.Deployment:
     spec = types.DeploymentSpec(replicas=1, selector=_selector(), template=_template())
     return types.Deployment(metadata=_labelled(), spec=spec)
+
+
+def _job_spec() -> types.JobSpec:
+    spec = types.PodSpec(containers=containers(), restart_policy="Never")
+    return types.JobSpec(template=types.PodTemplateSpec(metadata=_labelled(), spec=spec))
+
+
+def _cron_job() -> types.CronJob:
+    template = types.JobTemplateSpec(spec=_job_spec())
+    return types.CronJob(spec=types.CronJobSpec(schedule="*/5 * * * *", job_template=template))
+
+
+def _autoscaler() -> types.HorizontalPodAutoscaler:
+    target = types.CrossVersionObjectReference(api_version="apps/v1", kind="Deployment", name="sample")
+    return types.HorizontalPodAutoscaler(
+        spec=types.HorizontalPodAutoscalerSpec(scale_target_ref=target, max_replicas=5)
+    )
+
+
+def _claim() -> types.PersistentVolumeClaim:
+    room = types.ResourceRequirements(requests={"storage": "1Gi"})
+    spec = types.PersistentVolumeClaimSpec(access_modes=["ReadWriteOnce"], resources=room)
+    return types.PersistentVolumeClaim(spec=spec)
+
+
+def _volume() -> types.PersistentVolume:
+    spec = types.PersistentVolumeSpec(
+        capacity={"storage": "1Gi"},
+        access_modes=["ReadWriteOnce"],
+        csi=types.CSIPersistentVolumeSource(driver=LOCAL, volume_handle="sample"),
+        node_affinity=on_node("node-1"),
+    )
+    return types.PersistentVolume(spec=spec)
 
 
 def _service() -> types.Service:
@@ -171,6 +206,12 @@ _SAMPLES: dict[str, Callable[[], Any]] = {
     "ReplicationController": _replication_controller,
     "ReplicaSet": _replica_set,
     "Deployment": _deployment,
+    "PersistentVolume": _volume,
+    "PersistentVolumeClaim": _claim,
+    "StorageClass": lambda: types.StorageClass(provisioner=LOCAL),
+    "Job": lambda: types.Job(spec=_job_spec()),
+    "CronJob": _cron_job,
+    "HorizontalPodAutoscaler": _autoscaler,
     "Service": _service,
     "Endpoints": _endpoints,
     "EndpointSlice": _endpoint_slice,

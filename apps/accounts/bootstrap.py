@@ -21,9 +21,11 @@ from apps.accounts.rules import MASTERS
 from apps.cluster import errors, files, kinds, names, ranges, store, types
 from apps.cluster.actors import node as node_actor
 from apps.cluster.actors import system
+from apps.cluster.kinds import storage
 from apps.cluster.kinds.priorities import system_classes
 from apps.cluster.registry import Kind
 from apps.cluster.transaction import Transaction
+from apps.cluster.types.persistent import LOCAL
 
 TLS_OFFSET = 443
 ADMIN_ACTOR = "system:admin"
@@ -159,11 +161,18 @@ def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
         (kinds.NAMESPACE, types.Namespace(metadata=meta(name="kube-system"))),
         (kinds.SERVICE, service),
         (kinds.SERVICE, dns),
+        (kinds.STORAGE_CLASS, _local_storage()),
         (kinds.ENDPOINTS, endpoints),
         *((kinds.PRIORITY_CLASS, found) for found in system_classes()),
         *((kinds.CLUSTER_ROLE, role) for role in roles.cluster_roles()),
         *((kinds.CLUSTER_ROLE_BINDING, binding) for binding in roles.cluster_role_bindings()),
     ]
+
+
+def _local_storage() -> types.StorageClass:
+    """What claims get that ask for nothing else: a directory on the node of their first pod."""
+    meta = types.ObjectMeta(name="local", annotations={storage.DEFAULT_CLASS: "true"})
+    return types.StorageClass(metadata=meta, provisioner=LOCAL, allow_volume_expansion=True)
 
 
 def _ensure_objects(wanted: Iterable[tuple[Kind, Any]]) -> None:

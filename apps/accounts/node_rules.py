@@ -13,14 +13,14 @@ READS = frozenset({"get", "list", "watch"})
 WRITES_STATUS = frozenset({"update", "patch"})
 SLICES = "endpointslices.discovery.k8s.io"
 FOR_EVERY_NODE = frozenset({"services", SLICES})
-OF_ITS_PODS = frozenset({"secrets", "configmaps"})
+OF_ITS_PODS = frozenset({"secrets", "configmaps", "persistentvolumeclaims"})
 
 Reference = tuple[str, str, str]
 """Kind key, namespace and name."""
 
 
 def references(pod: types.Pod) -> frozenset[Reference]:
-    """The secrets and config maps that a pod uses: what its node must be given with it."""
+    """The secrets, config maps and claims that a pod uses: what its node must be given with it."""
     namespace = pod.metadata.namespace
     found = {(kind, namespace, name) for kind, name in _used(pod.spec) if name}
     return frozenset(found)
@@ -48,7 +48,7 @@ def scope(node: str, kind: Kind) -> Scope:
         return NOTHING
     if kind.plural == "nodes":
         return Scope(names=frozenset({node}))
-    if kind.plural == "pods":
+    if kind.plural in {"pods", "persistentvolumes"}:
         return Scope(node=node)
     if kind.plural in OF_ITS_PODS:
         used = references_of_node(node)
@@ -82,6 +82,15 @@ def _about_a_pod(node: str, ask: Ask) -> str | None:
     return None if bound.filter(node=node).exists() else "the pod is not bound to this node"
 
 
+def _about_a_volume(node: str, ask: Ask) -> str | None:
+    if ask.verb not in READS or ask.subresource:
+        return "a node may only read these"
+    if not ask.name:
+        return None
+    there = models.Object.objects.filter(kind="persistentvolumes", name=ask.name, node=node)
+    return None if there.exists() else "the volume is not on this node"
+
+
 def _about_configuration(node: str, ask: Ask) -> str | None:
     if ask.verb not in READS or ask.subresource:
         return "a node may only read these"
@@ -99,6 +108,8 @@ def _used(spec: types.PodSpec) -> Iterator[tuple[str, str]]:
             yield "secrets", volume.secret.secret_name
         if volume.config_map is not None:
             yield "configmaps", volume.config_map.name
+        if volume.persistent_volume_claim is not None:
+            yield "persistentvolumeclaims", volume.persistent_volume_claim.claim_name
         for projection in volume.projected.sources if volume.projected is not None else ():
             if projection.secret is not None:
                 yield "secrets", projection.secret.name
@@ -139,5 +150,7 @@ _JUDGES: dict[str, Callable[[str, Ask], str | None]] = {
     "pods": _about_a_pod,
     "secrets": _about_configuration,
     "configmaps": _about_configuration,
+    "persistentvolumeclaims": _about_configuration,
+    "persistentvolumes": _about_a_volume,
     "serviceaccounts": _about_an_account,
 }

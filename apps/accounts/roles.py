@@ -30,6 +30,7 @@ _CORE = (
     "configmaps",
     "serviceaccounts",
     "persistentvolumeclaims",
+    "persistentvolumeclaims/status",
 )
 _WRITABLE = tuple(resource for resource in _CORE if not resource.endswith("/status"))
 """What the system observed is the system's to say: a status may draw traffic, or a node's answer, to any address."""
@@ -85,6 +86,41 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _rule((*READ, *WRITE), ("", "apps", "batch", "autoscaling", "networking.k8s.io"), ALL),
         _EVENTS,
     ),
+    "controller:job": (
+        _rule((*READ, "delete", "update", "patch"), ("batch",), ("jobs", "jobs/status")),
+        _rule((*READ, "create", "delete", "patch", "update"), ("",), ("pods",)),
+        _EVENTS,
+    ),
+    "controller:cronjob": (
+        _rule((*READ, "update", "patch"), ("batch",), ("cronjobs", "cronjobs/status")),
+        _rule((*READ, "create", "delete"), ("batch",), ("jobs",)),
+        _EVENTS,
+    ),
+    "controller:autoscaler": (
+        _rule(
+            (*READ, "update", "patch"),
+            ("autoscaling",),
+            ("horizontalpodautoscalers", "horizontalpodautoscalers/status"),
+        ),
+        _rule(("get", "update", "patch"), ("apps",), ("deployments", "replicasets")),
+        _rule(("get", "update", "patch"), ("",), ("replicationcontrollers",)),
+        _rule(READ, ("",), ("pods",)),
+        _EVENTS,
+    ),
+    "controller:claims": (
+        _rule(
+            (*READ, "update", "patch"), ("",), ("persistentvolumeclaims", "persistentvolumeclaims/status")
+        ),
+        _rule((*READ, "create", "update", "patch"), ("",), ("persistentvolumes",)),
+        _rule(READ, ("storage.k8s.io",), ("storageclasses",)),
+        _rule(READ, ("",), ("pods",)),
+        _EVENTS,
+    ),
+    "controller:volumes": (
+        _rule((*READ, "delete", "update", "patch"), ("",), ("persistentvolumes", "persistentvolumes/status")),
+        _rule(READ, ("",), ("persistentvolumeclaims", "nodes")),
+        _EVENTS,
+    ),
     "controller:endpoints": (
         _rule(READ, ("",), ("services", "pods")),
         _rule((*READ, "create", "delete", "update"), ("",), ("endpoints",)),
@@ -118,6 +154,7 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
     "scheduler": (
         _rule(("delete",), ("",), ("pods",)),
         _rule(READ, ("",), ("nodes", "pods", "replicationcontrollers", "services", "namespaces")),
+        _rule(READ, ("",), ("persistentvolumeclaims", "persistentvolumes")),
         _rule(("create",), ("",), ("pods/binding", "bindings")),
         _rule(("update", "patch"), ("",), ("pods/status",)),
         _EVENTS,
@@ -136,6 +173,7 @@ _ROLES: dict[str, tuple[types.PolicyRule, ...]] = {
     # do.
     "system:node": (
         _rule(READ, ("",), ("services", "nodes", "pods", "secrets", "configmaps")),
+        _rule(READ, ("",), ("persistentvolumeclaims", "persistentvolumes")),
         _rule(READ, ("discovery.k8s.io",), ("endpointslices",)),
         _rule(("create", "update", "patch"), ("",), ("nodes", "nodes/status", "events")),
         _rule(("update", "patch"), ("",), ("pods/status",)),

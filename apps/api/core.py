@@ -12,7 +12,7 @@ import yaml
 from django.db import InterfaceError, OperationalError
 
 from apps.accounts import policy
-from apps.api import discovery, metrics, openapi, reading, reviews, subresources, writing
+from apps.api import autoscaling_v1, discovery, metrics, openapi, reading, reviews, subresources, writing
 from apps.api.accepts import choose, discovery_version
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import JSON, Answer, Request, Stream, refusal
@@ -80,8 +80,17 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
         return reviews.answer(actor, request, target.plural)
     if target.group == metrics.GROUP:
         return metrics.answer(actor, request, target)
-    if v1beta1.serves(target):
-        return v1beta1.answer(actor, request, target, _answer)
+    return _older(actor, request, target) or _of_kind(actor, request, target)
+
+
+def _older(actor: Actor, request: Request, target: Resource) -> Answer | None:
+    """What a version of old is answered, None for those of today."""
+    if autoscaling_v1.serves(target):
+        return autoscaling_v1.answer(actor, request, target, _answer)
+    return v1beta1.answer(actor, request, target, _answer) if v1beta1.serves(target) else None
+
+
+def _of_kind(actor: Actor, request: Request, target: Resource) -> Answer | Stream:
     call = Call(actor, request, _kind(target), target)
     if target.subresource:
         return subresources.answer(call)

@@ -19,8 +19,6 @@ V2_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 # kubectl asks for version 2 about a kind that version 3 does not know, and says what is wrong only when there is
 # a document: this one, in gnostic's protobuf, holds a title and no paths.
 V2 = b"\x0a\x032.0" + b"\x12\x0c\x0a\x06Drover\x12\x02v1" + b"\x42\x00"
-_GROUPS = frozenset({"apps", "rbac", "scheduling"})
-"""Modules of types that are groups of their own; all others are parts of the core."""
 _INT_OR_STRING = {"type": "string", "format": "int-or-string"}
 
 
@@ -106,7 +104,8 @@ def schema_name(cls: type[Any]) -> str:
     if cls.__module__.startswith("apps.catalog"):
         return f"dev.drover.v1.{cls.__name__}"
     part = cls.__module__.rpartition(".")[2]
-    package = "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{part if part in _GROUPS else 'core'}"
+    groups = {kind.group.partition(".")[0] for kind in all_kinds()}
+    package = "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{part if part in groups else 'core'}"
     return f"io.k8s.{package}.v1.{cls.__name__}"
 
 

@@ -21,8 +21,8 @@ _MEANT = frozenset({
     "expirationSeconds", "failedJobsHistoryLimit", "fsGroup", "gracePeriodSeconds", "hostUsers", "immutable", "mode",
     "optional", "orphanDependents", "parallelism", "priority", "privileged", "readOnlyRootFilesystem", "ready",
     "replicas", "revisionHistoryLimit", "runAsGroup", "runAsNonRoot", "runAsUser", "seconds", "serving",
-    "setHostnameAsFQDN", "shareProcessNamespace", "successfulJobsHistoryLimit", "terminating",
-    "terminationGracePeriodSeconds", "tolerationSeconds", "ttlSecondsAfterFinished",
+    "setHostnameAsFQDN", "shareProcessNamespace", "stabilizationWindowSeconds", "successfulJobsHistoryLimit",
+    "terminating", "terminationGracePeriodSeconds", "tolerationSeconds", "ttlSecondsAfterFinished",
 })  # fmt: skip
 _NUMBERS = frozenset({"int32", "int64", "uint32", "uint64"})
 
@@ -49,11 +49,18 @@ def decode(body: bytes) -> dict[str, Any]:
         envelope = dict(_fields(body[len(MAGIC) :]))
         type_meta = dict(_fields(_bytes(envelope.get(1, b""))))
         api_version, kind = _text(type_meta.get(1, b"")), _text(type_meta.get(2, b""))
-        if kind not in _messages():
+        message = message_of(api_version, kind)
+        if message not in _messages():
             raise Undecodable(f"{kind or 'an unnamed kind'} is not known here")
-        return {"apiVersion": api_version, "kind": kind, **_message(kind, _bytes(envelope.get(2, b"")))}
+        return {"apiVersion": api_version, "kind": kind, **_message(message, _bytes(envelope.get(2, b"")))}
     except (IndexError, UnicodeDecodeError, TypeError, OverflowError, OSError) as error:
         raise Undecodable(f"the body is cut short or broken ({type(error).__name__})") from None
+
+
+def message_of(api_version: str, kind: str) -> str:
+    """The message of a kind: where two versions have one of the same name, the newer one's is told by its version."""
+    versioned = f"{api_version}.{kind}"
+    return versioned if versioned in _messages() else kind
 
 
 def _fields(data: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -130,6 +130,10 @@ class Reader:
             kind, f"id IN (SELECT object_id FROM {INDEX} WHERE key = %s AND value = %s)", f"f:{field}", value
         )
 
+    def owned(self, kind: Kind, uid: str) -> list[Any]:
+        """Objects of one kind that name this uid as an owner, by name."""
+        return self._objects(kind, OWNED, uid)
+
     def dependents(self, uid: str, limit: int) -> "list[tuple[Kind, Any]]":
         """Objects of any kind that name this uid as an owner, those that stay first."""
         found = []

@@ -19,7 +19,16 @@ from apps.accounts import node_rules
 from apps.accounts.node_rules import Reference
 from apps.cluster import store, types
 from apps.cluster.hub import Batch
-from apps.cluster.kinds import CONFIG_MAP, ENDPOINT_SLICE, NODE, POD, SECRET, SERVICE
+from apps.cluster.kinds import (
+    CONFIG_MAP,
+    ENDPOINT_SLICE,
+    NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+)
 from apps.cluster.registry import by_key
 from apps.cluster.rows import Stored
 from apps.cluster.types import agent, now
@@ -27,9 +36,9 @@ from apps.cluster.watching import Event, Scope
 from apps.nodes.handed import Handed, Signed
 from apps.nodes.peers import Peers
 
-CONFIGURATION = (CONFIG_MAP, SECRET)
+CONFIGURATION = (CONFIG_MAP, SECRET, PERSISTENT_VOLUME_CLAIM)
 # The order in which whole kinds are sent: what a pod needs comes before the pod.
-ORDER = (NODE, SERVICE, ENDPOINT_SLICE, CONFIG_MAP, SECRET, POD)
+ORDER = (NODE, SERVICE, ENDPOINT_SLICE, *CONFIGURATION, PERSISTENT_VOLUME, POD)
 
 LARGEST_FRAME = 256 * 1024
 """Characters of objects in one frame of the whole state, unless a single object is larger."""
@@ -74,6 +83,7 @@ class Closure:
         """What to follow. Pods come first: the first list must not be newer than any other."""
         return (
             Scope(kind=POD, node=self.node),
+            Scope(kind=PERSISTENT_VOLUME, node=self.node),
             *(Scope(kind=kind, visible=partial(self._sight, kind.key)) for kind in CONFIGURATION),
             Scope(kind=NODE, name=self.node if self._alone else ""),
             Scope(kind=SERVICE),

@@ -11,12 +11,13 @@ from msgspec.structs import replace
 from apps.cluster import store, types
 from apps.cluster.actors import node as node_actor
 from apps.cluster.errors import ApiError
-from apps.cluster.kinds import NODE, POD
+from apps.cluster.kinds import NODE, PERSISTENT_VOLUME, POD, storage
 from apps.cluster.transaction import Transaction
 from apps.cluster.types import agent
+from apps.cluster.types.persistent import ON_NODE
 from apps.nodes import merging
 
-Report = agent.StatusBatch | agent.EventBatch | agent.NodeReport
+Report = agent.StatusBatch | agent.EventBatch | agent.VolumeBatch | agent.NodeReport
 Item = TypeVar("Item", agent.PodReport, agent.EventReport)
 
 MOST_PER_WRITE = 200
@@ -49,6 +50,8 @@ def _take(node: str, report: Report, tx: Transaction) -> list[str]:
     if isinstance(report, agent.NodeReport):
         _describe(tx, node, report)
         return []
+    if isinstance(report, agent.VolumeBatch):
+        return [f"{item.name}: {note}" for item in report.items if (note := _let_go(tx, node, item))]
     tx.read_ahead(POD, ((item.namespace, item.name) for item in report.items))
     if isinstance(report, agent.StatusBatch):
         return _each(report.items, _report, node, tx)
@@ -84,6 +87,20 @@ def _report(tx: Transaction, node: str, item: agent.PodReport) -> str:
         return f"it has ended ({pod.status.phase}) and does not come back"
     pod.status = status
     tx.update(POD, pod, part="status")
+    return ""
+
+
+def _let_go(tx: Transaction, node: str, item: agent.VolumeReport) -> str:
+    volume: types.PersistentVolume | None = tx.find(PERSISTENT_VOLUME, "", item.name)
+    if volume is None or volume.metadata.uid != item.uid:
+        return ""  # it was heard before
+    if storage.node_of(volume) != node:
+        return f"its data is on node {storage.node_of(volume)}"
+    if volume.metadata.deletion_timestamp is None:
+        return "nobody deleted it"
+    meta = volume.metadata
+    meta.finalizers = [each for each in meta.finalizers if each != ON_NODE]
+    tx.update(PERSISTENT_VOLUME, volume, part="metadata")
     return ""
 
 

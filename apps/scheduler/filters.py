@@ -234,10 +234,13 @@ kept_away = Filter(
 )
 uneven = Filter("topology spread", _uneven, "Add room in the emptier places, or raise maxSkew.")
 
-DEFAULT = tuple(
-    f"apps.scheduler.filters.{name}"
-    for name in (
-        "cordoned", "not_ready", "node_selector", "node_affinity", "taints", "pod_count", "cpu", "memory",
-        "host_ports", "near", "far", "kept_away", "uneven",
-    )
+DEFAULT = (
+    *(
+        f"apps.scheduler.filters.{name}"
+        for name in (
+            "cordoned", "not_ready", "node_selector", "node_affinity", "taints", "pod_count", "cpu", "memory",
+            "host_ports", "near", "far", "kept_away", "uneven",
+        )
+    ),
+    "apps.scheduler.volumes.volume_data",
 )  # fmt: skip

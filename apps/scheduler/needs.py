@@ -39,6 +39,8 @@ class PodNeeds:
     tolerations: tuple[tuple[str, str, str, str], ...] = ()
     """Key, operator, value, effect."""
     labels: Mapping[str, str]
+    claims: tuple[str, ...] = ()
+    """Claims that it mounts, each as namespace/name."""
     group: str = ""
     """Pods of one group are spread: the uid of the controller, or what the snapshot says of services."""
     created: datetime | None = None
@@ -71,6 +73,7 @@ def needs_of(pod: types.Pod) -> PodNeeds:
         selector=tuple(sorted(pod.spec.node_selector.items())),
         tolerations=tuple((t.key, t.operator or "Equal", t.value, t.effect) for t in pod.spec.tolerations),
         labels=pod.metadata.labels,
+        claims=claims_of(pod),
         group=owner,
         created=pod.metadata.creation_timestamp,
         finished=pod.status.phase in FINISHED,
@@ -83,6 +86,11 @@ def needs_of(pod: types.Pod) -> PodNeeds:
         relations=relations_of(pod),
         refusal=refusal_in(pod),
     )
+
+
+def claims_of(pod: types.Pod) -> tuple[str, ...]:
+    mounted = (volume.persistent_volume_claim for volume in pod.spec.volumes)
+    return tuple(f"{pod.metadata.namespace}/{each.claim_name}" for each in mounted if each is not None)
 
 
 def at_most(spec: types.PodSpec, resource: str, unsaid: int) -> int:

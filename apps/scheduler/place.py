@@ -90,7 +90,7 @@ class _Board:
             return Decision(pod, "", reason)
         if self._preemptions >= MOST_PREEMPTIONS and not pod.nominated:
             return Decision(pod, "", reason)
-        alike = (pod.priority, pod.cpu, pod.memory, pod.ports, pod.selector, pod.tolerations, pod.relations)
+        alike = (pod.priority, pod.cpu, pod.memory, pod.ports, pod.selector, pod.tolerations, pod.relations, pod.claims)
         found = None if alike in self._hopeless else make_room(pod, self.nodes, suitable, self._moving)
         if found is None:
             if pod.relations is None:  # what others' wishes say may change with whoever is placed

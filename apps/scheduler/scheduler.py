@@ -11,7 +11,7 @@ from django.utils.module_loading import import_string
 from apps.accounts import policy
 from apps.cluster.actors import system
 from apps.cluster.errors import Forbidden
-from apps.cluster.kinds import EVENT, NAMESPACE, NODE, POD
+from apps.cluster.kinds import EVENT, NAMESPACE, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD
 from apps.cluster.log import Change
 from apps.cluster.registry import Kind
 from apps.scheduler import filters, scores
@@ -47,7 +47,7 @@ class Scheduler:
     """Filters and scores are the dotted paths in settings.SCHEDULER_FILTERS and SCHEDULER_SCORES."""
 
     name = "scheduler"
-    watches: tuple[Kind, ...] = (POD, NODE, NAMESPACE)
+    watches: tuple[Kind, ...] = (POD, NODE, NAMESPACE, PERSISTENT_VOLUME_CLAIM, PERSISTENT_VOLUME)
     every = 0.0
 
     def __init__(self) -> None:

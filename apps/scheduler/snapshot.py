@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from apps.scheduler.claims import Claims
 from apps.scheduler.needs import HostPort, NodeFacts, PodNeeds, Taint
 from apps.scheduler.neighbours import Neighbours
 from apps.scheduler.relations import NodeTerm
@@ -27,6 +28,7 @@ class Snapshot:
         nodes: Iterable[NodeFacts],
         placed: Iterable[PodNeeds] = (),
         namespaces: Mapping[str, Mapping[str, str]] | None = None,
+        claims: Claims | None = None,
     ) -> None:
         self.nodes: Sequence[NodeFacts] = sorted(nodes, key=lambda node: node.name)
         self.index: Mapping[str, int] = {node.name: at for at, node in enumerate(self.nodes)}
@@ -43,6 +45,7 @@ class Snapshot:
         self.neighbours = Neighbours([node.labels for node in self.nodes], namespaces or {})
         self._masks: dict[object, Mask] = {}
         self._taints: dict[bool, dict[Taint, Mask]] = {}
+        self.claims = claims or Claims()
         self._add_all(placed)
 
     @staticmethod
@@ -69,6 +72,7 @@ class Snapshot:
             if pod.group:
                 self.group(pod.group)[index] += 1
         self.neighbours.begin(there)
+        self.claims.begin(pod for _, pod in there)
 
     def group(self, name: str) -> Amounts:
         """How many pods of a group each node has."""
@@ -83,6 +87,7 @@ class Snapshot:
         if pod.ports:
             self.ports.setdefault(at, []).extend(pod.ports)
         self.neighbours.come(pod, at)
+        self.claims.come(pod, self.nodes[at].name)
 
     def release(self, pod: PodNeeds, at: int) -> None:
         """From now on the pod, which did count on that node, no longer does."""
@@ -90,6 +95,7 @@ class Snapshot:
         for port in pod.ports:
             self.ports[at].remove(port)
         self.neighbours.go(pod, at)
+        self.claims.go(pod)
 
     def _count(self, pod: PodNeeds, at: int, sign: int) -> None:
         self.used_cpu[at] += sign * pod.cpu
@@ -130,4 +136,5 @@ class Snapshot:
         twin.ports = {at: list(ports) for at, ports in self.ports.items()}
         twin.groups = {name: counts.copy() for name, counts in self.groups.items()}
         twin.neighbours = self.neighbours.copy()
+        twin.claims = self.claims.copy()
         return twin

@@ -8,10 +8,18 @@ from typing import Any, Generic, TypeVar
 from django.db.models import Q
 
 from apps.cluster import models, store, types
-from apps.cluster.kinds import NAMESPACE, NODE, POD, SERVICE
+from apps.cluster.kinds import (
+    NAMESPACE,
+    NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SERVICE,
+)
 from apps.cluster.registry import Kind
 from apps.cluster.rows import COLUMNS, Stored
 from apps.cluster.selectors import LabelSelector
+from apps.scheduler.claims import ClaimFacts, Claims, claim_facts, volume_facts
 from apps.scheduler.needs import NodeFacts, PodNeeds, facts_of, needs_of
 from apps.scheduler.snapshot import Snapshot
 
@@ -57,6 +65,8 @@ class Eye:
         self._nodes: Remembered[NodeFacts] = Remembered(NODE, facts_of)
         self._waiting: Remembered[PodNeeds] = Remembered(POD, needs_of)
         self._placed: Remembered[PodNeeds] = Remembered(POD, needs_of)
+        self._claims: Remembered[ClaimFacts] = Remembered(PERSISTENT_VOLUME_CLAIM, claim_facts)
+        self._volumes: Remembered[tuple[str, str]] = Remembered(PERSISTENT_VOLUME, volume_facts)
         self._namespaces: Remembered[tuple[str, Mapping[str, str]]] = Remembered(NAMESPACE, _labels_of)
 
     def look(self) -> View | None:
@@ -83,7 +93,10 @@ class Eye:
         for pod in placed:
             bound.setdefault(pod.node, set()).add(pod.uid)
         namespaces = dict(self._namespaces.of(Q()))
-        snapshot = Snapshot(self._nodes.of(Q()), placed, namespaces)
+        claims = None
+        if any(pod.claims for pod in pending):
+            claims = Claims(self._claims.of(Q()), self._volumes.of(Q()))
+        snapshot = Snapshot(self._nodes.of(Q()), placed, namespaces, claims)
         return View(snapshot, pending, {node: frozenset(uids) for node, uids in bound.items()})
 
 

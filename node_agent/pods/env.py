@@ -31,6 +31,10 @@ class Sources(Protocol):
 
     def token(self, pod: types.Pod, audience: str, seconds: int) -> str: ...
 
+    def claim(self, namespace: str, name: str) -> types.PersistentVolumeClaim | None: ...
+
+    def volume(self, name: str) -> types.PersistentVolume | None: ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:

@@ -33,6 +33,10 @@ class ClusterView(Protocol):
 
     def token(self, pod: types.Pod, audience: str, seconds: int) -> str: ...
 
+    def claim(self, namespace: str, name: str) -> types.PersistentVolumeClaim | None: ...
+
+    def volume(self, name: str) -> types.PersistentVolume | None: ...
+
 
 class Reports(Protocol):
     """The way to the server; never blocks."""

@@ -21,6 +21,7 @@ from node_agent.herd import Herd
 from node_agent.images import Images
 from node_agent.names import INSTANCE_LABEL, Names
 from node_agent.network import Neighbour
+from node_agent.persistent import LocalVolumes
 from node_agent.pods.tools import Node, Tools
 from node_agent.probes.prober import Prober
 from node_agent.runtime import pause
@@ -142,7 +143,7 @@ class Machine:
             runtime=runtime,
             network=self.network,
             images=Images(runtime, self._mirror),
-            volumes=Volumes(self.state / "pods"),
+            volumes=Volumes(self.state / "pods", LocalVolumes(self.state / "volumes")),
             view=self.view,
             reports=self,
             alarms=Alarms(),
@@ -246,7 +247,7 @@ class Machine:
             self.api.remove_container(each["Id"], force=True, v=True)
         self.api.remove_image(self.names.pause_image)
         self.api.close()
-        Volumes(self.state / "pods").remove("")
+        Volumes(self.state / "pods", LocalVolumes(self.state / "volumes")).remove("")
 
 
 def app(*command: str, name: str = "app", **fields: Any) -> types.Container:

@@ -21,6 +21,8 @@ class Held:
     config_maps: dict[str, dict[str, str]] = field(default_factory=dict)
     secrets: dict[str, dict[str, bytes]] = field(default_factory=dict)
     known: list[types.Service] = field(default_factory=list)
+    claims: dict[str, types.PersistentVolumeClaim] = field(default_factory=dict)
+    volumes: dict[str, types.PersistentVolume] = field(default_factory=dict)
 
     def config_map(self, namespace: str, name: str) -> types.ConfigMap | None:
         return types.ConfigMap(data=self.config_maps[name]) if name in self.config_maps else None
@@ -31,6 +33,12 @@ class Held:
         return types.Secret(
             data={key: base64.b64encode(value).decode() for key, value in self.secrets[name].items()}
         )
+
+    def claim(self, namespace: str, name: str) -> types.PersistentVolumeClaim | None:
+        return self.claims.get(name)
+
+    def volume(self, name: str) -> types.PersistentVolume | None:
+        return self.volumes.get(name)
 
     def services(self) -> list[types.Service]:
         return self.known

@@ -11,6 +11,7 @@ import pytest
 from apps.cluster import types
 from apps.cluster.types.agent import TOKENS, Changed, PodToken, PodTokens, raw
 from node_agent import disk
+from node_agent.persistent import LocalVolumes
 from node_agent.pods.env import ConfigTrouble
 from node_agent.projected import NOWHERE, downward_files, projected_files
 from node_agent.view import View
@@ -57,7 +58,7 @@ def given(token: str, uid: str = "u1") -> Changed:
 
 @pytest.fixture
 def volumes(tmp_path: Path) -> Iterator[Volumes]:
-    made = Volumes(tmp_path)
+    made = Volumes(tmp_path, LocalVolumes(tmp_path / "volumes"))
     yield made
     disk.unmount_below(tmp_path)
 

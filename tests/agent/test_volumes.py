@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from apps.cluster import types
+from apps.cluster.types.persistent import IN_USE, LOCAL, ON_NODE
 from node_agent import disk
+from node_agent.persistent import LocalVolumes
 from node_agent.pods.env import ConfigTrouble
 from node_agent.projected import chosen
 from node_agent.volumes import Volumes, host_path, project
@@ -26,6 +28,78 @@ def pod(*volumes: types.Volume, mounts: list[types.VolumeMount] | None = None) -
 
 def texts(root: Path) -> dict[str, str]:
     return {each.name: each.read_text() for each in root.iterdir() if not each.name.startswith("..")}
+
+
+def claimed(tmp_path: Path, **spec: object) -> tuple[LocalVolumes, Held, types.PersistentVolume]:
+    """A claim ``data`` that is bound to a volume of this node."""
+    source = types.CSIPersistentVolumeSource(driver=LOCAL, volume_handle="pvc-1")
+    volume = types.PersistentVolume(
+        metadata=types.ObjectMeta(name="pvc-1", uid="v1"),
+        spec=types.PersistentVolumeSpec(csi=source, persistent_volume_reclaim_policy="Delete", **spec),  # type: ignore[arg-type]
+    )
+    claim = types.PersistentVolumeClaim(
+        spec=types.PersistentVolumeClaimSpec(volume_name="pvc-1"),
+        status=types.PersistentVolumeClaimStatus(phase="Bound"),
+    )
+    known = Held(claims={"data": claim}, volumes={"pvc-1": volume})
+    return LocalVolumes(tmp_path / "volumes"), known, volume
+
+
+def test_a_claims_directory_outlives_the_pods_that_mount_it(tmp_path: Path) -> None:
+    local, known, _ = claimed(tmp_path)
+    source = types.PersistentVolumeClaimVolumeSource(claim_name="data")
+    wanted = pod(types.Volume(name="data", persistent_volume_claim=source))
+    volumes = Volumes(tmp_path / "pods", local)
+    path = volumes.prepare(wanted, known)["data"]
+    (path / "kept").write_text("1")
+    volumes.remove("u1")
+    assert volumes.prepare(wanted, known)["data"] == path
+    assert (path / "kept").read_text() == "1"
+
+
+def test_a_claim_that_is_not_there_or_not_bound_is_waited_for(tmp_path: Path) -> None:
+    local, known, _ = claimed(tmp_path)
+    with pytest.raises(ConfigTrouble, match='persistentvolumeclaim "other" not found'):
+        local.claimed("default", "other", known, None)
+    known.claims["data"].status.phase = "Pending"
+    with pytest.raises(ConfigTrouble, match='persistentvolumeclaim "data" has no volume yet'):
+        local.claimed("default", "data", known, None)
+    known.claims["data"].status.phase = "Bound"
+    known.volumes.clear()
+    with pytest.raises(ConfigTrouble, match='"pvc-1" of persistentvolumeclaim "data" is not on this node'):
+        local.claimed("default", "data", known, None)
+
+
+def test_a_volume_belongs_to_the_pods_group(tmp_path: Path) -> None:
+    local, known, _ = claimed(tmp_path)
+    path = local.claimed("default", "data", known, None)
+    (path / "old").write_text("1")
+    local.claimed("default", "data", known, 2000)
+    assert {path.stat().st_gid, (path / "old").stat().st_gid} == {2000}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o2777
+
+
+def test_data_goes_only_when_the_volume_is_at_its_end(tmp_path: Path) -> None:
+    local, known, volume = claimed(tmp_path)
+    path = local.claimed("default", "data", known, None)
+    assert local.reclaim([volume]) == []
+    volume.metadata.deletion_timestamp = types.now()
+    volume.metadata.finalizers = [IN_USE, ON_NODE]
+    assert local.reclaim([volume]) == [] and path.exists(), "a claim still has it"
+    volume.metadata.finalizers = [ON_NODE]
+    volume.spec.persistent_volume_reclaim_policy = "Retain"
+    assert local.reclaim([volume]) == [] and path.exists(), "it is to be kept"
+    volume.spec.persistent_volume_reclaim_policy = "Delete"
+    assert [each.name for each in local.reclaim([volume])] == ["pvc-1"]
+    assert not path.exists()
+    assert len(local.reclaim([volume])) == 1, "said again until the server has heard"
+
+
+def test_a_volume_never_leads_outside(tmp_path: Path) -> None:
+    local, known, volume = claimed(tmp_path)
+    volume.spec.csi.volume_handle = "../pods"  # type: ignore[union-attr]
+    with pytest.raises(ConfigTrouble, match="none that this node can mount"):
+        local.claimed("default", "data", known, None)
 
 
 def test_files_are_the_keys_or_the_items_asked_for() -> None:
@@ -58,17 +132,17 @@ def test_an_update_shows_all_at_once_and_leaves_nothing_behind(tmp_path: Path) -
 def test_a_missing_config_map_is_named_with_its_volume(tmp_path: Path) -> None:
     wanted = pod(types.Volume(name="conf", config_map=types.ConfigMapVolumeSource(name="none")))
     with pytest.raises(ConfigTrouble) as trouble:
-        Volumes(tmp_path).prepare(wanted, Held())
+        Volumes(tmp_path, LocalVolumes(tmp_path / "volumes")).prepare(wanted, Held())
     assert str(trouble.value) == 'MountVolume.SetUp failed for volume "conf": configmap "none" not found'
     optional = pod(
         types.Volume(name="conf", config_map=types.ConfigMapVolumeSource(name="none", optional=True))
     )
-    assert texts(Volumes(tmp_path).prepare(optional, Held())["conf"]) == {}
+    assert texts(Volumes(tmp_path, LocalVolumes(tmp_path / "volumes")).prepare(optional, Held())["conf"]) == {}
 
 
 @pytest.mark.docker
 def test_secrets_never_touch_the_disk_and_go_with_the_pod(tmp_path: Path) -> None:
-    volumes = Volumes(tmp_path)
+    volumes = Volumes(tmp_path, LocalVolumes(tmp_path / "volumes"))
     held = Held(secrets={"keys": {"password": b"hush"}})
     wanted = pod(
         types.Volume(name="keys", secret=types.SecretVolumeSource(secret_name="keys", default_mode=0o400))
@@ -110,7 +184,7 @@ def test_a_sub_path_cannot_lead_out_of_its_volume(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("of the machine")
     mount = types.VolumeMount(name="data", mount_path="/data", sub_path="way/out")
     wanted = pod(types.Volume(name="data", empty_dir=types.EmptyDirVolumeSource()), mounts=[mount])
-    volumes = Volumes(tmp_path / "pods")
+    volumes = Volumes(tmp_path / "pods", LocalVolumes(tmp_path / "volumes"))
     paths = volumes.prepare(wanted, Held())
     (paths["data"] / "way").mkdir()
     (paths["data"] / "way" / "out").symlink_to(tmp_path)
@@ -133,7 +207,7 @@ def test_a_sub_path_may_be_one_key_of_a_config_map(tmp_path: Path) -> None:
     mount = types.VolumeMount(name="conf", mount_path="/etc/app.conf", sub_path="app.conf")
     source = types.ConfigMapVolumeSource(name="conf")
     wanted = pod(types.Volume(name="conf", config_map=source), mounts=[mount])
-    volumes = Volumes(tmp_path)
+    volumes = Volumes(tmp_path, LocalVolumes(tmp_path / "volumes"))
     paths = volumes.prepare(wanted, Held(config_maps={"conf": {"app.conf": "x=1"}}))
     found = volumes.mounts(wanted, wanted.spec.containers[0], paths, 0)
     assert Path(found[0].source).read_text() == "x=1" and found[0].read_only

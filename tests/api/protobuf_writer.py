@@ -13,7 +13,8 @@ from apps.api import protobuf
 def body(data: dict[str, Any]) -> bytes:
     """A whole request body for an object given as its JSON would be."""
     type_meta = message(n1=data["apiVersion"].encode(), n2=data["kind"].encode())
-    return protobuf.MAGIC + message(n1=type_meta, n2=written(data["kind"], data))
+    name = protobuf.message_of(data["apiVersion"], data["kind"])
+    return protobuf.MAGIC + message(n1=type_meta, n2=written(name, data))
 
 
 def written(name: str, data: dict[str, Any]) -> bytes:

@@ -53,11 +53,13 @@ VIEWED = frozenset({
     "pods", "pods/status", "pods/log", "replicationcontrollers", "replicationcontrollers/scale",
     "replicationcontrollers/status", "services", "services/status", "endpoints", "configmaps", "serviceaccounts",
     "events", "resourcequotas", "limitranges", "replicasets.apps", "replicasets.apps/scale", "replicasets.apps/status",
-    "deployments.apps", "deployments.apps/scale", "deployments.apps/status",
-    "endpointslices.discovery.k8s.io",
+    "horizontalpodautoscalers.autoscaling", "horizontalpodautoscalers.autoscaling/status", "jobs.batch",
+    "jobs.batch/status", "cronjobs.batch", "cronjobs.batch/status",
+    "persistentvolumeclaims", "persistentvolumeclaims/status", "deployments.apps", "deployments.apps/scale",
+    "deployments.apps/status", "endpointslices.discovery.k8s.io",
 })  # fmt: skip
 FOR_ALL_NODES = frozenset({"services", "endpointslices.discovery.k8s.io"})
-FILTERED = frozenset({"pods", "nodes", "secrets", "configmaps"})
+FILTERED = frozenset({"pods", "nodes", "secrets", "configmaps", "persistentvolumeclaims", "persistentvolumes"})
 """What a node may list: it sees its own there, and here it has none."""
 
 

@@ -162,6 +162,8 @@ async def test_hello_is_answered_with_the_whole_state_and_a_number() -> None:
             "endpointslices",
             "configmaps",
             "secrets",
+            "persistentvolumeclaims",
+            "persistentvolumes",
             "tokens",
             "pods",
         ]

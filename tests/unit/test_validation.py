@@ -13,12 +13,17 @@ from apps.cluster.kinds import (
     CLUSTER_ROLE,
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
+    CRON_JOB,
     DEPLOYMENT,
     ENDPOINT_SLICE,
     ENDPOINTS,
     EVENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    JOB,
     NAMESPACE,
     NODE,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
     REPLICA_SET,
     REPLICATION_CONTROLLER,
     ROLE,
@@ -26,6 +31,7 @@ from apps.cluster.kinds import (
     SECRET,
     SERVICE,
     SERVICE_ACCOUNT,
+    STORAGE_CLASS,
 )
 from apps.cluster.registry import Kind, all_kinds
 from tests.builders import containers, defaulted
@@ -66,6 +72,11 @@ def expression(operator: str, *values: str) -> types.LabelSelector:
     return types.LabelSelector(match_expressions=[wanted])
 
 
+def metric(name: str, average_utilization: int | None = 50) -> types.MetricSpec:
+    target = types.MetricTarget(type="Utilization", average_utilization=average_utilization)
+    return types.MetricSpec(type="Resource", resource=types.ResourceMetricSource(name=name, target=target))
+
+
 def rolling(kind: str = "RollingUpdate", **bounds: Any) -> types.DeploymentStrategy:
     return types.DeploymentStrategy(type=kind, rolling_update=types.RollingUpdateDeployment(**bounds))
 
@@ -99,6 +110,39 @@ REFUSED: list[tuple[Kind, dict[str, Any], str]] = [
      "spec.selector.matchExpressions[0].values: Forbidden"),
     (REPLICA_SET, {"spec__selector": expression("Like", "x")},
      'spec.selector.matchExpressions[0].operator: Unsupported value: "Like"'),
+    (PERSISTENT_VOLUME_CLAIM, {"spec__access_modes": []}, "spec.accessModes: Required value: at least 1 access"),
+    (PERSISTENT_VOLUME_CLAIM, {"spec__access_modes": ["ReadWriteOncePod", "ReadWriteOnce"]},
+     "spec.accessModes: Forbidden: may not use ReadWriteOncePod with other access modes"),
+    (PERSISTENT_VOLUME_CLAIM, {"spec__resources": types.ResourceRequirements()},
+     "spec.resources.requests[storage]: Required value"),
+    (PERSISTENT_VOLUME_CLAIM, {"spec__volume_mode": "Block"}, 'spec.volumeMode: Unsupported value: "Block"'),
+    (PERSISTENT_VOLUME, {"spec__csi": None}, "spec.csi: Required value: must specify a volume type"),
+    (PERSISTENT_VOLUME, {"spec__csi__volume_handle": "../etc"}, 'spec.csi.volumeHandle: Invalid value: "../etc"'),
+    (STORAGE_CLASS, {"volume_binding_mode": "Immediate"},
+     'volumeBindingMode: Unsupported value: "Immediate": supported values: "WaitForFirstConsumer"'),
+    (JOB, {"spec__template__spec__restart_policy": "Always"},
+     'spec.template.spec.restartPolicy: Unsupported value: "Always": supported values: "Never", "OnFailure"'),
+    (JOB, {"spec__completion_mode": "Indexed"},
+     'spec.completionMode: Unsupported value: "Indexed": supported values: "NonIndexed"'),
+    (JOB, {"spec__parallelism": -1}, "spec.parallelism: Invalid value: -1"),
+    (JOB, {"name": "x" * 64}, "metadata.name: Too long: may not be more than 63 characters"),
+    (CRON_JOB, {"spec__schedule": "every day"},
+     'spec.schedule: Invalid value: "every day": must be minute, hour, day of month'),
+    (CRON_JOB, {"spec__schedule": "0 0 31 2 *"}, "spec.schedule: Invalid value"),
+    (CRON_JOB, {"spec__schedule": "0 0 0 * * *"}, "spec.schedule: Invalid value"),
+    (CRON_JOB, {"spec__time_zone": "Mars/Base"},
+     'spec.timeZone: Invalid value: "Mars/Base": is no time zone that this machine knows'),
+    (CRON_JOB, {"spec__concurrency_policy": "Sometimes"}, "spec.concurrencyPolicy: Unsupported value"),
+    (HORIZONTAL_POD_AUTOSCALER, {"spec__scale_target_ref__kind": "Pod"},
+     'spec.scaleTargetRef.kind: Invalid value: "apps/v1 Pod": is no kind that can be scaled'),
+    (HORIZONTAL_POD_AUTOSCALER, {"spec__min_replicas": 6},
+     "spec.maxReplicas: Invalid value: 5: must be greater than or equal to `minReplicas`"),
+    (HORIZONTAL_POD_AUTOSCALER, {"spec__metrics": [types.MetricSpec(type="Pods")]},
+     'spec.metrics[0].type: Unsupported value: "Pods": supported values: "Resource"'),
+    (HORIZONTAL_POD_AUTOSCALER, {"spec__metrics": [metric("disk")]},
+     'spec.metrics[0].resource.name: Unsupported value: "disk"'),
+    (HORIZONTAL_POD_AUTOSCALER, {"spec__metrics": [metric("cpu", average_utilization=None)]},
+     "spec.metrics[0].resource.target.averageUtilization: Required value"),
     (DEPLOYMENT, {"spec__selector": types.LabelSelector(match_labels={"app": "other"})},
      f"{TEMPLATE_LABELS}: Invalid value"),
     (DEPLOYMENT, {"spec__template__spec__restart_policy": "Never"},

@@ -51,7 +51,8 @@ def default_spec(spec: types.PodSpec) -> None:
 
 def _default_volume(volume: types.Volume) -> None:
     filled = (volume.config_map, volume.secret, volume.downward_api, volume.projected)
-    if all(source is None for source in (volume.empty_dir, volume.host_path, *filled)):
+    given = (volume.empty_dir, volume.host_path, volume.persistent_volume_claim, *filled)
+    if all(source is None for source in given):
         volume.empty_dir = types.EmptyDirVolumeSource()
     if volume.empty_dir is not None and volume.empty_dir.size_limit is not None:
         volume.empty_dir.size_limit = canonical(volume.empty_dir.size_limit)

@@ -22,6 +22,7 @@ COUNTED = (
     "pods", "services", "services.nodeports", "services.loadbalancers", "secrets", "configmaps",
     "replicationcontrollers", "resourcequotas", "persistentvolumeclaims",
 )  # fmt: skip
+STORED = "requests.storage"
 """Some name what this cluster never holds: a limit on those is kept without effort."""
 
 
@@ -35,8 +36,8 @@ def _problems(resource_quota: types.ResourceQuota) -> Iterator[Problem]:
         counted = name in COUNTED or name.startswith(quota.COUNT)
         if name.startswith(quota.COUNT):
             yield from refusals.named(path, name.removeprefix(quota.COUNT), names.dns_subdomain_problem)
-        elif not counted and name not in COMPUTED:
-            yield refusals.unsupported(path, name, (*COMPUTED, *COUNTED, "count/<resource>"))
+        elif not counted and name not in (*COMPUTED, STORED):
+            yield refusals.unsupported(path, name, (*COMPUTED, STORED, *COUNTED, "count/<resource>"))
         wrong = list(amount_problems(path, amount))
         yield from wrong
         if counted and not wrong and quantities.exact(amount) % NANO:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from apps.cluster import names, types
+from apps.cluster.errors import invalid
 from apps.cluster.kinds import ages, ephemeral, meta, pod_checks, refusals
 from apps.cluster.kinds.namespaces import NAMESPACE
 from apps.cluster.kinds.security import admit_spec
@@ -81,6 +82,12 @@ def let_in(
             admit_spec(namespace, spec, f"{path}.spec", (plural, new.metadata.name))
 
     return admit
+
+
+def refuse(obj: Any, problem: Problem) -> NoReturn:
+    """Refuse inside the write what only the write can know."""
+    group = obj.api_version.rpartition("/")[0]
+    raise invalid(obj.kind, obj.metadata.name, [problem], group=group)
 
 
 def columns(

@@ -9,7 +9,7 @@ from apps.cluster import names, quantities, types
 from apps.cluster.kinds import projection_checks, refusals
 from apps.cluster.types import Problem
 
-SOURCES = ("empty_dir", "host_path", "config_map", "secret", "downward_api", "projected")
+SOURCES = ("empty_dir", "host_path", "config_map", "secret", "downward_api", "projected", "persistent_volume_claim")
 PROJECTIONS = ("secret", "config_map", "downward_api", "service_account_token")
 HOST_PATH_TYPES = (
     "",
@@ -53,6 +53,10 @@ def _empty_dir_problems(source: types.EmptyDirVolumeSource, path: str) -> Iterat
 def _host_path_problems(source: types.HostPathVolumeSource, path: str) -> Iterator[Problem]:
     yield from absolute_path_problems(f"{path}.path", source.path)
     yield from refusals.one_of(f"{path}.type", source.type, HOST_PATH_TYPES)
+
+
+def _claim_problems(source: types.PersistentVolumeClaimVolumeSource, path: str) -> Iterator[Problem]:
+    yield from refusals.named(f"{path}.claimName", source.claim_name, names.dns_subdomain_problem)
 
 
 def _config_map_problems(source: types.ConfigMapVolumeSource, path: str) -> Iterator[Problem]:
@@ -116,6 +120,7 @@ _CHECKS: dict[str, Any] = {
     "secret": _secret_problems,
     "downward_api": _downward_problems,
     "projected": _projected_problems,
+    "persistent_volume_claim": _claim_problems,
 }
 
 

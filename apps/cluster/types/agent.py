@@ -141,6 +141,18 @@ class EventBatch(Message, tag="events"):
     items: list[EventReport]
 
 
+class VolumeReport(msgspec.Struct, kw_only=True, rename=wire_name):
+    """A persistent volume whose data is no more on this node."""
+
+    name: str
+    uid: str
+
+
+class VolumeBatch(Message, tag="volumes"):
+    seq: int
+    items: list[VolumeReport]
+
+
 class ContainerSample(msgspec.Struct, kw_only=True, rename=wire_name):
     """What one container uses: ``cpu`` in thousand millionths of a core, ``memory`` (its working set) in bytes."""
 
@@ -221,7 +233,7 @@ class Renewed(Message, tag="renewed"):
     identity: Identity
 
 
-FromAgent = Hello | Ping | Waiting | StatusBatch | NodeReport | EventBatch | Samples | Renew
+FromAgent = Hello | Ping | Waiting | StatusBatch | NodeReport | EventBatch | VolumeBatch | Samples | Renew
 FromServer = Objects | Changed | Synced | Accepted | Refused | Pong | Everywhere | Renewed
 
 _from_agent: msgspec.json.Decoder[FromAgent] = msgspec.json.Decoder(FromAgent)

@@ -90,6 +90,11 @@ class ProjectedVolumeSource(Wire):
     default_mode: int | None = None
 
 
+class PersistentVolumeClaimVolumeSource(Wire):
+    claim_name: str
+    read_only: bool | None = None
+
+
 class Volume(Wire):
     name: str
     empty_dir: EmptyDirVolumeSource | None = None
@@ -98,3 +103,4 @@ class Volume(Wire):
     secret: SecretVolumeSource | None = None
     downward_api: DownwardAPIVolumeSource | None = None
     projected: ProjectedVolumeSource | None = None
+    persistent_volume_claim: PersistentVolumeClaimVolumeSource | None = None
