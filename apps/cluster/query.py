@@ -14,7 +14,9 @@ def entries(kind: Kind, obj: object) -> set[tuple[str, str]]:
     """The (key, value) pairs under which selectors find an object."""
     labels: dict[str, str] = obj.metadata.labels  # type: ignore[attr-defined]
     found = {(f"l:{key}", value) for key, value in labels.items()}
-    found.update((f"f:{path}", value) for path, read in kind.fields.items() if (value := read(obj)))
+    for path, read in kind.fields.items():
+        if value := read(obj):
+            found.add((f"f:{path}", value))
     return found
 
 

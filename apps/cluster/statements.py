@@ -5,6 +5,7 @@ Both databases take them as they stand. All other queries go through Django's mo
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from django.core.exceptions import EmptyResultSet
@@ -155,5 +156,6 @@ def tuples(query: QuerySet[Any, Any]) -> list[Values]:
         return rows
 
 
+@lru_cache(maxsize=16)  # a write has one moment for all its rows
 def _time(moment: datetime) -> Any:
     return connection.ops.adapt_datetimefield_value(moment)

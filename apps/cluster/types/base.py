@@ -1,6 +1,7 @@
 """The base of every API type: how names are spelled on the wire, how values are encoded and decoded."""
 
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -12,6 +13,7 @@ _CAPITALS = {
 }  # fmt: skip
 
 
+@cache
 def wire_name(attribute: str) -> str:
     """``pod_ip`` -> ``podIP``: a Python attribute's name in the API's spelling."""
     first, *rest = attribute.rstrip("_").split("_")
