@@ -1,4 +1,4 @@
-"""The Celery application: the worker runs the controllers, beat reminds it.
+"""The Celery application: the worker runs the controllers, beat reminds it now and then of everything.
 
 Tasks are reminders. Losing one costs a second, doubling one costs a look, so nothing is kept or acknowledged
 late.
@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
 
 from django.conf import settings  # noqa: E402  the line above says whose settings
 
-SECOND = 1.0
+MINUTE = 60.0
 
 
 def broker(url: str) -> str:
@@ -25,7 +25,7 @@ def reminder(task: str, seconds: float) -> dict[str, object]:
     return {
         "task": f"apps.controllers.tasks.{task}",
         "schedule": seconds,
-        "options": {"expires": max(seconds, 2.0)},
+        "options": {"expires": min(seconds, MINUTE)},
     }
 
 
@@ -34,6 +34,8 @@ app.conf.update(
     broker_url=broker(settings.REDIS_URL),
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
+    # Seconds for which one question to Redis waits for a task; each question costs both sides something.
+    broker_transport_options={"polling_interval": 10},
     timezone="UTC",
     enable_utc=True,
     imports=("apps.controllers.tasks",),
@@ -45,9 +47,8 @@ app.conf.update(
     worker_send_task_events=False,
     worker_hijack_root_logger=False,
     beat_schedule={
-        "tick": reminder("tick", SECOND),
-        "resync": reminder("resync", 30 * SECOND),
-        "trim": reminder("trim", 60 * SECOND),
+        "resync": reminder("resync", 5 * MINUTE),
+        "trim": reminder("trim", MINUTE),
     },
 )
 # Else the database connection is closed before and after every task.

@@ -43,10 +43,11 @@ DEFAULT_CONTROLLERS = (
 """In the order in which they are served when several have work: what a user waits for comes first."""
 
 BATCH = 1000
-CHORES_EVERY = 1.0
-SHORTEST = 0.05
-RESYNC_EVERY = 30.0
+CHORES_EVERY = 0.05
+RESYNC_EVERY = 300.0
 SAVE_EVERY = 1.0
+TRY_AGAIN = 1.0
+"""Seconds until the next look when somebody else works, or the database is away."""
 
 logger = logging.getLogger(__name__)
 
@@ -102,25 +103,27 @@ class Follower:
         self._backlog: dict[Task, None] = {}
         self._resync_every = resync_every
         self._chores_at = 0.0
-        self.looked_at = 0.0
-        """When this process last came to the end of the log, as the monotonic clock counts,"""
-        self.due_at = math.inf
-        """and when the next wake-up is due: it must not wait for the next reminder."""
+        self._due_at = 0.0
         # A fresh follower begins with a look at everything, unless it never takes one.
         self._resync_at = 0.0 if math.isfinite(resync_every) else math.inf
         self._looked_at = [0.0] * len(self.controllers)
 
     def follow(self) -> None:
         """Work until the log is drained. Returns at once when somebody else does."""
+        self._due_at = time.monotonic() + TRY_AGAIN
         while self._lock.take():
             try:
                 position = self.drain()
+                self._due_at = self._next_due()
             finally:
-                self.looked_at = time.monotonic()
                 self._lock.release()
             # Whoever wrote after the last look found the lock busy and went away.
             if store.clock() <= position:
                 return
+
+    def due_in(self) -> float:
+        """Seconds until there is work that no change asks for, as far as the last look could tell."""
+        return max(self._due_at - time.monotonic(), 0.0)
 
     def resync_soon(self) -> None:
         """Look at every key of every controller as soon as somebody follows, when the log is drained."""
@@ -151,15 +154,7 @@ class Follower:
                 saved, save_at = position, time.monotonic() + SAVE_EVERY
         if position != saved:
             cursor.move(position)
-        self._note_next()
         return position
-
-    def _note_next(self) -> None:
-        first = wakeups.first()
-        left = math.inf if first is None else (first - self._present()).total_seconds()
-        # One that failed just now, or that another process holds, is not asked for in a closed loop.
-        self.due_at = time.monotonic() + max(left, SHORTEST)
-        self._chores_at = min(self._chores_at, self.due_at)
 
     def tasks(self, changes: Iterable[Change]) -> list[Task]:
         """What the changes ask for, each key once, in the controllers' order."""
@@ -245,6 +240,16 @@ class Follower:
         if clock >= self._resync_at:
             self._resync_at = clock + self._resync_every
             self._look_at_everything()
+
+    def _next_due(self) -> float:
+        looks = (
+            looked + controller.every
+            for controller, looked in zip(self.controllers, self._looked_at, strict=True)
+            if controller.every
+        )
+        alarm = wakeups.next_due()
+        waking = math.inf if alarm is None else time.monotonic() + (alarm - self._present()).total_seconds()
+        return max(min(self._resync_at, waking, *looks), self._chores_at)
 
     def _wake(self, wakeup: Any, now: datetime) -> None:
         place = next((at for at, one in enumerate(self.controllers) if one.name == wakeup.controller), None)

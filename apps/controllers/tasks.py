@@ -2,7 +2,6 @@
 
 import logging
 import threading
-import time
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
@@ -18,11 +17,10 @@ from apps.controllers.follow import Follower, configured
 from apps.controllers.lock import Lock
 
 PULSE = 2.0
-"""Seconds without any reminder after which a worker looks by itself,"""
-STEP = 0.1
-"""and how exactly it keeps the time of a wake-up."""
+"""The most seconds after which a worker looks at the log though nothing reminded it."""
 
 logger = logging.getLogger(__name__)
+looked = threading.Event()
 
 
 @lru_cache(maxsize=1)
@@ -38,17 +36,13 @@ def look() -> None:
     except (OperationalError, InterfaceError) as error:
         logger.warning("the database is away: %s", error)
         connection.close()
+    finally:
+        looked.set()
 
 
 @shared_task(name="apps.controllers.tasks.follow")
 def follow() -> None:
     """Sent after commits: the log moved."""
-    look()
-
-
-@shared_task(name="apps.controllers.tasks.tick")
-def tick() -> None:
-    """Sent by beat: does what was due, and what a lost nudge should have started."""
     look()
 
 
@@ -68,20 +62,21 @@ def trim() -> None:
 
 
 class Pulse(threading.Thread):
-    """Looks now and then when nobody else asks for it, so that a dead Redis stops no controller."""
+    """Looks when something is due, and now and then unasked: a dead Redis stops no controller, a quiet one is not
+    asked."""
 
     def __init__(self) -> None:
         super().__init__(name="pulse", daemon=True)
 
     def run(self) -> None:
         while True:
-            time.sleep(STEP)
-            now, known = time.monotonic(), follower()
-            if now >= known.due_at or now - known.looked_at >= PULSE:
-                try:
-                    look()
-                except Exception:
-                    logger.exception("looking failed")
+            # After each look, whoever took it, the time is told anew.
+            while looked.wait(min(follower().due_in(), PULSE)):
+                looked.clear()
+            try:
+                look()
+            except Exception:
+                logger.exception("looking failed")
 
 
 @worker_init.connect

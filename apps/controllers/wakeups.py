@@ -35,8 +35,8 @@ def due(now: datetime, limit: int = 500) -> list[Wakeup]:
     return list(Wakeup.objects.filter(due__lte=now).order_by("due")[:limit])
 
 
-def first() -> datetime | None:
-    """When the next key is due."""
+def next_due() -> datetime | None:
+    """When the first of all keys must be looked at again."""
     return Wakeup.objects.order_by("due").values_list("due", flat=True).first()
 
 

@@ -25,7 +25,7 @@ def test_the_broker_is_the_redis_of_the_settings(url: str, told: str) -> None:
 
 
 def test_every_reminder_and_the_nudge_name_a_task_that_exists() -> None:
-    known = {tasks.follow.name, tasks.tick.name, tasks.resync.name, tasks.trim.name}
+    known = {tasks.follow.name, tasks.resync.name, tasks.trim.name}
     assert {reminder["task"] for reminder in app.conf.beat_schedule.values()} | {nudge.FOLLOW} == known
 
 
