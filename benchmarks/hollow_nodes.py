@@ -72,9 +72,9 @@ def idle(platform: Platform) -> list[Figure]:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor time so far; 0 for a process that ended."""
+    """Seconds of processor time so far, with that of children that ended; 0 for a process that ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         return 0.0
-    return (int(fields[11]) + int(fields[12])) / TICKS
+    return sum(map(int, fields[11:15])) / TICKS

@@ -20,6 +20,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from apps.cluster.types.streams import KEEP_ALIVE, MOST_BYTES
+from apps.serving import Server
 from node_agent import door_sockets
 from node_agent.herd import Herd
 from node_agent.logs import Logs, wish_of
@@ -68,7 +69,7 @@ class Door:
         self._runtime, self._engine = runtime, engine
         self._logs = Logs(herd, runtime)
         self._streams = Streams(herd, runtime, engine)
-        self._server: uvicorn.Server | None = None
+        self._server: Server | None = None
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
 
     def start(self) -> None:
@@ -77,7 +78,7 @@ class Door:
     def stop(self) -> None:
         """Let nobody in any more; who is inside is sent away."""
         if self._server is not None:
-            self._server.should_exit = self._server.force_exit = True
+            self._server.end(force=True)
             self._thread.join()
 
     def renewed(self) -> None:
@@ -108,7 +109,7 @@ class Door:
             ssl_ca_certs=str(settings.ca),
             ssl_cert_reqs=ssl.CERT_REQUIRED,
         )
-        self._server = uvicorn.Server(config)
+        self._server = Server(config)
         with self._listen() as listener:
             self._server.run(sockets=[listener])
 

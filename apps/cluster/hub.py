@@ -320,18 +320,15 @@ def _present(scopes: Sequence[Scope], sights: Sequence[Sight | None]) -> Batch:
 def _changes(since: int) -> list[log.Change]:
     """The next changes. Raises Gone when some of them were trimmed, or the log never came so far."""
     changes = log.after(since, BATCH)
-    if log.floor() > since:
-        raise Gone(f"too old resource version: {since} ({log.floor()})")
-    if not changes:
-        _check_future(since)
-    return changes
-
-
-def _check_future(since: int) -> None:
+    if changes and changes[0].number == since + 1:
+        return changes
     latest = store.clock()
     if since > latest:
         # A restored backup: what this number meant is not what it will mean.
         raise Gone(f"too new resource version: {since} ({latest}): list again")
+    if since < latest and (floor := log.floor()) > since:
+        raise Gone(f"too old resource version: {since} ({floor})")
+    return changes
 
 
 _hubs: "weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Hub]" = weakref.WeakKeyDictionary()

@@ -10,13 +10,18 @@ from apps.cluster.selectors import FieldSelector, LabelSelector, Operator
 _COLUMNS = {"metadata.name": "name", "metadata.namespace": "namespace"}
 
 
+def field_key(path: str) -> str:
+    """The key of the entries for a selectable field."""
+    return f"f:{path}"
+
+
 def entries(kind: Kind, obj: object) -> set[tuple[str, str]]:
     """The (key, value) pairs under which selectors find an object."""
     labels: dict[str, str] = obj.metadata.labels  # type: ignore[attr-defined]
     found = {(f"l:{key}", value) for key, value in labels.items()}
     for path, read in kind.fields.items():
         if value := read(obj):
-            found.add((f"f:{path}", value))
+            found.add((field_key(path), value))
     return found
 
 
@@ -65,7 +70,7 @@ def with_fields(kind: Kind, selector: FieldSelector) -> Q:
         if term.field in _COLUMNS:
             condition = Q(**{_COLUMNS[term.field]: term.value})
         elif term.field in kind.fields:
-            having = Index.objects.filter(key=f"f:{term.field}")
+            having = Index.objects.filter(key=field_key(term.field))
             if term.value:
                 condition = Q(pk__in=having.filter(value=term.value).values("object"))
             else:

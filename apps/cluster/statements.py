@@ -29,6 +29,10 @@ _COLUMNS = "SELECT id, namespace, name, uid, node, number, text FROM cluster_obj
 _FIND = f"{_COLUMNS} WHERE kind = %s AND namespace = %s AND name = %s"
 _FIND_ALL = f"{_COLUMNS} WHERE kind = %s AND namespace = %s"
 _FIND_NAMED = f"{_FIND_ALL} AND name IN "
+_HAS_ENTRY = """
+    SELECT 1 FROM cluster_index JOIN cluster_object ON cluster_object.id = object_id
+    WHERE key = %s AND value = %s AND kind = %s LIMIT 1
+"""
 _NAMES_AT_ONCE = 500
 _IDS = {
     "postgresql": "SELECT nextval('cluster_object_id_seq') FROM generate_series(1, %s)",
@@ -104,6 +108,13 @@ def find_named(kind: str, namespace: str, names: Sequence[str]) -> list[Values]:
             cursor.execute(f"{_FIND_NAMED} ({', '.join('%s' for _ in some)})", (kind, namespace, *some))
             found += cursor.fetchall()
     return found
+
+
+def has_entry(kind: str, key: str, value: str) -> bool:
+    """Whether any object of the kind is found by this."""
+    with connection.cursor() as cursor:
+        cursor.execute(_HAS_ENTRY, (key, value, kind))
+        return cursor.fetchone() is not None
 
 
 def new_ids(count: int) -> Sequence[int]:

@@ -80,6 +80,10 @@ class Transaction:
         self.unit.remember(kind, found)
         return [Stored(kind, *values).object for values in found]
 
+    def taken(self, kind: Kind, field: str, value: str) -> bool:
+        """Whether an object of the kind has this value in a field that it can be selected by."""
+        return statements.has_entry(kind.key, query.field_key(field), value)
+
     def dependents(self, uid: str) -> Sequence[tuple[Kind, Any]]:
         """Everything of any kind that names ``uid`` as an owner."""
         rows = models.Object.objects.filter(owners__owner_uid=uid).order_by("pk").distinct()

@@ -14,6 +14,7 @@ from contextlib import aclosing, suppress
 from typing import Any
 
 import msgspec
+from channels.consumer import get_handler_name
 from channels.generic.websocket import AsyncWebsocketConsumer
 from django.db.utils import Error as DatabaseError
 
@@ -67,6 +68,11 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._state: closure.Closure | None = None
         self._late = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Without the way through a thread that Channels takes before each message: what asks the database here has
+        threads of its own, and a thousand nodes say much."""
+        await getattr(self, get_handler_name(message))(message)
 
     async def connect(self) -> None:
         try:

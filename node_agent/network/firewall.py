@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from node_agent.names import Names
@@ -199,7 +200,12 @@ def _second_kind() -> bool:
         loaded = Path("/proc/thread-self/net/ip_tables_names").read_text().split()
     except OSError:
         return False
-    return "filter" in loaded and "nf_tables" in run(["iptables", "--version"])
+    return "filter" in loaded and _writes_nftables()
+
+
+@cache
+def _writes_nftables() -> bool:
+    return "nf_tables" in run(["iptables", "--version"])
 
 
 def _applies(hook: Hook, seen: Saved) -> bool:

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
-from tests.platform import BASE, Platform, eventually
+from tests.platform import BASE, Platform, is_ready
 
 
-def joined(platform: Platform) -> int:
-    """How many nodes are ready."""
-    rows = platform.kubectl("get", "nodes", "--no-headers", within=120).splitlines()
-    return sum(1 for row in rows if " Ready " in row)
+def wait_until_ready(platform: Platform, count: int, within: float) -> None:
+    """Follows the nodes as any client would: to list thousands again and again would cost more than they do."""
+    ready: set[str] = set()
+    with closing(platform.connection(timeout=within)) as api:
+        api.request("GET", "/api/v1/nodes?watch=1", headers=platform.headers())
+        deadline = time.monotonic() + within
+        for line in api.getresponse():
+            node = json.loads(line)["object"]
+            (ready.add if is_ready(node) else ready.discard)(node["metadata"]["name"])
+            if len(ready) >= count:
+                return
+            assert time.monotonic() < deadline, f"{len(ready)} of {count} nodes are ready after {within:.0f} s"
+    raise AssertionError(f"the watch ended when {len(ready)} of {count} nodes were ready")
 
 
 @contextmanager
@@ -31,7 +42,7 @@ def hollow_nodes(
     with (platform.state / "hollow.log").open("wb") as words:
         nodes = subprocess.Popen(start, env=settings, cwd=BASE, stderr=words, stdin=subprocess.DEVNULL)
     try:
-        eventually(lambda: joined(platform) >= count, within=within, what=f"{count} hollow nodes")
+        wait_until_ready(platform, count, within)
         yield nodes
     finally:
         nodes.terminate()

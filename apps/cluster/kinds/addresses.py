@@ -70,7 +70,7 @@ def allocate_cluster_ip(tx: Transaction, old: types.Service | None, new: types.S
 
 
 def _cluster_ip_taken(tx: Transaction, address: IPv4Address) -> bool:
-    return bool(tx.list(kind_of("services"), fields=FieldSelector.of({"spec.clusterIP": str(address)})))
+    return tx.taken(kind_of("services"), "spec.clusterIP", str(address))
 
 
 def _free_cluster_ip(tx: Transaction, service: types.Service) -> str:
@@ -212,7 +212,7 @@ def allocate_pod_cidr(tx: Transaction, old: types.Node | None, new: types.Node) 
 
 
 def _pod_cidr_taken(tx: Transaction, network: IPv4Network) -> bool:
-    return bool(tx.list(kind_of("nodes"), fields=FieldSelector.of({"spec.podCIDR": str(network)})))
+    return tx.taken(kind_of("nodes"), "spec.podCIDR", str(network))
 
 
 def _free_pod_cidr(tx: Transaction, node: types.Node) -> str:

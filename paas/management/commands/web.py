@@ -10,6 +10,8 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from apps.serving import Server
+
 
 class Command(BaseCommand):
     help = "Serve the dashboard, the REST API and the sockets in the foreground."
@@ -49,11 +51,11 @@ async def _serve(port: int, tls_port: int, certificate: Path, key: Path) -> None
         ssl_keyfile=str(key),
         **common,
     )
-    servers = [uvicorn.Server(plain), uvicorn.Server(tls)]
+    servers = [Server(plain), Server(tls)]
     # What is loaded now stays for good: the collector need not walk it again.
     gc.freeze()
     serving = [asyncio.create_task(server.serve()) for server in servers]
     await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
     for server in servers:
-        server.should_exit = True
+        server.end(force=server.force_exit)
     await asyncio.gather(*serving)
