@@ -3,7 +3,6 @@ same time."""
 
 import math
 import threading
-import time
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
