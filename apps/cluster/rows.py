@@ -38,6 +38,16 @@ class Stored:
         return labels
 
 
+    @property
+    def before(self) -> str:
+        """What selectors see of the object, JSON: told beside the change that ends it."""
+        seen = {
+            "labels": self.labels, "fields": self.kind.selectable(self.object), "node": self.node,
+            "number": self.number,
+        }  # fmt: skip
+        return msgspec.json.encode(seen).decode()
+
+
 def sealed(kind: Kind, uid: str, text: str) -> str:
     """``text`` as it may be stored: sealed fields replaced by their ciphertext."""
     if not kind.sealed:

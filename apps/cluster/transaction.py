@@ -5,10 +5,9 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-import msgspec
 from django.db.models import Q
 
-from apps.cluster import models, names, query, quota, statements, types
+from apps.cluster import models, names, propagation, query, quota, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import AlreadyExists, BadRequest, Conflict, Forbidden, NotFound, invalid
 from apps.cluster.events import again, told
@@ -186,7 +185,7 @@ class Transaction:
         self._check_preconditions(kind, row, options)
         obj = types.decode(kind.schema, row.text)
         meta: types.ObjectMeta = obj.metadata
-        _add_propagation_finalizer(meta, options)
+        propagation.add_finalizer(meta, options)
         full = kind.grace(obj)
         grace = full if options.grace_period_seconds is None else min(options.grace_period_seconds, 2**31)
         if grace < 0:
@@ -369,18 +368,10 @@ class Transaction:
         written = Written(
             number=self.number, type=type_, kind=kind.key, namespace=meta.namespace, name=meta.name, uid=meta.uid,
             node=kind.node(obj), actor=self.actor.name, at=self.now,
-            text=sealed(kind, meta.uid, types.encode(obj).decode()), before=_before(kind, row) if row else "",
+            text=sealed(kind, meta.uid, types.encode(obj).decode()), before=row.before if row else "",
         )  # fmt: skip
         self.unit.put(kind, row, obj, written)
         self._changes.append(written)
-
-
-def _before(kind: Kind, row: Stored) -> str:
-    old = row.object
-    seen = {
-        "labels": old.metadata.labels, "fields": kind.selectable(old), "node": row.node, "number": row.number,
-    }  # fmt: skip
-    return msgspec.json.encode(seen).decode()
 
 
 def _managed(given: Any, old: Any) -> list[types.ManagedFields]:
@@ -388,16 +379,3 @@ def _managed(given: Any, old: Any) -> list[types.ManagedFields]:
     sent: list[types.ManagedFields] = given.metadata.managed_fields
     kept: list[types.ManagedFields] = old.metadata.managed_fields
     return [] if sent == [types.ManagedFields()] else sent or kept
-
-
-def _add_propagation_finalizer(meta: types.ObjectMeta, options: types.DeleteOptions) -> None:
-    policy = options.propagation_policy
-    if options.orphan_dependents is not None:
-        policy = "Orphan" if options.orphan_dependents else "Background"
-    if policy not in {None, "", "Background", "Foreground", "Orphan"}:
-        raise BadRequest(
-            f'propagationPolicy: Unsupported value: "{policy}": supported values: "Background", "Foreground", "Orphan"'
-        )
-    finalizer = {"Foreground": "foregroundDeletion", "Orphan": "orphan"}.get(policy or "")
-    if finalizer and finalizer not in meta.finalizers:
-        meta.finalizers = [*meta.finalizers, finalizer]

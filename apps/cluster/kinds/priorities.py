@@ -14,7 +14,6 @@ from apps.cluster.kinds.placement_checks import PREEMPTION_POLICIES
 from apps.cluster.kinds.security import LEVEL_LABEL, level_of
 from apps.cluster.kinds.transaction import Transaction
 from apps.cluster.registry import Column, Kind, register
-from apps.cluster.selectors import FieldSelector
 from apps.cluster.types import Problem
 
 LOWEST: Final = -(2**31)
@@ -69,7 +68,7 @@ def _one_default(tx: Transaction, old: types.PriorityClass | None, new: types.Pr
 
 
 def _defaults(tx: Transaction) -> list[Any]:
-    return tx.list(PRIORITY_CLASS, fields=FieldSelector.of({DEFAULT_FIELD: "true"}))
+    return [found for found in tx.list(PRIORITY_CLASS, "") if found.global_default]
 
 
 def rank(tx: Transaction, old: types.Pod | None, new: types.Pod) -> None:
