@@ -177,12 +177,24 @@ def test_forwarding_works_beside_a_dropping_engine(tmp_path: Path) -> None:
         node.close()
 
 
-@pytest.mark.parametrize("taken", [PODS, "10.254.3.0/24"])
-def test_a_range_that_is_in_use_is_refused_with_its_link(tmp_path: Path, taken: str) -> None:
+@pytest.mark.parametrize(("taken", "setting"), [(PODS, "POD_CIDR"), ("10.254.3.0/24", "SERVICE_CIDR")])
+def test_a_range_that_is_in_use_is_refused_with_its_link_and_its_setting(
+    tmp_path: Path, taken: str, setting: str
+) -> None:
     with machine() as (space, outside):
         route(space, dst=taken, gateway=OUTSIDE)
-        with pytest.raises(NetworkError, match="is in use on up0"):
+        with pytest.raises(NetworkError, match=f"is in use on up0: choose another range with {setting}="):
             Node(space, outside, tmp_path)
+
+
+def test_a_range_of_which_other_nodes_pods_have_a_part_is_refused_where_that_leads_elsewhere(
+    tmp_path: Path,
+) -> None:
+    with machine() as (space, outside):
+        route(space, dst="10.64.200.0/24", gateway=OUTSIDE)
+        network = BridgeNetwork(Names.of(tmp_path), tmp_path)
+        with pytest.raises(NetworkError, match="10.64.0.0/10 is in use on up0"):
+            space.run(network.start, PODS, SERVICES, "10.64.0.0/10")
 
 
 def test_a_wider_route_is_no_obstacle(tmp_path: Path) -> None:

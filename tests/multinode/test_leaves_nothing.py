@@ -1,15 +1,14 @@
 """Several nodes come and go without a trace, whatever became of the platform."""
 
-import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from paas.state import short_hash
-from tests.cluster.pods import SLEEPER, pod, running, shell
-from tests.platform import Platform
+from tests.platform import BASE, eventually, sweep
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
 
@@ -33,28 +32,28 @@ def traces(mark: str) -> list[str]:
     return [line for line in (*lines, *cgroups) if mark in line]
 
 
-def test_down_removes_machines_pods_and_rules_after_a_killed_supervisor() -> None:
-    platform = Platform()
-    marks = (short_hash(platform.state), platform.state.name)
-    try:
-        platform.start(nodes=2)
-        sleeper = pod("sleeper", [shell(SLEEPER)])
-        running(platform, sleeper)
-        assert all(traces(mark) for mark in marks)
-        os.kill(platform.pid, signal.SIGKILL)
-        platform.stop()
-    finally:
-        platform.down()
+# A test run that is killed in the middle, and the supervisor of its platform with it.
+KILLED = """
+import os, signal
+from tests.cluster.pods import SLEEPER, pod, running, shell
+from tests.platform import Platform
+platform = Platform()
+platform.start(nodes=2)
+running(platform, pod("sleeper", [shell(SLEEPER)]))
+print(platform.state, flush=True)
+os.kill(platform.pid, signal.SIGKILL)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_nothing_is_left_of_a_test_run_and_a_supervisor_that_were_killed() -> None:
+    command = [sys.executable, "-c", KILLED]
+    done = subprocess.run(command, cwd=BASE, stdout=subprocess.PIPE, text=True, check=False, timeout=200)
+    assert done.returncode == -signal.SIGKILL
+    state = Path(done.stdout.strip())
+    marks = (short_hash(state), state.name)
+    assert all(traces(mark) for mark in marks), "the machines went with the supervisor"
+    eventually(lambda: not any("node_agent" in line for line in traces(state.name)), what="no agent is left")
+    sweep()
     assert [line for mark in marks for line in traces(mark)] == []
-    assert not platform.state.exists()
-
-
-def test_a_state_keeps_its_kind_of_nodes_until_down() -> None:
-    platform = Platform()
-    try:
-        platform.start(nodes=2)
-        platform.stop()
-        with pytest.raises(RuntimeError, match="has several nodes: run `make down` first"):
-            platform.start(nodes=1)
-    finally:
-        platform.down()
+    assert not state.exists()

@@ -1,8 +1,11 @@
 """Several nodes on one machine: what `up` says, what survives it, and what `down` leaves."""
 
+import subprocess
+import sys
+
 import pytest
 
-from tests.platform import Platform, eventually
+from tests.platform import BASE, Platform, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
 
@@ -14,6 +17,28 @@ def states(platform: Platform) -> dict[str, str]:
 
 def test_every_node_is_found_ready(platform: Platform) -> None:
     assert states(platform) == {f"node-{number}": "Ready" for number in (1, 2, 3)}
+
+
+def manage(platform: Platform, *words: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "manage.py", *words]
+    return subprocess.run(
+        command, cwd=BASE, env=platform.environment, capture_output=True, text=True, check=False, timeout=60
+    )
+
+
+def test_people_have_the_same_command_for_it(platform: Platform) -> None:
+    listed = manage(platform, "machine", "list").stdout.splitlines()
+    assert [line.split()[:2] for line in listed] == [[f"node-{number}", "on"] for number in (1, 2, 3)]
+    assert manage(platform, "machine", "run", "node-2", "hostname").stdout == "node-2\n"
+    refused = manage(platform, "machine", "off", "node-9")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "There is no machine node-9 here; there are: node-1, node-2, node-3.\n"
+
+
+def test_a_state_keeps_its_kind_of_nodes_until_down(platform: Platform) -> None:
+    refused = manage(platform, "up", "--nodes", "1")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert "has several nodes: run `make down` first" in refused.stderr
 
 
 def test_a_machine_that_crashed_is_started_again(platform: Platform) -> None:
