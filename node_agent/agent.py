@@ -255,6 +255,7 @@ class Agent:
             door_port=settings.door_port,
             runtime_version=version,
             network_trouble=network_trouble,
+            names_trouble=self._dns.error,
             before=self._status,
         )
         if found == self._status:

@@ -61,6 +61,7 @@ def node_status(
     door_port: int,
     runtime_version: str,
     network_trouble: str = "",
+    names_trouble: str = "",
     before: types.NodeStatus | None = None,
 ) -> types.NodeStatus:
     """The node's status now; ``runtime_version`` is empty while the engine does not answer."""
@@ -71,7 +72,10 @@ def node_status(
         allocatable=dict(room),
         conditions=[
             _since(each, held.get(each.type))
-            for each in _conditions(disk, _readiness(runtime_version, network_trouble))
+            for each in (
+                *_conditions(disk, _readiness(runtime_version, network_trouble)),
+                *_names(names_trouble),
+            )
         ],
         addresses=[
             types.NodeAddress(type="InternalIP", address=address),
@@ -116,6 +120,11 @@ def _conditions(disk: Path, ready: types.Condition) -> list[types.Condition]:
         _pressure("PIDPressure", crowded, "PID", "process ids"),
         ready,
     ]
+
+
+def _names(trouble: str) -> tuple[types.Condition, ...]:
+    """Pods run without them, so the node stays ready; but people must find out why theirs find nothing."""
+    return (types.Condition("NamesUnavailable", "True", "DnsNotRunning", trouble),) if trouble else ()
 
 
 def _pressure(kind: str, short: bool, word: str, what: str) -> types.Condition:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from apps.cluster import store, types
+from apps.cluster import ranges, store, types
 from apps.cluster.kinds import ENDPOINTS, NODE, POD
 from apps.dashboard import access, paths
 from apps.dashboard.panels.base import Subject, panel
@@ -28,18 +28,20 @@ class Behind:
 def route(subject: Subject) -> Mapping[str, Any]:
     """Each port: where it is reached, where it leads."""
     service: types.Service = subject.obj
-    name = f"{service.metadata.name}.{service.metadata.namespace}.svc.cluster.local"
-    return {"service": service, "dns": name, "ports": service.spec.ports}
+    return {"service": service, "ports": service.spec.ports}
 
 
 @panel("services", template="behind.html", topics=("endpoints/{namespace}/{name}",))
-def behind_service(subject: Subject) -> Mapping[str, Any]:
+def behind_service(subject: Subject) -> Mapping[str, Any] | None:
+    spec = subject.obj.spec
+    if spec.external_name or spec.cluster_ip == str(ranges.DNS_IP):
+        return None  # nothing is ever behind these
     stored = store.find(ENDPOINTS, subject.namespace, subject.name)
     allowed = access.may(subject.who, "get", ENDPOINTS, subject.namespace, subject.name)
     found = behind(stored.object) if stored and allowed else []
     return {
         "behind": found,
-        "selector": subject.obj.spec.selector,
+        "selector": spec.selector,
         "refused": "" if allowed else allowed.reason,
     }
 
