@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 
 SILENCE_PINGS = 4.0  # without a word for so many pings the server is taken for dead
 OPEN_SECONDS, LONGEST_OPEN = 1.5, 5.0  # short at first: what was cut may be whole again any moment
+CATCH_UP_PINGS, RULES_PINGS = 20.0, 5.0
 FIRST_RETRY, LONGEST_RETRY = 0.2, 4.0
 EVENTS_WAIT = 0.25  # events let statuses go first
 FRAME_LIMIT = 256 * 1024 * 1024
@@ -75,7 +76,8 @@ class Connection:
     ) -> None:
         self._identity, self._view, self._outbox, self._synced = identity, view, outbox, synced
         self._everywhere = everywhere
-        self._filled = asyncio.Event()
+        self._filled, self._known, self._caught_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self._first_synced = 0
         self._heard = 0.0
         self._every = agent.PING_SECONDS
         self._turn = turn or contextlib.nullcontext()
@@ -137,6 +139,9 @@ class Connection:
             number=self._view.number,
             alone=identity.alone,
         )
+        self._known.clear()
+        self._caught_up.clear()
+        self._first_synced = 0
         await socket.send(agent.frame(hello))
         self._heard = asyncio.get_running_loop().time()
         tasks = [
@@ -175,6 +180,8 @@ class Connection:
                 self._view.objects(frame)
             case agent.Synced():
                 self._synced(self._view.synced(frame.number))
+                self._first_synced = self._first_synced or frame.number
+                self._known.set()
             case agent.Accepted():
                 self._outbox.accepted(frame.seq)
             case agent.Refused():
@@ -185,9 +192,23 @@ class Connection:
             case agent.Pong():
                 self._every = frame.every or agent.PING_SECONDS
 
+    async def _catch_up(self) -> None:
+        """Nothing but hello is said before what is wanted is known, and this node's rules follow it: one that was cut
+        off must not be ready again while it still leads to pods that were replaced."""
+        await asyncio.wait_for(self._known.wait(), CATCH_UP_PINGS * self._every)
+        with contextlib.suppress(TimeoutError):  # rules that cannot be set are no reason to be silent
+            async with asyncio.timeout(RULES_PINGS * self._every):
+                while True:
+                    self._filled.clear()
+                    if not self._outbox.lags(self._first_synced):
+                        break
+                    await self._filled.wait()
+        self._caught_up.set()
+
     async def _write(self, socket: ClientConnection) -> None:
         loop = asyncio.get_running_loop()
         events_at: float | None = None
+        await self._caught_up.wait()
         while True:
             self._filled.clear()
             due = events_at is not None and loop.time() >= events_at
@@ -205,6 +226,7 @@ class Connection:
 
     async def _ping(self, socket: ClientConnection) -> None:
         loop, seq = asyncio.get_running_loop(), 0
+        await self._catch_up()
         while True:
             seq += 1
             await socket.send(agent.frame(self._outbox.ping(seq)))

@@ -27,7 +27,10 @@ logger = logging.getLogger(__name__)
 
 
 def claim(node: str, connection: str, now: datetime) -> None:
-    """From now on this connection speaks for the node; an older one learns so at its next beat."""
+    """From now on this connection speaks for the node; an older one learns so at its next beat.
+
+    It has not spoken yet: a node that was known is heard only once its agent has caught up.
+    """
     persistently(lambda: _claim(node, connection, now))
 
 
@@ -47,7 +50,9 @@ def everywhere(now: datetime) -> int:
 
 def _claim(node: str, connection: str, now: datetime) -> None:
     with exclusive():
-        Heartbeat.objects.update_or_create(node=node, defaults={"at": now, "connection": connection})
+        Heartbeat.objects.update_or_create(
+            node=node, defaults={"connection": connection}, create_defaults={"at": now, "connection": connection}
+        )
 
 
 def _write(beats: Mapping[str, str], now: datetime, moved: Mapping[str, int]) -> frozenset[str]:

@@ -69,13 +69,13 @@ class Snapshot:
         for index, pod in there:
             if pod.ports:
                 self.ports.setdefault(index, []).extend(pod.ports)
-            if pod.group:
+            if pod.group and not pod.leaving:
                 self.group(pod.group)[index] += 1
         self.neighbours.begin(there)
         self.claims.begin(pod for _, pod in there)
 
     def group(self, name: str) -> Amounts:
-        """How many pods of a group each node has."""
+        """How many pods of a group each node has, those aside that are leaving: their places become free."""
         counts = self.groups.get(name)
         if counts is None:
             counts = self.groups[name] = np.zeros(len(self.nodes), dtype=np.int64)
@@ -103,7 +103,7 @@ class Snapshot:
         self.used_pods[at] += sign
         self.weight_cpu[at] += sign * pod.weight[0]
         self.weight_memory[at] += sign * pod.weight[1]
-        if pod.group:
+        if pod.group and not pod.leaving:
             self.group(pod.group)[at] += sign
 
     def labelled(self, wanted: NodeTerm) -> Mask:

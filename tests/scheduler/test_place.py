@@ -129,6 +129,14 @@ def test_pods_of_one_controller_are_spread_over_the_nodes() -> None:
     assert Counter(decision.node for decision in decisions) == {"a": 2, "b": 2, "c": 2}
 
 
+def test_a_pod_that_leaves_is_not_kept_away_from() -> None:
+    there = [pod(f"old{at}", group="rc", node=at, leaving=True) for at in "aab"]
+    there = [replace(each, uid=f"old-{number}") for number, each in enumerate(there)]
+    fresh = [pod(f"p{number}", group="rc") for number in range(3)]
+    decisions = placed([node(name) for name in "abc"], *fresh, there=tuple(there))
+    assert Counter(decision.node for decision in decisions) == {"a": 1, "b": 1, "c": 1}
+
+
 def test_spreading_outweighs_a_little_emptiness() -> None:
     nodes = [node("a"), node("b")]
     there = pod("x", group="rc", node="a"), pod("y", weight=(500, GIB), node="b")
