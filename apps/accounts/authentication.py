@@ -16,7 +16,7 @@ from django.contrib.auth.base_user import AbstractBaseUser
 from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 
-from apps.accounts import service_tokens, tokens
+from apps.accounts import impersonation, service_tokens, tokens
 from apps.accounts.cookies import outer_name
 from apps.accounts.rules import MASTERS
 from apps.cluster.actors import ANONYMOUS, Actor
@@ -32,12 +32,15 @@ def authenticate(
     session_user: AbstractBaseUser | AnonymousUser | None = None,
     peer_is_loopback: bool = False,
 ) -> Actor:
-    """The actor that a request's headers or session prove. Raises Unauthorized; asks the database.
+    """The actor that a request's headers or session prove, or whom that one acts as. Asks the database.
 
-    Where the connection comes from proves nothing: ``peer_is_loopback`` grants no rights.
+    Raises Unauthorized, and Forbidden for acting as somebody without a role for it. Where the connection comes from
+    proves nothing: ``peer_is_loopback`` grants no rights.
     """
-    if any(name.lower().startswith("impersonate-") for name in headers):
-        raise Forbidden("acting as someone else (--as, Impersonate-User) is not supported")
+    return impersonation.acting(_proved(headers, session_user), headers)
+
+
+def _proved(headers: Mapping[str, str], session_user: AbstractBaseUser | AnonymousUser | None) -> Actor:
     given = headers.get("authorization") or headers.get("Authorization") or ""
     if given:
         scheme, _, text = given.partition(" ")
@@ -72,7 +75,7 @@ async def of_scope(scope: Mapping[str, Any]) -> Actor:
     A cookie is what a browser sends along for any page, so with it what changes something, and every
     websocket, must come from a page of this host. A bearer token needs no such check.
     """
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    headers = headers_of(scope)
     if "authorization" in headers or "cookie" not in headers:
         return await in_db(authenticate, headers)
     unsafe = scope["type"] == "websocket" or scope.get("method", "GET") not in SAFE_METHODS
@@ -80,6 +83,15 @@ async def of_scope(scope: Mapping[str, Any]) -> Actor:
         raise Forbidden("this request comes from a page of another site")
     secure = scope.get("scheme", "http") in TLS_SCHEMES
     return await in_db(_by_cookie, headers, secure)
+
+
+def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
+    """The headers of a raw ASGI request: names in lower case, several of one name joined by commas."""
+    headers: dict[str, str] = {}
+    for raw, value in scope["headers"]:
+        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
+        headers[name] = f"{headers[name]},{text}" if name in headers else text
+    return headers
 
 
 def bearer(scope: Mapping[str, Any]) -> str:

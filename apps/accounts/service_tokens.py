@@ -171,9 +171,19 @@ def _all_there(wanted: list[Reference]) -> bool:
     return models.Object.objects.filter(asked).count() == len(wanted)
 
 
+def groups_of(namespace: str) -> frozenset[str]:
+    """Those of every service account of a namespace."""
+    return frozenset({GROUP, f"{GROUP}:{namespace}", "system:authenticated"})
+
+
+def account_of(user: str) -> tuple[str, str] | None:
+    """Namespace and name of the service account that a user's name stands for. Pure."""
+    namespace, _, name = user.removeprefix(PREFIX).partition(":")
+    return (namespace, name) if user.startswith(PREFIX) and namespace and name else None
+
+
 def _actor(namespace: str, name: str, uid: str) -> Actor:
-    groups = frozenset({GROUP, f"{GROUP}:{namespace}", "system:authenticated"})
-    return Actor(name=f"{PREFIX}{namespace}:{name}", groups=groups, uid=uid)
+    return Actor(name=f"{PREFIX}{namespace}:{name}", groups=groups_of(namespace), uid=uid)
 
 
 def _signing_key() -> ec.EllipticCurvePrivateKey:

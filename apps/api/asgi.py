@@ -74,7 +74,7 @@ async def open_stream(scope: Scope) -> Answer | Stream:
     """What a websocket at an address of the API gets: the stream that a GET there gives, or a refusal."""
     number = uuid.uuid4().hex[:16]
     try:
-        request = Request("GET", scope["path"], _query(scope), _headers(scope), b"", number)
+        request = Request("GET", scope["path"], _query(scope), authentication.headers_of(scope), b"", number)
     except ApiError as refused:
         return refusal(refused)
     return await respond(scope, request)
@@ -110,15 +110,7 @@ def _check_page(scope: Scope, headers: Mapping[str, str]) -> None:
 
 def _wants_page(scope: Scope) -> bool:
     root = scope["path"].strip("/").partition("/")[0]
-    return root in {"api", "apis"} and "text/html" in _headers(scope).get("accept", "")
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for raw, value in scope["headers"]:
-        name, text = raw.decode("latin-1").lower(), value.decode("latin-1")
-        headers[name] = f"{headers[name]},{text}" if name in headers else text
-    return headers
+    return root in {"api", "apis"} and "text/html" in authentication.headers_of(scope).get("accept", "")
 
 
 def _query(scope: Scope) -> Query:
@@ -127,7 +119,7 @@ def _query(scope: Scope) -> Query:
 
 async def _request(scope: Scope, receive: Receive, number: str) -> Request:
     """The whole request; a body beyond the limit is not read to its end."""
-    headers = _headers(scope)
+    headers = authentication.headers_of(scope)
     length = headers.get("content-length", "")
     check_size(int(length) if length.isdigit() and len(length) < 20 else 0)
     chunks, size = [], 0

@@ -3,15 +3,23 @@
 from dataclasses import dataclass
 
 NODE_PREFIX = "system:node:"
+SIGNATURE_LIMIT = 253
 
 
 @dataclass(frozen=True)
 class Actor:
-    """An identity as policy sees it; ``name`` is what the change log records."""
+    """An identity as policy sees it."""
 
     name: str
     groups: frozenset[str] = frozenset()
     uid: str = ""
+    behind: str = ""
+    """Who acts as this one, where that is somebody else."""
+
+    @property
+    def signature(self) -> str:
+        """What the change log records."""
+        return f"{self.name} (by {self.behind})"[:SIGNATURE_LIMIT] if self.behind else self.name
 
     @property
     def node(self) -> str:

@@ -367,7 +367,7 @@ class Transaction:
         meta.resource_version = str(self.number)
         written = Written(
             number=self.number, type=type_, kind=kind.key, namespace=meta.namespace, name=meta.name, uid=meta.uid,
-            node=kind.node(obj), actor=self.actor.name, at=self.now,
+            node=kind.node(obj), actor=self.actor.signature, at=self.now,
             text=sealed(kind, meta.uid, types.encode(obj).decode()), before=row.before if row else "",
         )  # fmt: skip
         self.unit.put(kind, row, obj, written)
