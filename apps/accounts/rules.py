@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from apps.cluster import types
 from apps.cluster.actors import Actor
+from apps.cluster.registry import all_kinds
 
 ANY = "*"
 MASTERS = "system:masters"
@@ -54,7 +55,10 @@ class Rule:
 
     @property
     def reads(self) -> bool:
-        return bool(self.resources) and not self.verbs.isdisjoint(READING)
+        """Whether it shows anything that lives in namespaces."""
+        elsewhere = {(kind.group, kind.plural) for kind in all_kinds() if not kind.namespaced}
+        shown = {(group, each.partition("/")[0]) for group in self.groups for each in self.resources}
+        return not self.verbs.isdisjoint(READING) and not shown <= elsewhere
 
     def covers_url(self, verb: str, path: str) -> bool:
         if verb not in self.verbs and ANY not in self.verbs:
@@ -142,7 +146,7 @@ class Book:
         return [self._subjects[key] for key in keys if key in self._subjects]
 
     def stands_in(self, actor: Actor, namespace: str) -> bool:
-        """Whether some role gives the actor anything in this namespace, or something to read in all."""
+        """Whether some role gives the actor anything in this namespace, or something to read in all of them."""
         return any(
             namespace in held.local or any(rule.reads for rule in held.everywhere) for held in self.of(actor)
         )
