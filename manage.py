@@ -11,13 +11,14 @@ from paas.privileges import follow_owner
 from paas.state import default_path
 
 NEED_ROOT = ("up", "down", "machine")
+AS_CALLER = ("up-nodes",)  # with the caller's own ssh keys; it opens no database
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else ""
-    if command not in NEED_ROOT:
+    if command not in (*NEED_ROOT, *AS_CALLER):
         follow_owner(default_path() / "db.sqlite3")
-    elif os.geteuid() != 0:
+    elif command in NEED_ROOT and os.geteuid() != 0:
         sys.exit("Drover's containers and packet rules need root: run this as root, for example with sudo.")
     try:
         execute_from_command_line(sys.argv)

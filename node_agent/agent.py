@@ -14,6 +14,7 @@ from collections.abc import Callable
 from apps.cluster import types
 from apps.cluster.types.agent import NodeReport
 from node_agent import VERSION, identity, machine, usage
+from node_agent.ahead import Ahead
 from node_agent.collect import Collector, Usage, references
 from node_agent.connection import Connection, Identity, Left
 from node_agent.dns.client import DnsProcess
@@ -107,6 +108,8 @@ class Agent:
             farewell=self._farewell.said,
         )
         self._herd = Herd(tools, self._view)
+        self._fetching = Coalesced("images ahead", self._fetch)
+        self._ahead = Ahead(tools.images, tools.alarms, self._outbox.event, self._fetching.poke)
         self._door = Door(settings, self._herd, self._runtime, DockerStreams(settings.docker))
         self._status: types.NodeStatus | None = None
 
@@ -183,6 +186,7 @@ class Agent:
                 log.warning("waiting for the container engine: %s", error)
                 wait.wait(ENGINE_RETRY_SECONDS)
         self._herd.start()
+        self._fetching.start()
         self._upkeep.poke()
         self._rewire.poke()
 
@@ -199,7 +203,14 @@ class Agent:
             self._upkeep.poke()
         if "persistentvolumes" in touched.kinds:
             self._reclaiming.poke()
+        if "nodes" in touched.kinds:
+            self._fetching.poke()
         self._herd.synced(touched)
+
+    def _fetch(self) -> None:
+        node = self._view.node(self._settings.node)
+        if node is not None:
+            self._ahead.look(node)
 
     def _rules_follow(self, number: int) -> None:
         """Every node's do, up to there."""

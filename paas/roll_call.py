@@ -35,6 +35,12 @@ def roll_call(wanted: Collection[str], seconds: float) -> str:
     return "\n".join(lines)
 
 
+def present() -> dict[str, dict[str, str]]:
+    """Every node's state and address by its name, for a program."""
+    nodes = {row.object.metadata.name: row.object for row in store.list(NODE).rows}
+    return {name: {"state": _state(node), "address": _address(node)} for name, node in nodes.items()}
+
+
 def _state(node: types.Node) -> str:
     """In the words of ``kubectl get nodes``."""
     status = next(column for column in NODE.columns if column.name == "Status")

@@ -17,7 +17,7 @@ from apps.cluster.kinds import NODE
 from apps.cluster.transaction import Transaction
 from apps.cluster.types.agent import Identity
 from apps.cluster.types.joining import Joined, JoinRequest, Route
-from apps.nodes import invitations
+from apps.nodes import invitations, marks
 from apps.nodes.models import Heartbeat, Invitation
 
 JOINER = system("join")
@@ -111,16 +111,10 @@ def _check_taken(node: types.Node, invitation: Invitation, now: datetime) -> Non
 
 
 def _put(tx: Transaction, node: types.Node | None, name: str, invitation: Invitation) -> None:
+    known = node or types.Node(metadata=types.ObjectMeta(name=name))
     labels = {**invitation.labels, "kubernetes.io/hostname": name}
-    taints = msgspec.convert(invitation.taints, list[types.Taint])
+    marks.add(known, labels, msgspec.convert(invitation.taints, list[types.Taint]))
     if node is None:
-        node = types.Node(metadata=types.ObjectMeta(name=name, labels=labels))
-        node.spec.taints = taints
-        tx.create(NODE, node)
-        return
-    node.metadata.labels |= labels
-    given = {(taint.key, taint.effect) for taint in taints}
-    node.spec.taints = [
-        *(taint for taint in node.spec.taints if (taint.key, taint.effect) not in given), *taints
-    ]  # fmt: skip
-    tx.update(NODE, node)
+        tx.create(NODE, known)
+    else:
+        tx.update(NODE, known)

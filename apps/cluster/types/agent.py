@@ -28,6 +28,8 @@ ANNOUNCED_BY = "drover.dev/announced-by"
 """On a service: the node that answers on the link for the addresses of its balancer."""
 BALANCER_CLASS = "drover.dev/edge"
 """``loadBalancerClass`` of services that name one and mean ours."""
+IMAGES_AHEAD = "drover.dev/images"
+"""An annotation of a node: images, parted by commas, that its agent has ready before a pod needs them."""
 NODE_LABEL_PREFIXES = ("kubernetes.io/", "node.drover.dev/")
 
 
