@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import resource
 import signal
 import socket
 import sys
@@ -82,6 +83,9 @@ def main(argv: list[str]) -> int:
     parser.add_argument("networks", nargs="*", help="whose addresses' names are the cluster's to tell")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the agent, which then ends us
+    # Each name that others are asked for takes sockets of its own.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # Libraries print; what they say must not mix with answers.
     out = os.dup(1)
     os.dup2(2, 1)

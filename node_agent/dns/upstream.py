@@ -6,6 +6,7 @@ import asyncio
 import os
 from collections.abc import Iterator
 from contextlib import suppress
+from ipaddress import ip_address
 from pathlib import Path
 from time import monotonic
 from typing import Final
@@ -190,7 +191,16 @@ def _nameservers(file: Path) -> list[str]:
         lines = [line.split() for line in file.read_text().splitlines()]
     except (OSError, UnicodeDecodeError):
         return []
-    return [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    named = [words[1] for words in lines if len(words) > 1 and words[0] == "nameserver"]
+    return [server for server in named if _is_address(server)]
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _stamp(file: Path) -> tuple[int, int, int] | None:

@@ -199,7 +199,7 @@ def test_other_names_are_asked_of_the_machines_servers_and_remembered(
     node: Node, outside: tuple[Space, Space]
 ) -> None:
     server = Upstream(OUTSIDE, known, outside[1])
-    node.resolv_conf.write_text(f"nameserver {OWN}\nnameserver {OUTSIDE}\n")
+    node.resolv_conf.write_text(f"nameserver {OWN}\nnameserver localhost\nnameserver {OUTSIDE}\n")
     answer = ["NOERROR", "A 192.0.2.7"]
     assert eventually(lambda: node.ask("www.example.org") == answer, within=PATIENCE)
     assert node.ask("WWW.example.ORG") == answer
