@@ -95,11 +95,12 @@ def _namespace(subject: Subject) -> Removal:
 
 def _node(subject: Subject) -> Removal:
     pods = [pod.metadata.name for pod in reading.pods_on(subject.who, subject.name)]
-    goes = [f"The record of node {subject.name}"]
+    goes = [f"Node {subject.name}, its identity and its network for pods: its agent takes down what runs there"]
     if pods:
         goes.append(f"{_count(len(pods), 'pod')} on it, which their controllers make again elsewhere")
-    stays = ("The machine and its agent stay: while the agent runs, the node comes back",)
-    return Removal(tuple(goes), stays, tuple(pods[:NAMED]), max(0, len(pods) - NAMED))
+    stays = ("The machine, its images and files; it joins again with a new line",)
+    more = max(0, len(pods) - NAMED)
+    return Removal(tuple(goes), stays, tuple(pods[:NAMED]), more, type_name=bool(pods))
 
 
 def _held(subject: Subject) -> Removal:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shlex
+import shutil
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable
@@ -120,6 +121,8 @@ def check(file: NodesFile) -> None:
                 f"{entry.name} is to be the control plane, but {entry.address} is not this machine: run `make up` and "
                 "up-nodes there. A control plane is not yet started over ssh."
             )
+    if shutil.which("ssh") is None:
+        raise Refused("there is no ssh here: install openssh-client first.")
     if StateDirectory(settings.STATE).holder() is None:
         raise Refused(f"The control plane does not run on {settings.STATE}: start it with `make up` first.")
 
