@@ -48,9 +48,12 @@ def end(node: str) -> None:
 
 
 def is_held_by(node: str, key_digest: str) -> bool:
-    """Whether the node's identity was issued for this key: then it is the same machine that asks again."""
-    held = _living(node).exclude(key_digest="").order_by("-created_at").values_list("key_digest", flat=True)
-    return held.first() == key_digest
+    """Whether the node's newest identity was issued for this key: then it is the same machine that asks again.
+
+    A token that was revoked may have leaked; the key, which proves the machine, has not left it.
+    """
+    held = _held(node).filter(node_left=False).exclude(key_digest="").order_by("-created_at")
+    return held.values_list("key_digest", flat=True).first() == key_digest
 
 
 def is_due(text: str, now: datetime) -> bool:
@@ -83,8 +86,12 @@ def _row(text: str) -> Token | None:
     return Token.objects.filter(digest=tokens.digest_of(text), purpose=tokens.NODE).first()
 
 
+def _held(node: str) -> QuerySet[Token]:
+    return Token.objects.filter(actor=f"{NODE_PREFIX}{node}", purpose=tokens.NODE)
+
+
 def _living(node: str) -> QuerySet[Token]:
-    return Token.objects.filter(actor=f"{NODE_PREFIX}{node}", purpose=tokens.NODE, revoked_at=None)
+    return _held(node).filter(revoked_at=None)
 
 
 def _end(tx: Transaction, node: types.Node) -> None:

@@ -145,6 +145,13 @@ def test_the_same_machine_takes_its_name_back_with_a_new_line(ago: timedelta, cl
     assert speaks_for(first), "the agent that runs with it may go on until it is started anew"
 
 
+def test_a_machine_whose_token_leaked_and_was_revoked_is_let_in_again_by_its_key(cluster: None) -> None:
+    first = join(line())
+    tokens.revoke(actor="system:node:web-1")
+    assert speaks_for(join(line())) == "web-1"
+    assert not speaks_for(first)
+
+
 def test_nobody_else_gets_the_name_of_a_node_that_lives(cluster: None) -> None:
     first = join(line())
     heard("web-1", ALIVE)
