@@ -14,6 +14,7 @@ from benchmarks.memory import memory
 from benchmarks.names import names
 from benchmarks.quiet import quiet
 from benchmarks.requests import requests
+from benchmarks.services import services
 from benchmarks.watching import watching
 from tests.platform import Platform, running
 
@@ -33,7 +34,11 @@ ON_A_CONTROL_PLANE: dict[str, Measure] = {
     "binding": binding,
     "idle": idle,
 }
-ALONE: dict[str, Callable[[], list[Figure]]] = {"deciding": deciding, "names": names}
+ALONE: dict[str, Callable[[], list[Figure]]] = {
+    "deciding": deciding,
+    "names": names,
+    "services": services,
+}
 NAMES = (*ON_THE_NODE, *ON_A_CONTROL_PLANE, *ALONE)
 
 

@@ -18,6 +18,10 @@ class ProxyError(Exception):
 class ProxyBackend(Protocol):
     """One way of writing rules. Used by one thread only. What is not ours is never touched."""
 
+    @property
+    def name(self) -> str:
+        """What writes them, as people call it."""
+
     def sync(self, wanted: Wanted) -> None:
         """Make the kernel hold these rules: all of them or, when it raises, those of before."""
 

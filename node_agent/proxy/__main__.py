@@ -66,7 +66,8 @@ class Keeper:
         self._due = monotonic() + self._verify_seconds
         flows = stale_flows(before, wanted)
         problem = conntrack.forget(flows) if flows else ""
-        self.say(Answer(applied=self._order.number, error=problem and f"cannot forget old flows: {problem}"))
+        words = problem and f"cannot forget old flows: {problem}"
+        self.say(Answer(applied=self._order.number, error=words, backend=self._backend.name))
 
     def _look(self) -> None:
         """Time to check what is there, or to try again what failed."""
@@ -128,12 +129,12 @@ def main(argv: list[str]) -> int:
         # Libraries print; what they say must not mix with answers.
         out = os.dup(1)
         os.dup2(2, 1)
-        name, backend = backends.choose(names, os.environ.get(backends.SETTING, ""))
+        backend = backends.Backends(names, os.environ.get(backends.SETTING, ""))
     except ProxyError as error:
         print(error, file=sys.stderr)
         return 1
     keeper = Keeper(backend, out, options.verify_seconds)
-    keeper.say(Answer(backend=name))
+    keeper.say(Answer(backend=backend.name))
     keeper.run(0)
     return 0
 

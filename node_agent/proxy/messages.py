@@ -24,4 +24,4 @@ class Answer(Struct, frozen=True, omit_defaults=True):
     restored: tuple[str, ...] = ()
     """What somebody had removed."""
     backend: str = ""
-    """Said once, at the start."""
+    """What writes the rules now."""

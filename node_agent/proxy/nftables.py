@@ -26,6 +26,8 @@ _REQUEST = 1
 class NftablesBackend:
     """A ``ProxyBackend`` for the network namespace it was made in."""
 
+    name = "nftables"
+
     def __init__(self, names: Names) -> None:
         self._names = names
         self._renderer = Renderer(names)

@@ -51,9 +51,10 @@ class Cluster:
         services: list[types.Service],
         found: list[types.EndpointSlice],
         host_ports: list[HostPort] | None = None,
+        within: float = PATIENCE,
     ) -> None:
         number = self.proxy.update(services, found, host_ports or [], "node-1")
-        assert self.proxy.wait(number, PATIENCE), self.proxy.error
+        assert self.proxy.wait(number, within), self.proxy.error
 
     def web(self, *names: str, port: int = 8080) -> types.EndpointSlice:
         return endpoints("web", [self.addresses[name] for name in names], ("", port))

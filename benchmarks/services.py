@@ -1,0 +1,120 @@
+"""What services cost: connections through one against direct ones, and how long rules take, on both backends."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+from apps.cluster import types
+from benchmarks.figures import Figure
+from tests.agent_net.cluster import Cluster
+from tests.agent_net.lab import Space, machine
+from tests.agent_net.objects import endpoints, service
+from tests.platform import BASE, eventually
+
+SECONDS = float(os.environ.get("DROVER_BENCH_SECONDS") or 0.5)
+TURNS, CHANGES, FULL_TURNS = 8, 15, 5
+PATIENCE = 60.0
+FEW, MANY = 1000, 5000
+PODS = 3
+COUNTS = {"iptables": (1, FEW), "nftables": (1, FEW, MANY)}
+VIP, PORT = "10.254.255.9", 8080
+
+
+def services() -> list[Figure]:
+    """Each backend in a network of its own; direct and through the service turn by turn."""
+    return [figure for backend, counts in COUNTS.items() for figure in _of(backend, counts)]
+
+
+def _of(backend: str, counts: tuple[int, ...]) -> list[Figure]:
+    figures = []
+    with tempfile.TemporaryDirectory() as folder, machine() as (space, outside), ExitStack() as at_end:
+        cluster = Cluster(space, outside, Path(folder), backend)
+        at_end.callback(cluster.close)
+        pod, client = cluster.pod("server"), cluster.pod("client")
+        for each in (pod, client, space):
+            # Else ports used again meet what is remembered of their last connection.
+            each.sysctl("ipv4/tcp_max_tw_buckets", "0")
+        space.sysctl("netfilter/nf_conntrack_tcp_timeout_time_wait", "1")
+        server = _process(pod, "serve", "0.0.0.0", str(PORT))
+        at_end.callback(server.kill)
+        assert server.stdout is not None and server.stdout.readline() == "ready\n"
+        for count in counts:
+            figures += _at(cluster, client, count)
+    return figures
+
+
+def _at(cluster: Cluster, client: Space, count: int) -> list[Figure]:
+    """The last of ``count`` services leads to the server; the others share addresses that nobody has."""
+    others = [
+        service(f"s{number}", f"10.254.{number // 250}.{number % 250 + 1}", ("", 80, 0))
+        for number in range(count - 1)
+    ]
+    behind = [
+        endpoints(one.metadata.name, [f"10.64.3.{200 + pod}" for pod in range(PODS)], ("", 80))
+        for one in others
+    ]
+    measured = service("zz-measured", VIP, ("", 80, 0))
+    answers = endpoints("zz-measured", [cluster.addresses["server"]], ("", PORT))
+    figures = []
+    cluster.update([measured], [answers])
+    name = f"{count} services, {cluster.backend}"
+    if count == FEW:
+        took = [_afresh(cluster, [*others, measured], [*behind, answers]) for _ in range(FULL_TURNS)]
+        figures.append(Figure(f"all rules of {name}, best", min(took) * 1000, "ms", at_most=200))
+    cluster.update([*others, measured], [*behind, answers], within=PATIENCE)
+    if count > 1:
+        figures.append(_one_endpoint(cluster, [*others, measured], behind, answers, name))
+    direct, through = _rates(client, f"{cluster.addresses['server']}:{PORT}", f"{VIP}:80")
+    words = f"{through:.0f} of {direct:.0f} a second"
+    ratio = Figure(f"new connections / direct, {name}", through / direct, "x", at_least=0.8, detail=words)
+    return [*figures, ratio]
+
+
+def _afresh(cluster: Cluster, wanted: list[types.Service], found: list[types.EndpointSlice]) -> float:
+    """Seconds that a process takes for its first order: everything is written, planning included."""
+    cluster.proxy.stop()
+    cluster.proxy = cluster.new_proxy()
+    eventually(lambda: cluster.proxy.backend, what="the proxy is there")
+    return _took(lambda: cluster.update(wanted, found, within=PATIENCE))
+
+
+def _one_endpoint(
+    cluster: Cluster,
+    wanted: list[types.Service],
+    behind: list[types.EndpointSlice],
+    answers: types.EndpointSlice,
+    name: str,
+) -> Figure:
+    """From the change of one slice to its rules in the kernel, planning included."""
+    took = []
+    for turn in range(CHANGES):
+        moved = endpoints("s0", [f"10.64.3.{100 + turn}", "10.64.3.201"], ("", 80))
+        slices = [moved, *behind[1:], answers]
+        took.append(_took(lambda slices=slices: cluster.update(wanted, slices)))  # type: ignore[misc]
+    return Figure(f"one endpoint of {name}, best", min(took) * 1000, "ms", at_most=20)
+
+
+def _took(work: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def _rates(client: Space, *places: str) -> list[float]:
+    process = _process(client, "open", str(TURNS), str(SECONDS), *places)
+    told, _ = process.communicate(timeout=300)
+    rates: list[float] = json.loads(told)
+    return rates
+
+
+def _process(space: Space, *arguments: str) -> subprocess.Popen[str]:
+    argv = [sys.executable, "-m", "benchmarks.connections", *arguments]
+    return space.run(lambda: subprocess.Popen(argv, cwd=BASE, stdout=subprocess.PIPE, text=True))
