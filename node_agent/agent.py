@@ -20,6 +20,7 @@ from node_agent.connection import Connection, Identity, Left
 from node_agent.dns.client import DnsProcess
 from node_agent.door import Door
 from node_agent.herd import Herd, host_ports
+from node_agent.health_ports import HealthPorts, checks
 from node_agent.images import Images
 from node_agent.leaving import Farewell, Programmed
 from node_agent.names import Names
@@ -62,6 +63,7 @@ class Agent:
         self._view = View(settings.view)
         self._runtime = DockerRuntime(self._names, settings.docker)
         self._network = BridgeNetwork(self._names, settings.network, settings.address, settings.pod_network)
+        self._health_ports = HealthPorts()
         self._announcer = Announcer(self._names, settings.address)
         self._programmed = Programmed(self._outbox.programmed)
         self._farewell = Farewell(self._view.offers, self._outbox.waiting)
@@ -329,6 +331,7 @@ class Agent:
         routed = [each for each in services if each.spec.cluster_ip != self._settings.dns]
         order = self._proxy.update(routed, slices, ports, self._settings.node)
         self._programmed.ordered(order, number)
+        self._health_ports.update(checks(services, slices, self._settings.node))
         self._announcer.hold(self._view.announced(self._settings.node))
 
 
