@@ -19,8 +19,8 @@ from node_agent.collect import Collector, Usage, references
 from node_agent.connection import Connection, Identity, Left
 from node_agent.dns.client import DnsProcess
 from node_agent.door import Door
-from node_agent.herd import Herd, host_ports
 from node_agent.health_ports import HealthPorts, checks
+from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
 from node_agent.leaving import Farewell, Programmed
 from node_agent.names import Names
