@@ -129,6 +129,11 @@ class Kind:
         return "status" in self.subresources
 
     @property
+    def makes_pods(self) -> bool:
+        """Whether objects of this kind mean pods of their own."""
+        return self.selects is not _everything
+
+    @property
     def has_charges(self) -> bool:
         return self.charges is not _free
 

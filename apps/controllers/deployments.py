@@ -11,6 +11,7 @@ from apps.cluster.errors import AlreadyExists, ApiError
 from apps.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET
 from apps.cluster.kinds.deployments import RECREATE
 from apps.cluster.log import Change
+from apps.cluster.revisions import REVISION, bare, revision
 from apps.controllers import revisions, rollout, rollout_status
 from apps.controllers.actions import (
     Actions,
@@ -59,9 +60,9 @@ def versions(view: View) -> Versions:
     deployment = view.deployment
     kin = family(deployment, DEPLOYMENT.selects(deployment), view.sets)
     sets = [each for each in (*kin.mine, *kin.orphans) if each.metadata.deletion_timestamp is None]
-    sets.sort(key=lambda each: (revisions.revision(each), each.metadata.creation_timestamp, each.metadata.name))
-    wanted = revisions.bare(deployment.spec.template)
-    new = next((each for each in reversed(sets) if revisions.bare(each.spec.template) == wanted), None)
+    sets.sort(key=lambda each: (revision(each), each.metadata.creation_timestamp, each.metadata.name))
+    wanted = bare(deployment.spec.template)
+    new = next((each for each in reversed(sets) if bare(each.spec.template) == wanted), None)
     return Versions(new, tuple(each for each in sets if each is not new))
 
 
@@ -149,11 +150,11 @@ def _kept(
 
 def _numbered(deployment: types.Deployment, new: types.ReplicaSet) -> list[Update]:
     """The Deployment tells the revision it is at."""
-    number = new.metadata.annotations[revisions.REVISION]
+    number = new.metadata.annotations[REVISION]
     meta = deployment.metadata
-    if meta.annotations.get(revisions.REVISION) == number:
+    if meta.annotations.get(REVISION) == number:
         return []
-    told = replace(meta, annotations={**meta.annotations, revisions.REVISION: number})
+    told = replace(meta, annotations={**meta.annotations, REVISION: number})
     return [Update(kind=DEPLOYMENT, obj=replace(deployment, metadata=told), part="metadata")]
 
 

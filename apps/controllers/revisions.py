@@ -1,7 +1,4 @@
-"""The versions of a Deployment: what names, numbers and annotates the ReplicaSet of each template.
-
-Annotations and labels are Kubernetes' own, so that ``kubectl rollout history`` and ``undo`` read them.
-"""
+"""Makes the versions of a Deployment: what names, numbers and annotates the ReplicaSet of each template."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -9,31 +6,16 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from apps.cluster import types
+from apps.cluster.revisions import HASH, HISTORY, PREFIX, REVISION, bare, revision
 from apps.controllers import rollout
 from apps.controllers.owners import reference
 
-HASH = "pod-template-hash"
-PREFIX = "deployment.kubernetes.io/"
-REVISION = f"{PREFIX}revision"
-HISTORY = f"{PREFIX}revision-history"
 DESIRED = f"{PREFIX}desired-replicas"
 MOST = f"{PREFIX}max-replicas"
 NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST})
 """Annotations of a Deployment that are not about its template."""
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _LENGTH = 10
-
-
-def revision(replica_set: types.ReplicaSet) -> int:
-    """0 when nobody numbered it."""
-    number = replica_set.metadata.annotations.get(REVISION, "")
-    return int(number) if number.isdecimal() else 0
-
-
-def bare(template: types.PodTemplateSpec) -> bytes:
-    """A template without the label that names its version: equal ones are one version."""
-    labels = {key: value for key, value in template.metadata.labels.items() if key != HASH}
-    return types.encode(replace(template, metadata=replace(template.metadata, labels=labels)))
 
 
 def template_hash(template: types.PodTemplateSpec, collisions: int) -> str:

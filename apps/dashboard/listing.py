@@ -168,7 +168,12 @@ def table(who: Actor, kind: Kind, question: Question, now: datetime) -> Table:
     )
 
 
-_ALSO = {"pods": ("IP", "Node"), "replicationcontrollers": ("Images",), "nodes": ("Internal-IP",)}
+_ALSO = {
+    "pods": ("IP", "Node"),
+    "deployments.apps": ("Images",),
+    "replicationcontrollers": ("Images",),
+    "nodes": ("Internal-IP",),
+}
 """Columns that kubectl keeps for ``-o wide`` and a page has room for."""
 
 

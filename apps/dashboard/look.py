@@ -42,7 +42,7 @@ _WORDS = {
         ),
         BAD,
     ),
-    **dict.fromkeys(("Succeeded", "Completed"), IDLE),
+    **dict.fromkeys(("Succeeded", "Completed", "Complete", "Released"), IDLE),
     "Normal": INFO,
 }
 _BAD = re.compile(r"^Err[A-Z]|Error$|BackOff$|^Failed|^Unhealthy|^ExitCode:|^Signal:")
@@ -75,7 +75,10 @@ def of_fraction(text: str) -> Look | None:
 
 
 GOOD_WHEN_FALSE = frozenset(
-    {"MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "ReplicaFailure"}
+    {
+        "MemoryPressure", "DiskPressure", "PIDPressure", "NetworkUnavailable", "ReplicaFailure",
+        "Failed", "FailureTarget", "Suspended", "ScalingLimited",
+    }  # fmt: skip
 )
 
 

@@ -46,6 +46,14 @@ def kind_of_reference(api_version: str, name: str) -> Kind | None:
 ICONS = {
     "pods": "pod",
     "replicationcontrollers": "controller",
+    "replicasets.apps": "controller",
+    "deployments.apps": "controller",
+    "jobs.batch": "done",
+    "cronjobs.batch": "clock",
+    "horizontalpodautoscalers.autoscaling": "scale",
+    "persistentvolumes": "volume",
+    "persistentvolumeclaims": "volume",
+    "storageclasses.storage.k8s.io": "volume",
     "services": "service",
     "endpoints": "endpoints",
     "endpointslices.discovery.k8s.io": "endpoints",
@@ -78,16 +86,23 @@ class Place:
 
 
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("Workloads", ("pods", "replicationcontrollers")),
+    (
+        "Workloads",
+        (
+            "deployments.apps", "pods", "jobs.batch", "cronjobs.batch", "horizontalpodautoscalers.autoscaling",
+            "replicasets.apps", "replicationcontrollers",
+        ),
+    ),
+    ("Storage", ("persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io")),
     ("Network", ("services", "endpoints", "endpointslices.discovery.k8s.io")),
     ("Configuration", ("configmaps", "secrets")),
     ("Cluster", ("nodes", "namespaces", "events", "resourcequotas", "limitranges")),
-)
+)  # fmt: skip
 _LETTERS = {
-    "pods": "p", "replicationcontrollers": "r", "services": "s", "endpoints": "e", "configmaps": "m",
-    "secrets": "x", "nodes": "n", "namespaces": "a", "events": "v",
+    "deployments.apps": "d", "pods": "p", "replicationcontrollers": "r", "services": "s", "endpoints": "e",
+    "configmaps": "m", "secrets": "x", "nodes": "n", "namespaces": "a", "events": "v",
 }  # fmt: skip
-_TITLES = {"replicationcontrollers": "Controllers"}
+_TITLES = {"replicationcontrollers": "Controllers", "horizontalpodautoscalers": "Autoscalers"}
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 

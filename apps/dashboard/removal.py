@@ -10,6 +10,7 @@ from apps.cluster.kinds import NAMESPACE
 from apps.dashboard import reading
 from apps.dashboard.panels.base import Subject
 from apps.dashboard.panels.configuration import users
+from apps.dashboard.panels.controllers import versions_of
 
 NAMED = 12
 
@@ -64,13 +65,36 @@ def _pod(subject: Subject) -> Removal:
 
 def _controller(subject: Subject) -> Removal:
     pods = [row.name for row in reading.dependents(subject.who, subject.stored.uid) if row.kind.key == "pods"]
+    what = "Controller" if subject.kind.key == "replicationcontrollers" else subject.kind.name
     return Removal(
-        goes=(f"Controller {subject.name}", *([f"Its {_count(len(pods), 'pod')}"] if pods else [])),
+        goes=(f"{what} {subject.name}", *([f"Its {_count(len(pods), 'pod')}"] if pods else [])),
         stays=("Services stay, and lead nowhere until other pods carry their labels",) if pods else (),
         names=tuple(pods[:NAMED]),
         more=max(0, len(pods) - NAMED),
         keeps="Keep its pods running, without a controller" if pods else "",
     )
+
+
+def _deployment(subject: Subject) -> Removal:
+    sets = versions_of(subject)
+    pods = sum(row.object.status.replicas for row in sets)
+    told = [f"Its {_count(len(sets), 'version')}: there is no way back to them"] if sets else []
+    return Removal(
+        goes=(f"Deployment {subject.name}", *told, *([f"Its {_count(pods, 'pod')}"] if pods else [])),
+        stays=("Services stay, and lead nowhere until other pods carry their labels",) if pods else (),
+        names=tuple(row.name for row in sets[:NAMED]),
+        more=max(0, len(sets) - NAMED),
+        keeps="Keep its pods running, without a deployment" if pods else "",
+    )
+
+
+def _claim(subject: Subject) -> Removal:
+    claim: types.PersistentVolumeClaim = subject.obj
+    pods, bound = users(subject), claim.spec.volume_name
+    waits = (f"{_count(len(pods), 'pod')} that use it: it goes once they are gone",) if pods else ()
+    data = ("What it holds, for good, unless its class keeps volumes",) if bound else ()
+    return Removal((f"Claim {subject.name}", *data), waits, tuple(pods[:NAMED]), max(0, len(pods) - NAMED),
+                   type_name=bool(bound))  # fmt: skip
 
 
 def _service(subject: Subject) -> Removal:
@@ -119,6 +143,9 @@ def _held(subject: Subject) -> Removal:
 _TOLD: dict[str, Callable[[Subject], Removal]] = {
     "pods": _pod,
     "replicationcontrollers": _controller,
+    "replicasets.apps": _controller,
+    "deployments.apps": _deployment,
+    "persistentvolumeclaims": _claim,
     "services": _service,
     NAMESPACE.key: _namespace,
     "nodes": _node,

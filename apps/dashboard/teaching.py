@@ -24,6 +24,29 @@ _LESSONS = {
         "when you change the number.",
         "kubectl create -f examples/guestbook/redis-master-controller.yaml",
     ),
+    "deployments.apps": Lesson(
+        "A deployment keeps a number of equal pods running and replaces them a few at a time when you change it; each "
+        "version is kept, so that you can go back.",
+        "kubectl create deployment web --image=nginx --replicas=2",
+    ),
+    "replicasets.apps": Lesson("A replica set is one version of a deployment, and keeps its pods running."),
+    "jobs.batch": Lesson(
+        "A job runs pods until their work is done, and tries again when it fails.",
+        "kubectl create job hello --image=busybox -- echo hello",
+    ),
+    "cronjobs.batch": Lesson(
+        "A cron job begins a job by the clock.",
+        "kubectl create cronjob tick --image=busybox --schedule='*/5 * * * *' -- date",
+    ),
+    "horizontalpodautoscalers.autoscaling": Lesson(
+        "An autoscaler gives a deployment as many pods as their load needs, within bounds.",
+        "kubectl autoscale deployment web --min=1 --max=5 --cpu-percent=60",
+    ),
+    "persistentvolumeclaims": Lesson(
+        "A claim is storage that outlives pods. It gets its volume on the node where its first pod runs; later pods "
+        "follow it there."
+    ),
+    "persistentvolumes": Lesson("A volume is where the data of a claim is. Claims get theirs by themselves."),
     "services": Lesson(
         "A service is one steady address and name for the pods that carry its labels, wherever they run.",
         "kubectl create -f examples/guestbook/frontend-service.yaml",

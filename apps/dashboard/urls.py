@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.dashboard.views import actions, creating, detail, home, listed, logs, machines
+from apps.dashboard.views import actions, creating, detail, home, listed, logs, machines, rollouts
 
 OBJECT = "<str:key>/<str:namespace>/<str:name>"
 
@@ -19,6 +19,7 @@ urlpatterns = [
     path(f"kinds/{OBJECT}", detail.resource_detail, name="detail"),
     path(f"actions/delete/{OBJECT}", actions.delete, name="delete"),
     path(f"actions/scale/{OBJECT}", actions.scale, name="scale"),
+    path(f"actions/rollout/{OBJECT}", rollouts.rollout, name="rollout"),
     path(f"actions/reveal/{OBJECT}", actions.reveal, name="reveal"),
     path(f"actions/logs/{OBJECT}", logs.stream, name="logs"),
 ]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.request import urlopen
 
 import pytest
 
@@ -88,3 +92,70 @@ def test_a_bad_image_stops_the_update_and_the_deadline_tells(rolled_out: Platfor
     assert reasons["Available"] == "MinimumReplicasAvailable", "the old pods serve on"
     rolled_out.kubectl("rollout", "undo", "deploy/front")
     assert "successfully rolled out" in rolled_out.kubectl(*STATUS, within=100)
+
+
+FRONT = """
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: busy}
+spec:
+  replicas: 3
+  selector: {matchLabels: {app: busy}}
+  template:
+    metadata: {labels: {app: busy}}
+    spec:
+      containers:
+      - name: nginx
+        image: nginx
+        imagePullPolicy: IfNotPresent
+        ports: [{containerPort: 80}]
+        readinessProbe: {httpGet: {path: /, port: 80}, periodSeconds: 1}
+---
+apiVersion: v1
+kind: Service
+metadata: {name: busy}
+spec: {type: NodePort, selector: {app: busy}, ports: [{port: 80, nodePort: 30070}]}
+"""
+PAGE, EVERY = "http://127.0.0.1:30070/", 0.02
+
+
+def asked() -> int:
+    with urlopen(PAGE, timeout=10) as answer:
+        answer.read()
+        status: int = answer.status
+        return status
+
+
+@contextmanager
+def under_load() -> Iterator[list[Future[int]]]:
+    """Fifty requests a second, each over a connection of its own; the answers once they are all in."""
+    over, answers = threading.Event(), list[Future[int]]()
+    with ThreadPoolExecutor(max_workers=32) as pool:
+
+        def load() -> None:
+            while not over.wait(EVERY):
+                answers.append(pool.submit(asked))
+
+        asking = threading.Thread(target=load)
+        asking.start()
+        try:
+            yield answers
+        finally:
+            over.set()
+            asking.join()
+
+
+def test_no_request_is_lost_through_an_update_and_an_undo(platform: Platform) -> None:
+    platform.kubectl("apply", "-f", "-", input=FRONT)
+    status = ("rollout", "status", "deploy/busy", "--timeout=90s")
+    platform.kubectl(*status, within=100)
+    eventually(lambda: asked() == 200, what="the page")
+    with under_load() as answers:
+        platform.kubectl("set", "image", "deploy/busy", "nginx=nginx:latest")
+        platform.kubectl(*status, within=100)
+        platform.kubectl("rollout", "undo", "deploy/busy")
+        platform.kubectl(*status, within=100)
+    failed = [error for each in answers if (error := each.exception()) is not None]
+    assert not failed, f"{len(failed)} of {len(answers)}: {failed[:3]}"
+    assert len(answers) > 100
+    platform.kubectl("delete", "-f", "-", input=FRONT)

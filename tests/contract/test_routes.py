@@ -272,6 +272,7 @@ PAGES = {
     f"kinds/{OBJECT}": OBJECTS,
     f"actions/delete/{OBJECT}": OBJECTS,
     f"actions/scale/{OBJECT}": OBJECTS,
+    f"actions/rollout/{OBJECT}": OBJECTS,
     f"actions/reveal/{OBJECT}": OBJECTS,
     f"actions/logs/{OBJECT}": OBJECTS,
 }
@@ -370,7 +371,8 @@ def test_a_viewer_looks_and_does_nothing(town: dict[str, str]) -> None:
             assert answer.status_code == 200, path
         elif not may_look:
             assert answer.status_code in {403, 404, 405}, (path, answer.status_code)
-        assert client.post(path, {"typed": NAME, "replicas": "3", "entry": "password"}).status_code in {403, 404, 405}
+        said = {"typed": NAME, "replicas": "3", "entry": "password", "do": "pause"}
+        assert client.post(path, said).status_code in {403, 404, 405}
     manifest = json.dumps(types.to_data(routes.made(CONFIG_MAP, "new")))
     assert client.post("/create", {"text": manifest, "namespace": SPACE, "do": "create"}).status_code == 403
     assert store.clock() == before

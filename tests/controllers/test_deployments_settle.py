@@ -10,8 +10,8 @@ import pytest
 
 from apps.cluster import store, types
 from apps.cluster.kinds import DEPLOYMENT, EVENT, POD, REPLICA_SET, RESOURCE_QUOTA
+from apps.cluster.revisions import HASH, HISTORY, REVISION
 from apps.controllers.actions import condition
-from apps.controllers.revisions import HASH, HISTORY, REVISION
 from tests.harness import add_nodes, create, delete, edit, find, follower, objects, run_pods, settle, stop_pod
 
 pytestmark = pytest.mark.usefixtures("ruled")

@@ -7,13 +7,17 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from apps.cluster import store
-from apps.cluster.kinds import POD, REPLICATION_CONTROLLER, SECRET
+from apps.cluster import store, types
+from apps.cluster.actors import system
+from apps.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET, REPLICATION_CONTROLLER, SECRET
 from apps.cluster.registry import Kind, all_kinds
+from apps.cluster.revisions import CAUSE, HASH, RESTARTED, REVISION
 from apps.dashboard import paths
 from tests.browser import sample
+from tests.builders import build
 
 HTMX = {"HX-Request": "true"}
+TEST = system("test")
 ODD = (
     "/nowhere",
     "/kinds/unicorns",
@@ -183,3 +187,38 @@ def test_every_page_carries_a_strict_content_policy(admin: Client) -> None:
     assert "style=" not in text
     assert "<script>" not in text
     assert " onclick=" not in text
+
+
+def test_a_deployment_is_restarted_held_and_taken_back(admin: Client, tenant: Client) -> None:
+    made: types.Deployment = build(DEPLOYMENT, name="web", namespace="shop", annotations={REVISION: "2"})
+    made = store.write(TEST, lambda tx: tx.create(DEPLOYMENT, made))
+    for number, image in ((1, "redis:6"), (2, "redis:7")):
+        version: types.ReplicaSet = build(REPLICA_SET, name=f"web-{number}", namespace="shop")
+        version.metadata.annotations = {REVISION: str(number), CAUSE: f"reason {number}"}
+        version.metadata.owner_references = [
+            types.OwnerReference(
+                api_version="apps/v1", kind="Deployment", name="web", uid=made.metadata.uid, controller=True
+            )
+        ]
+        version.spec.template.metadata.labels = {**version.spec.template.metadata.labels, HASH: f"h{number}"}
+        version.spec.template.spec.containers[0].image = image
+        store.write(TEST, lambda tx, version=version: tx.create(REPLICA_SET, version))  # type: ignore[misc]
+    page = admin.get("/kinds/deployments.apps/shop/web").content.decode()
+    assert all(words in page for words in ("Versions", "redis:6", "reason 1", "Go back", "Restart", "Pause"))
+    action = "/actions/rollout/deployments.apps/shop/web"
+    told = admin.get(f"{action}?do=undo&revision=1", headers=HTMX).content.decode()
+    assert "Go back to revision 1 of web?" in told
+    assert "kubectl rollout undo --to-revision=1 deployment/web -n shop" in told
+    assert admin.post(action, {"do": "undo", "revision": "1"}, headers=HTMX).status_code == 204
+    found = store.get(DEPLOYMENT, "shop", "web").object
+    assert found.spec.template.spec.containers[0].image == "redis:6"
+    assert HASH not in found.spec.template.metadata.labels
+    assert found.metadata.annotations[CAUSE] == "reason 1"
+    assert admin.post(action, {"do": "pause"}, headers=HTMX).status_code == 204
+    assert "Resume" in admin.get("/kinds/deployments.apps/shop/web").content.decode()
+    admin.post(action, {"do": "restart"}, headers=HTMX)
+    found = store.get(DEPLOYMENT, "shop", "web").object
+    assert found.spec.paused and RESTARTED in found.spec.template.metadata.annotations
+    assert admin.get(f"{action}?do=undo&revision=9", headers=HTMX).status_code == 404
+    assert admin.get(f"{action}?do=explode", headers=HTMX).status_code == 400
+    assert tenant.post(action, {"do": "restart"}).status_code == 403

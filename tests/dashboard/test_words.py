@@ -10,10 +10,21 @@ import pytest
 
 from apps.cluster import types, why
 from apps.cluster.actors import system
-from apps.cluster.kinds import POD, REPLICATION_CONTROLLER, SECRET
+from apps.cluster.kinds import (
+    CRON_JOB,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    JOB,
+    PERSISTENT_VOLUME,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    REPLICATION_CONTROLLER,
+    SECRET,
+)
+from apps.cluster.registry import Kind
 from apps.dashboard import listing, look, manifest, sentences
 from apps.dashboard.live import MOST_REGIONS, regions_of, scope_of
-from tests.builders import build
+from tests.builders import build, defaulted
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -116,6 +127,44 @@ def test_a_controller_tells_what_it_waits_for() -> None:
     told = sentences.of_object("replicationcontrollers", controller, NOW)
     assert told is not None
     assert told.text == "1 of 3 pods ready."
+
+
+def seen(kind: Kind, **changes: Any) -> Any:
+    """An object whose controller has seen it."""
+    made = defaulted(kind, **changes)
+    if hasattr(made.status, "observed_generation"):
+        made.status.observed_generation = made.metadata.generation = 2
+    return made
+
+
+LATE = types.Condition(type="Progressing", status="False", reason="ProgressDeadlineExceeded")
+SAID: list[tuple[Kind, dict[str, Any], str, str]] = [
+    (DEPLOYMENT, {"spec__replicas": 3, "status__replicas": 3, "status__updated_replicas": 1}, "Progressing",
+     "Updating: 1 of 3 pods are of the newest version."),
+    (DEPLOYMENT, {"spec__replicas": 3, "status__conditions": [LATE], "status__available_replicas": 2}, "Stuck",
+     "The update does not get on: 0 of 3 pods updated, 2 available."),
+    (DEPLOYMENT, {"spec__paused": True}, "Paused", "It is paused: changes wait until it is resumed. 0 of 1 available."),
+    (DEPLOYMENT, {"status__replicas": 1, "status__updated_replicas": 1, "status__available_replicas": 1}, "Ready",
+     "Its pod is available."),
+    (JOB, {"spec__completions": 3, "status__succeeded": 1, "status__active": 2, "status__failed": 1}, "Running",
+     "2 pods at work: 1 of 3 pods succeeded, 1 failed."),
+    (JOB, {"status__conditions": [types.Condition(type="Complete", status="True")], "status__succeeded": 1}, "Complete",
+     "It has done its work: 1 of 1 pod succeeded."),
+    (CRON_JOB, {}, "Active", "It begins a job at */5 * * * *."),
+    (PERSISTENT_VOLUME_CLAIM, {"status__conditions": [types.Condition(
+        type="Provisioning", status="False", reason="WaitForFirstConsumer", message="waiting for first consumer")]},
+     "Pending", "Waiting for first consumer."),
+    (PERSISTENT_VOLUME, {}, "Pending", "Its data is on node node-1 and stays when its claim goes."),
+    (HORIZONTAL_POD_AUTOSCALER, {"status__current_replicas": 2, "status__desired_replicas": 4}, "Scaling",
+     "From 2 to 4 pods, between 1 and 5."),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "changes", "word", "text"), SAID, ids=[f"{k.name} {w}" for k, _, w, _ in SAID])
+def test_how_a_workload_is_stands_in_a_sentence(kind: Kind, changes: dict[str, Any], word: str, text: str) -> None:
+    told = sentences.of_object(kind.key, seen(kind, **changes), NOW)
+    assert told is not None
+    assert (told.word, told.text) == (word, text)
 
 
 def test_a_secrets_yaml_has_keys_and_no_values_even_in_kubectls_copy() -> None:

@@ -23,9 +23,10 @@ from apps.dashboard.views.listed import kind_or_404
 
 logger = logging.getLogger(__name__)
 MOST_REPLICAS = 1000
+_COMMANDS = {"delete": "Delete it", "scale": "Scale it"}
 
 
-def _subject(who: Actor, key: str, namespace: str, name: str) -> Subject:
+def subject_of(who: Actor, key: str, namespace: str, name: str) -> Subject:
     kind = kind_or_404(key)
     place = "" if namespace == paths.NOWHERE else namespace
     return Subject(who, kind, access.seen(who, kind, place, name), pages.now())
@@ -34,14 +35,14 @@ def _subject(who: Actor, key: str, namespace: str, name: str) -> Subject:
 @pages.page("GET", "POST")
 def delete(request: HttpRequest, who: Actor, key: str, namespace: str, name: str) -> HttpResponse:
     """Says exactly what goes, then deletes."""
-    subject = _subject(who, key, namespace, name)
+    subject = subject_of(who, key, namespace, name)
     access.require(who, "delete", subject.kind, subject.namespace, name)
     told = removal.of(subject)
     if request.method == "GET":
-        return _dialog(request, "delete", subject, {"removal": told})
+        return dialog(request, "delete", subject, {"removal": told})
     if told.type_name and request.POST.get("typed", "") != name:
         problem = f"Type {name} to confirm: what it holds is lost for good."
-        return _dialog(request, "delete", subject, {"removal": told, "problem": problem}, status=422)
+        return dialog(request, "delete", subject, {"removal": told, "problem": problem}, status=422)
     options = types.DeleteOptions(
         propagation_policy="Orphan" if "keep" in request.POST else "Background",
         preconditions=types.Preconditions(uid=request.POST.get("uid") or None),
@@ -49,26 +50,26 @@ def delete(request: HttpRequest, who: Actor, key: str, namespace: str, name: str
     try:
         left = store.write(who, lambda tx: tx.delete(subject.kind, subject.namespace, name, options))
     except ApiError as refusal:
-        return _dialog(
+        return dialog(
             request, "delete", subject, {"removal": told, "problem": refusal.message}, status=refusal.code
         )
     word = "is being deleted" if left is not None else "is deleted"
-    return _done(request, subject, f"{subject.kind.name} {name} {word}.", leave=left is None)
+    return done(request, subject, f"{subject.kind.name} {name} {word}.", leave=left is None)
 
 
 @pages.page("GET", "POST")
 def scale(request: HttpRequest, who: Actor, key: str, namespace: str, name: str) -> HttpResponse:
     """The number of replicas, for kinds that have one."""
-    subject = _subject(who, key, namespace, name)
+    subject = subject_of(who, key, namespace, name)
     if "scale" not in subject.kind.subresources:
         raise NotFound(f"{subject.kind.name} objects cannot be scaled.")
     access.require(who, "update", subject.kind, subject.namespace, name, "scale")
     if request.method == "GET":
-        return _dialog(request, "scale", subject, {"wanted": subject.obj.spec.replicas})
+        return dialog(request, "scale", subject, {"wanted": subject.obj.spec.replicas})
     given = request.POST.get("replicas", "")
     if not (given.isascii() and given.isdigit() and int(given[:9]) <= MOST_REPLICAS):
         problem = f"The number of replicas must be between 0 and {MOST_REPLICAS}."
-        return _dialog(request, "scale", subject, {"wanted": given, "problem": problem}, status=422)
+        return dialog(request, "scale", subject, {"wanted": given, "problem": problem}, status=422)
     wanted = int(given)
 
     def change(tx: Transaction) -> Any:
@@ -79,16 +80,16 @@ def scale(request: HttpRequest, who: Actor, key: str, namespace: str, name: str)
     try:
         store.write(who, change)
     except ApiError as refusal:
-        return _dialog(
+        return dialog(
             request, "scale", subject, {"wanted": wanted, "problem": refusal.message}, status=refusal.code
         )
-    return _done(request, subject, f"{name} is scaling to {wanted}.")
+    return done(request, subject, f"{name} is scaling to {wanted}.")
 
 
 @pages.page("POST")
 def reveal(request: HttpRequest, who: Actor, key: str, namespace: str, name: str) -> HttpResponse:
     """One value of a sealed object, when asked for by someone who may read it. The asking is logged, not the value."""
-    subject = _subject(who, key, namespace, name)
+    subject = subject_of(who, key, namespace, name)
     if "data" not in subject.kind.sealed:
         raise NotFound(f"{subject.kind.name} objects have no sealed values.")
     entry = request.POST.get("entry", "")
@@ -107,7 +108,7 @@ def reveal(request: HttpRequest, who: Actor, key: str, namespace: str, name: str
     return answer
 
 
-def _dialog(
+def dialog(
     request: HttpRequest, action: str, subject: Subject, context: Mapping[str, Any], *, status: int = 200
 ) -> HttpResponse:
     kind: Kind = subject.kind
@@ -118,13 +119,13 @@ def _dialog(
         "template": f"dashboard/actions/{action}.html",
         "href": paths.of_action(action, kind, subject.namespace, subject.name),
         "back": paths.of_object(kind, subject.namespace, subject.name),
-        "command": told.get({"delete": "Delete it", "scale": "Scale it"}[action], ""),
+        "command": told.get(_COMMANDS.get(action, ""), ""),
         **context,
     }
     return pages.show(request, "dashboard/action.html", known, status=status, here=kind.key)
 
 
-def _done(request: HttpRequest, subject: Subject, text: str, *, leave: bool = False) -> HttpResponse:
+def done(request: HttpRequest, subject: Subject, text: str, *, leave: bool = False) -> HttpResponse:
     where = (
         paths.of_list(subject.kind)
         if leave

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
-from apps.cluster.kinds import POD, REPLICATION_CONTROLLER
+from apps.cluster.kinds import DEPLOYMENT, POD
 from apps.cluster.registry import Kind
 from apps.cluster.rows import Stored
 from apps.dashboard import access, commands, listing, look, manifest, pages, paths, reading, sentences
@@ -116,7 +116,7 @@ def _conditions(obj: Any) -> list[tuple[types.Condition, look.Look]]:
 def _children(subject: Subject) -> list[tuple[Kind, str, str]]:
     """What it owns, pods of a controller aside: those have their own table."""
     rows = reading.dependents(subject.who, subject.stored.uid)
-    if subject.kind is REPLICATION_CONTROLLER:
+    if subject.kind.makes_pods:
         rows = [row for row in rows if row.kind is not POD]
     return [(row.kind, row.name, paths.of_object(row.kind, row.namespace, row.name)) for row in rows]
 
@@ -150,8 +150,21 @@ def _actions(who: Actor, kind: Kind, stored: Stored) -> list[Action]:
         scale = access.may(who, "update", kind, place, name, "scale")
         href = paths.of_action("scale", kind, place, name)
         found.append(Action("scale", "Scale", "scale", href, "" if scale.allowed else scale.reason))
+    if kind is DEPLOYMENT:
+        found += _rollout_actions(who, stored)
     delete = access.may(who, "delete", kind, place, name)
     refused = "" if delete.allowed else delete.reason
     href = paths.of_action("delete", kind, place, name)
     found.append(Action("delete", "Delete", "trash", href, refused, danger=True))
     return found
+
+
+def _rollout_actions(who: Actor, stored: Stored) -> list[Action]:
+    patch = access.may(who, "patch", DEPLOYMENT, stored.namespace, stored.name)
+    href = paths.of_action("rollout", DEPLOYMENT, stored.namespace, stored.name)
+    hold = ("resume", "Resume") if stored.object.spec.paused else ("pause", "Pause")
+    refused = "" if patch.allowed else patch.reason
+    return [
+        Action(verb, title, icon, f"{href}?do={verb}", refused)
+        for verb, title, icon in (("restart", "Restart", "turning"), (*hold, "clock"))
+    ]
