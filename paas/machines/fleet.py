@@ -56,12 +56,12 @@ def ensure(state: StateDirectory, machines: Sequence[Machine], *ports: int) -> s
             each.cut_power()
             told.append(f"{each.name} is no longer wanted and was switched off; `make down` removes it")
     running = [each.name for each in machines if each.is_on]
-    fresh = [each.name for each in machines if not each.is_on and not each.stays_off]
-    for each in machines:
-        if each.name in fresh:
-            each.switch_on()
-        elif each.stays_off:
-            told.append(f"{each.name} was switched off and stays so until `manage.py machine on {each.name}`")
+    fresh = [each.name for each in machines if each.revive()]
+    told += [
+        f"{each.name} was switched off and stays so until `manage.py machine on {each.name}`"
+        for each in machines
+        if each.stays_off
+    ]
     if running:
         told.append(f"{', '.join(running)} had kept running")
     if fresh:
@@ -73,9 +73,8 @@ def revive(machines: Sequence[Machine], *ports: int) -> str:
     """Start again what ended by itself, and restore what lets the nodes out; returns what was done, in words."""
     told = [f"somebody removed the {rule}: restored" for rule in machines[0].lan.allow(*ports)]
     for each in machines:
-        if each.is_on or each.stays_off or time.time() - each.started_at < PAUSE_SECONDS:
+        if each.is_on or time.time() - each.started_at < PAUSE_SECONDS or not each.revive():
             continue
-        each.switch_on()
         told.append(f"{each.name} had ended and was started again; its engine's words are in {each.log}")
     return "\n".join(told)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -9,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +23,7 @@ BASE = Path(__file__).resolve().parent.parent.parent
 SHUTDOWN_SECONDS = 4.0
 END_SECONDS = 5.0
 CGROUPS = Path("/sys/fs/cgroup")
+TOLD = ("PATH", "HOME", "LANG")
 
 
 @dataclass(frozen=True)
@@ -65,42 +68,31 @@ class Machine:
 
     def switch_on(self) -> None:
         """Boot it; does not wait for its engine."""
-        off = self.folder / "off"
-        if self.is_on:
-            off.unlink(missing_ok=True)
-            return
-        self._reap()
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._configuration.write_text(json.dumps(self._engine(), indent=1))
-        self.lan.plug(self.name, self.address)
-        command = ["nsenter", f"--net=/run/netns/{self.lan.space(self.name)}"]
-        command += ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
-        command += ["--propagation", "private"]
-        command += [sys.executable, "-m", "paas.machines.boot", self.name, str(self._configuration)]
-        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        redirected = [(os.POSIX_SPAWN_DUP2, output, number) for number in (1, 2)]
-        nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
-        environment = {**os.environ, "PYTHONPATH": str(BASE)}
-        launcher = os.posix_spawnp(
-            command[0], command, environment, file_actions=[nothing, *redirected], setsid=True
-        )  # it outlives this process, so nobody waits for it here
-        os.close(output)
-        mark = ProcessMark.of(launcher)
-        self._record.write_text(json.dumps({"pid": mark.pid, "started": mark.started}))
-        # Last: the supervisor, which starts whatever is off and need not be, would start it beside us.
-        off.unlink(missing_ok=True)
+        with self._turn():
+            if not self.is_on:
+                self._boot()
+            (self.folder / "off").unlink(missing_ok=True)
+
+    def revive(self) -> bool:
+        """Boot it if it ended by itself; whether it had."""
+        with self._turn():
+            ended = not self.is_on and not self.stays_off
+            if ended:
+                self._boot()
+            return ended
 
     def cut_power(self) -> None:
         """End everything in it at once; nobody outside hears a word of it. Its disk stays."""
-        if self.name in self.lan.spaces():
-            self.lan.cut(self.name)
-        self._end()
-        self.lan.unplug(self.name)
+        with self._turn():
+            if self.name in self.lan.spaces():
+                self.lan.cut(self.name)
+            self._end()
+            self.lan.unplug(self.name)
 
     def switch_off(self) -> None:
         """A power cut that lasts until somebody switches it on again."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        (self.folder / "off").touch()
+        with self._turn():
+            (self.folder / "off").touch()
         self.cut_power()
 
     def remove(self) -> None:
@@ -108,12 +100,12 @@ class Machine:
         pid = self.pid
         if pid:
             mark = ProcessMark.of(pid)
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGTERM)
             wait_gone(mark, SHUTDOWN_SECONDS)
         self.cut_power()
         for folder in (CGROUPS / self._cgroup, *CGROUPS.glob(f"*/{self._cgroup}")):
-            for path, _, _ in os.walk(folder, topdown=False):
-                os.rmdir(path)
+            _remove_group(folder)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def enter(self, command: list[str]) -> list[str]:
@@ -130,6 +122,39 @@ class Machine:
         # Between this process and the command stands nsenter, so the command is told itself to end with it.
         inside = self.enter(["setpriv", "--pdeathsig", "TERM", *command])
         os.execvp(inside[0], inside)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """One at a time: the supervisor starts whatever has ended, also while somebody is still ending it."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with (self.folder / "lock").open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _boot(self) -> None:
+        self._reap()
+        self._configuration.write_text(json.dumps(self._engine(), indent=1))
+        self.lan.plug(self.name, self.address)
+        command = ["nsenter", f"--net=/run/netns/{self.lan.space(self.name)}"]
+        command += ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
+        command += ["--propagation", "private"]
+        command += [sys.executable, "-m", "paas.machines.boot", self.name, str(self._configuration)]
+        output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        redirected = [(os.POSIX_SPAWN_DUP2, output, number) for number in (1, 2)]
+        nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+        # Nothing of the platform's settings, some of which are secret, is an engine's business.
+        told = {
+            name: value
+            for name, value in os.environ.items()
+            if name in TOLD or name.lower().endswith("_proxy")
+        }
+        environment = {**told, "PYTHONPATH": str(BASE)}
+        launcher = os.posix_spawnp(
+            command[0], command, environment, file_actions=[nothing, *redirected], setsid=True
+        )  # it outlives this process, so nobody waits for it here
+        os.close(output)
+        mark = ProcessMark.of(launcher)
+        self._record.write_text(json.dumps({"pid": mark.pid, "started": mark.started}))
 
     def _end(self) -> None:
         """Process 1 takes everything along; then whoever else lives in its network: the record may have been lost."""
@@ -177,6 +202,19 @@ class Machine:
     @property
     def _cgroup(self) -> str:
         return self.lan.space(self.name)
+
+
+def _remove_group(folder: Path) -> None:
+    """A control group is empty some moments after its last process."""
+    deadline = time.monotonic() + END_SECONDS
+    while folder.exists():
+        try:
+            for path, _, _ in os.walk(folder, topdown=False):
+                os.rmdir(path)
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
 
 
 def _kill(pid: int) -> None:
