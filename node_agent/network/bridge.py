@@ -99,7 +99,7 @@ class BridgeNetwork:
         bridge = self._names.bridge
         network = state.leases.network
         mended = links.ensure_bridge(bridge, state.leases.gateway, network.prefixlen, state.mtu)
-        mended += links.ensure_route(bridge, state.service_cidr)
+        mended += links.ensure_route(bridge, state.service_cidr, state.leases.gateway)
         if state.dns:
             mended += links.ensure_address(bridge, state.dns)
         mended += links.ensure_ports(bridge, {self._names.link(uid) for uid in state.leases.held()})

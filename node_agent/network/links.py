@@ -144,14 +144,18 @@ def link_of(address: str) -> tuple[str, str] | None:
     return None
 
 
-def ensure_route(bridge: str, cidr: str) -> list[str]:
-    """Sends what goes to a service into the bridge, so that it is routed at all before rules rewrite it."""
+def ensure_route(bridge: str, cidr: str, source: str) -> list[str]:
+    """Sends what goes to a service into the bridge, so that it is routed at all before rules rewrite it.
+
+    What this machine sends there comes from ``source``: of the bridge's other addresses pods know no way back.
+    """
     with kernel() as ipr:
         index = _index(ipr, bridge)
         for route in ipr.get_routes(family=socket.AF_INET, table=MAIN_TABLE, oif=index):
-            if f"{route.get_attr('RTA_DST')}/{route['dst_len']}" == cidr:
+            same = f"{route.get_attr('RTA_DST')}/{route['dst_len']}" == cidr
+            if same and route.get_attr("RTA_PREFSRC") == source:
                 return []
-        ipr.route("replace", dst=cidr, oif=index, scope="link")
+        ipr.route("replace", dst=cidr, oif=index, scope="link", prefsrc=source)
     return [f"route {cidr}"]
 
 

@@ -204,6 +204,18 @@ def test_a_wider_route_is_no_obstacle(tmp_path: Path) -> None:
         assert node.space.run(node.network.verify) == []
 
 
+def test_the_machine_asks_services_under_the_bridges_address_beside_that_of_the_server_for_names(
+    tmp_path: Path,
+) -> None:
+    with machine() as (space, _):
+        network = BridgeNetwork(Names.of(tmp_path), tmp_path)
+        for _again in range(2):  # whichever of the two addresses was there first
+            space.run(network.start, PODS, SERVICES, "", "10.254.0.10")
+            (way,) = json.loads(space.command("ip", "-json", "route", "get", "10.254.7.7"))
+            assert way["prefsrc"] == "10.64.3.1"
+            space.command("ip", "address", "delete", "10.64.3.1/24", "dev", Names.of(tmp_path).bridge)
+
+
 def test_a_service_address_nobody_serves_refuses_at_once(node: Node) -> None:
     client, _ = node.pod("client")
     for space in (client, node.space):
