@@ -53,7 +53,8 @@ class Bringing:
         wanted = [entry.name for entry in self.file.nodes if entry.role in (NODE, BOTH)]
         told = await _manage("node", "list", "--wait", ARRIVE_SECONDS if not self.failed else "0", *wanted)
         self.say("", told.rstrip())
-        return not self.failed
+        known = await self._nodes()
+        return not self.failed and all(_is_ready(known.get(name)) for name in wanted)
 
     async def _guarded(self, gate: asyncio.Semaphore, entry: Entry, there: dict[str, dict[str, str]]) -> None:
         async with gate:
@@ -67,7 +68,7 @@ class Bringing:
         if entry.role not in (NODE, BOTH):
             self.say(entry.name, "the control plane runs here")
             return
-        if known is not None and known["state"].startswith(READY) and known["address"] == entry.address:
+        if known is not None and _is_ready(known) and known["address"] == entry.address:
             self.say(entry.name, "has joined already")
         elif entry.role == BOTH:
             raise Refused("this machine runs the control plane, but no node: start it with `make up`")
@@ -140,6 +141,10 @@ def _marks(entry: Entry) -> list[str]:
         for taint in entry.taints
     )
     return [*(["--labels", labels] if labels else []), *(["--taints", taints] if taints else [])]
+
+
+def _is_ready(known: dict[str, str] | None) -> bool:
+    return known is not None and known["state"].startswith(READY)
 
 
 def _is_here(address: str) -> bool:

@@ -56,6 +56,13 @@ async def test_a_killed_program_is_started_again_at_once(supervisor: Supervisor,
     assert said == ["sleeper was ended by SIGKILL; starting it again now"]
 
 
+async def test_a_program_that_has_nothing_more_to_do_stays_ended(supervisor: Supervisor, said: list[str]) -> None:
+    supervisor.keep(Program(name="leaver", start=("sh", "-c", "exit 3"), final={3: "it has left"}))
+    await until(lambda: bool(said))
+    await supervisor.keepers["leaver"]
+    assert said == ["leaver ended with code 3: it has left"]
+
+
 async def test_a_failing_program_is_started_ever_later(supervisor: Supervisor, said: list[str]) -> None:
     supervisor.keep(shell("broken", "exit 3"))
     await until(lambda: len(said) == 3)
