@@ -38,7 +38,8 @@ class Object(models.Model):
 class Index(models.Model):
     """What selectors ask for: labels under ``l:<key>``, selectable fields under ``f:<path>``."""
 
-    object = models.ForeignKey(Object, models.CASCADE, related_name="entries")
+    # The store alone writes both rows, in one transaction: a check of each again would cost more than writing them.
+    object = models.ForeignKey(Object, models.CASCADE, related_name="entries", db_constraint=False)
     key = models.CharField(max_length=320)
     value = models.CharField(max_length=512)
 
@@ -52,7 +53,7 @@ class Index(models.Model):
 class Owner(models.Model):
     """An owner reference: which objects go when an owner goes."""
 
-    object = models.ForeignKey(Object, models.CASCADE, related_name="owners")
+    object = models.ForeignKey(Object, models.CASCADE, related_name="owners", db_constraint=False)
     owner_uid = models.CharField(max_length=36, db_index=True)
 
     def __str__(self) -> str:

@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
+import msgspec
 from django.core.exceptions import EmptyResultSet
 from django.db import connection
 from django.db.models import QuerySet
@@ -28,12 +29,14 @@ CHANGES = Table(
 _COLUMNS = "SELECT id, namespace, name, uid, node, number, text FROM cluster_object"
 _FIND = f"{_COLUMNS} WHERE kind = %s AND namespace = %s AND name = %s"
 _FIND_ALL = f"{_COLUMNS} WHERE kind = %s AND namespace = %s"
-_FIND_NAMED = f"{_FIND_ALL} AND name IN "
+_FIND_NAMED = {
+    "postgresql": f"{_FIND_ALL} AND name = ANY(%s)",
+    "sqlite": f"{_FIND_ALL} AND name IN (SELECT value FROM json_each(%s))",
+}
 _HAS_ENTRY = """
     SELECT 1 FROM cluster_index JOIN cluster_object ON cluster_object.id = object_id
     WHERE key = %s AND value = %s AND kind = %s LIMIT 1
 """
-_NAMES_AT_ONCE = 500
 _IDS = {
     "postgresql": "SELECT nextval('cluster_object_id_seq') FROM generate_series(1, %s)",
     # The highest key ever given; nobody else writes now.
@@ -101,13 +104,11 @@ def find_all(kind: str, namespace: str) -> list[Values]:
 
 def find_named(kind: str, namespace: str, names: Sequence[str]) -> list[Values]:
     """Those of a kind in a namespace that have one of these names, in no order."""
-    found: list[Values] = []
     with connection.cursor() as cursor:
-        for start in range(0, len(names), _NAMES_AT_ONCE):
-            some = names[start : start + _NAMES_AT_ONCE]
-            cursor.execute(f"{_FIND_NAMED} ({', '.join('%s' for _ in some)})", (kind, namespace, *some))
-            found += cursor.fetchall()
-    return found
+        wanted = [*names] if connection.vendor == "postgresql" else msgspec.json.encode(names).decode()
+        cursor.execute(_FIND_NAMED[connection.vendor], (kind, namespace, wanted))
+        rows: list[Values] = cursor.fetchall()
+        return rows
 
 
 def has_entry(kind: str, key: str, value: str) -> bool:

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
+from msgspec.structs import replace
 
 from apps.cluster import models, names, propagation, query, quota, statements, types
 from apps.cluster.actors import Actor
@@ -206,17 +207,19 @@ class Transaction:
         row = self.row(pods, namespace, name)
         if row is None:
             raise missing(pods, name)
-        pod = types.decode(types.Pod, row.text)
+        pod = row.object
         if uid and uid != row.uid:
             raise self._conflict(pods, name, f"the UID in the request is {uid}, the object's {row.uid}")
         if pod.spec.node_name:
             raise self._conflict(pods, name, f"pod {name} is already assigned to node {pod.spec.node_name}")
         if pod.metadata.deletion_timestamp:
             raise self._conflict(pods, name, f"pod {name} is being deleted")
-        pod.spec.node_name = node
         others = [condition for condition in pod.status.conditions if condition.type != "PodScheduled"]
         scheduled = types.Condition(type="PodScheduled", status="True", last_transition_time=self.now)
-        pod.status.conditions = [*others, scheduled]
+        pod = replace(
+            pod, metadata=replace(pod.metadata), spec=replace(pod.spec, node_name=node),
+            status=replace(pod.status, conditions=[*others, scheduled]),
+        )  # fmt: skip
         self._put(pods, row, pod, "MODIFIED")
         return pod
 

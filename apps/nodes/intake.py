@@ -38,8 +38,9 @@ class Intake:
         return notes
 
     async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
         while self._waiting:
-            batch = self._next()
+            batch, began = self._next(), loop.time()
             try:
                 outcomes = await in_db(reports.take, [(node, part) for node, part, _ in batch])
             except Exception as error:
@@ -48,6 +49,9 @@ class Intake:
             else:
                 for (_, _, stored), outcome in zip(batch, outcomes, strict=True):
                     _settle(stored, outcome)
+            if self._waiting:
+                # As long a pause as the write took: a storm of reports takes no more than half of the Clock's time.
+                await asyncio.sleep(loop.time() - began)
 
     def _next(self) -> list[tuple[str, reports.Report, Notes]]:
         batch = [self._waiting.popleft()]
