@@ -6,11 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
-from apps.cluster.kinds import NODE, POD, REPLICATION_CONTROLLER, SERVICE
+from apps.cluster.kinds import DEPLOYMENT, NODE, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE
 from apps.cluster.kinds.pod_columns import status as pod_word
+from apps.cluster.registry import kind_for
 from apps.dashboard import access, look, paths, reading, sentences
 
 SHOWN = 8
@@ -90,7 +92,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
     """Everything the first page shows; the number of queries does not grow with the cluster."""
     nodes: Sequence[types.Node] = reading.everything(who, "nodes")
     pods = reading.pods_of(who)
-    controllers: Sequence[types.ReplicationController] = reading.everything(who, "replicationcontrollers")
+    controllers, homes = _controllers(who)
     services: Sequence[types.Service] = reading.everything(who, "services")
     troubles = [*_of_nodes(nodes), *_of_pods(who, pods, now), *_of_controllers(controllers, pods, now)]
     ready = [node for node in nodes if _is_ready(node)]
@@ -103,7 +105,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
         namespaces=len(reading.namespaces(who)),
         troubles=troubles[:SHOWN],
         more=max(0, len(troubles) - SHOWN),
-        works=_works(controllers, pods, now),
+        works=_works(controllers, homes, pods, now),
         exposed=_exposed(services),
         events=reading.latest(who, "events", 8),
         hidden=frozenset(kind.key for kind in COUNTED if not access.visible_at_all(who, kind)),
@@ -183,30 +185,42 @@ def _events_by_uid(who: Actor, pods: Sequence[types.Pod]) -> Mapping[str, list[t
     return told
 
 
-def _of_controllers(
-    controllers: Sequence[types.ReplicationController], pods: Sequence[types.Pod], now: datetime
-) -> list[Trouble]:
+def _controllers(who: Actor) -> tuple[list[Any], dict[str, str]]:
+    """What keeps pods running and belongs to nobody else; and whose a replica set's pods are, by its uid."""
+    sets: Sequence[types.ReplicaSet] = reading.everything(who, REPLICA_SET.key)
+    homes = {each.metadata.uid: ref.uid for each in sets for ref in each.metadata.owner_references if ref.controller}
+    deployments: Sequence[types.Deployment] = reading.everything(who, DEPLOYMENT.key)
+    replicated: Sequence[types.ReplicationController] = reading.everything(who, REPLICATION_CONTROLLER.key)
+    alone = [each for each in sets if each.metadata.uid not in homes]
+    return [*deployments, *alone, *replicated], homes
+
+
+def _of_controllers(controllers: Sequence[Any], pods: Sequence[types.Pod], now: datetime) -> list[Trouble]:
     """Controllers that cannot make their pods; those whose pods have troubles are told by the pods."""
     found = []
     for controller in controllers:
         failed = [each for each in controller.status.conditions if each.type == "ReplicaFailure"]
         for failure in (each for each in failed if each.status == "True"):
             meta = controller.metadata
-            href = paths.of_object(REPLICATION_CONTROLLER, meta.namespace, meta.name)
+            href = paths.of_object(kind_for(controller), meta.namespace, meta.name)
             text = f"Pods cannot be made: {failure.message}"
             found.append(
-                Trouble(look.BAD, f"Controller {meta.name}", text, href, since=failure.last_transition_time)
+                Trouble(look.BAD, f"{_named(controller)} {meta.name}", text, href, since=failure.last_transition_time)
             )
     return found
 
 
+def _named(controller: Any) -> str:
+    return "Controller" if controller.kind == REPLICATION_CONTROLLER.name else str(controller.kind)
+
+
 def _works(
-    controllers: Sequence[types.ReplicationController], pods: Sequence[types.Pod], now: datetime
+    controllers: Sequence[Any], homes: Mapping[str, str], pods: Sequence[types.Pod], now: datetime
 ) -> list[Work]:
     owned: dict[str, list[types.Pod]] = defaultdict(list)
     for pod in pods:
         for ref in pod.metadata.owner_references:
-            owned[ref.uid].append(pod)
+            owned[homes.get(ref.uid, ref.uid)].append(pod)
     found = []
     for controller in controllers[:60]:
         meta = controller.metadata
@@ -214,10 +228,10 @@ def _works(
             Work(
                 name=meta.name,
                 namespace=meta.namespace,
-                href=paths.of_object(REPLICATION_CONTROLLER, meta.namespace, meta.name),
+                href=paths.of_object(kind_for(controller), meta.namespace, meta.name),
                 ready=controller.status.ready_replicas,
                 wanted=controller.spec.replicas or 0,
-                sentence=sentences.of_object("replicationcontrollers", controller, now),
+                sentence=sentences.of_object(kind_for(controller).key, controller, now),
                 pips=[_pip(pod, now) for pod in owned[meta.uid][:40]],
                 images=", ".join(container.image for container in controller.spec.template.spec.containers),
             )

@@ -20,7 +20,7 @@ def home(request: HttpRequest, who: Actor) -> HttpResponse:
         "overview": seen,
         "events": [(event, paths.referred(event.involved_object)) for event in seen.events],
         "number": number,
-        "topics": "pods nodes replicationcontrollers services events namespaces",
+        "topics": "pods nodes deployments.apps replicationcontrollers services events namespaces",
         "host": request.get_host().rpartition(":")[0] or request.get_host(),
         "who": who,
     }
