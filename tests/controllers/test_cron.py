@@ -45,8 +45,8 @@ def test_nothing_is_due_before_the_first_moment_and_the_plan_says_when_that_is()
 
 
 def test_a_job_is_begun_at_its_moment_and_named_by_it() -> None:
-    (made,) = plan(View(cron(), ()), at(5)).creates
     due = datetime(2026, 1, 1, 12, 5, tzinfo=UTC)
+    (made,) = plan(View(cron(), ()), due).creates
     assert made.obj.metadata.name == f"sample-{int(due.timestamp() // 60)}"
     assert made.obj.metadata.annotations[SCHEDULED_AT] == "2026-01-01T12:05:00Z"
     assert [owner.name for owner in made.obj.metadata.owner_references] == ["sample"]
