@@ -15,6 +15,17 @@ from tests.browser.site import Site, browser, sign_in
 WIDTHS = {"wide": (1440, 900), "narrow": (360, 780)}
 SCREENS = {
     "home": "/",
+    "catalog": "/catalog",
+    "install": "/catalog/guestbook",
+    "application": "/apps/default/book",
+    "component": "/apps/default/book?component=redis-follower",
+    "failing": "/apps/default/shop",
+    "settings": "/apps/default/book?tab=settings",
+    "revisions": "/apps/default/book?tab=revisions",
+    "app-logs": "/apps/default/book?tab=logs",
+    "rollback": "/apps/default/book/back/1",
+    "app-delete": "/apps/default/book/delete",
+    "cluster": "/cluster",
     "pods": "/kinds/pods",
     "nodes": "/kinds/nodes",
     "services": "/kinds/services",
@@ -35,10 +46,16 @@ SCREENS = {
     "filtered": "/kinds/pods?q=nothing-like-this",
     "styleguide": "/styleguide",
 }
-EMPTY = {"empty-home": "/", "empty-pods": "/kinds/pods", "empty-nodes": "/kinds/nodes"}
+EMPTY = {
+    "empty-home": "/",
+    "empty-catalog": "/catalog",
+    "empty-cluster": "/cluster",
+    "empty-pods": "/kinds/pods",
+    "empty-nodes": "/kinds/nodes",
+}
 MANY = {
     "many-pods": "/kinds/pods",
-    "many-home": "/",
+    "many-cluster": "/cluster",
     "many-controller": "/kinds/replicationcontrollers/default/herd",
 }
 
@@ -47,7 +64,11 @@ def main(folder: str, *names: str) -> None:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     with browser() as chromium:
-        for stories, screens in ((("guestbook",), SCREENS), ((), EMPTY), (("guestbook", "many 50"), MANY)):
+        for stories, screens in (
+            (("guestbook", "applications"), SCREENS),
+            ((), EMPTY),
+            (("guestbook", "many 50"), MANY),
+        ):
             chosen = {name: path for name, path in screens.items() if not names or name in names}
             if chosen:
                 site = Site(*stories)

@@ -11,8 +11,8 @@ from apps.catalog.render.metadata import INSTANCE
 from apps.catalog.types import Application
 from apps.cluster import models, store, types
 from apps.cluster.actors import Actor
-from apps.cluster.kinds import SECRET
-from apps.cluster.registry import Kind, by_key, kind_named
+from apps.cluster.kinds import PERSISTENT_VOLUME_CLAIM, SECRET
+from apps.cluster.registry import Kind, by_key
 from apps.cluster.selectors import LabelSelector
 from apps.cluster.transaction import Transaction
 
@@ -54,7 +54,7 @@ def _kept(app: Application) -> tuple[tuple[Kind, str], ...]:
     """Claims and the Secret that no owner takes along."""
     identity = Identity(app.metadata.namespace, app.metadata.name)
     found: list[tuple[Kind, str]] = []
-    for kind in (kind_named("PersistentVolumeClaim"), SECRET):
+    for kind in (PERSISTENT_VOLUME_CLAIM, SECRET):
         rows = store.list(
             kind, namespace=identity.namespace, labels=LabelSelector.of({INSTANCE: identity.name})
         ).rows

@@ -26,6 +26,10 @@ def of_action(verb: str, kind: Kind, namespace: str, name: str) -> str:
     return f"/actions/{verb}/{quote(kind.key)}/{quote(namespace or NOWHERE)}/{quote(name, safe='')}"
 
 
+def of_application(namespace: str, name: str) -> str:
+    return f"/apps/{quote(namespace)}/{quote(name, safe='')}"
+
+
 def referred(ref: types.ObjectReference | types.OwnerReference, namespace: str = "") -> str:
     """The page of a referenced object, "" when its kind is none of ours."""
     kind = kind_of_reference(ref.api_version, ref.kind)

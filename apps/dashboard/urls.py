@@ -4,12 +4,34 @@ from __future__ import annotations
 
 from django.urls import path
 
-from apps.dashboard.views import actions, creating, detail, home, listed, logs, machines, rollouts
+from apps.dashboard.views import (
+    actions,
+    applications,
+    catalog,
+    creating,
+    detail,
+    home,
+    listed,
+    logs,
+    machines,
+    rollouts,
+)
 
 OBJECT = "<str:key>/<str:namespace>/<str:name>"
 
+APPLICATION = "<str:namespace>/<str:name>"
+
 urlpatterns = [
-    path("", home.home, name="home"),
+    path("", applications.home, name="home"),
+    path("cluster", home.cluster, name="cluster"),
+    path("catalog", catalog.catalog, name="catalog"),
+    path("catalog/<str:name>", catalog.install, name="install"),
+    path(f"apps/{APPLICATION}", applications.application, name="application"),
+    path(f"apps/{APPLICATION}/change", applications.change, name="change"),
+    path(f"apps/{APPLICATION}/back/<str:number>", applications.take_back, name="take-back"),
+    path(f"apps/{APPLICATION}/rotate/<str:parameter>", applications.rotate, name="rotate"),
+    path(f"apps/{APPLICATION}/repair", applications.repair, name="repair"),
+    path(f"apps/{APPLICATION}/delete", applications.delete, name="delete-application"),
     path("find", home.find, name="find"),
     path("create", creating.create, name="create"),
     path("styleguide", home.styleguide, name="styleguide"),

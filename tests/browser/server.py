@@ -62,7 +62,11 @@ def play(sample: object, line: str) -> None:
 
         open_door(*words)
         return
-    getattr(sample, name)(*(int(word) if word.isdigit() else word for word in words))
+    from tests.browser import sample_apps  # noqa: PLC0415
+
+    getattr(sample_apps if hasattr(sample_apps, name) else sample, name)(
+        *(int(word) if word.isdigit() else word for word in words)
+    )
 
 
 def listen(sample: object, server: object) -> None:

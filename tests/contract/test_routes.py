@@ -59,7 +59,9 @@ VIEWED = frozenset({
     "deployments.apps/status", "endpointslices.discovery.k8s.io",
 })  # fmt: skip
 FOR_ALL_NODES = frozenset({"services", "endpointslices.discovery.k8s.io"})
-FILTERED = frozenset({"pods", "nodes", "secrets", "configmaps", "persistentvolumeclaims", "persistentvolumes"})
+FILTERED = frozenset(
+    {"pods", "nodes", "secrets", "configmaps", "persistentvolumeclaims", "persistentvolumes"}
+)
 """What a node may list: it sees its own there, and here it has none."""
 
 
@@ -145,7 +147,9 @@ def test_every_part_of_an_object_is_classified() -> None:
 
 @pytest.mark.parametrize("adapter", DOORS, ids=lambda door: door.name)
 @pytest.mark.parametrize("who", STRANGERS)
-async def test_no_request_succeeds_that_should_not(who: str, adapter: type[Door], town: dict[str, str]) -> None:
+async def test_no_request_succeeds_that_should_not(
+    who: str, adapter: type[Door], town: dict[str, str]
+) -> None:
     door = adapter(town[who])
     before = store.clock
     number = await work.in_db(before)
@@ -240,7 +244,9 @@ async def test_a_socket_opens_for_those_who_may(who: str, town: dict[str, str]) 
 
 
 @pytest.mark.parametrize("who", STRANGERS)
-async def test_no_stream_of_the_api_opens_over_a_socket_that_should_not(who: str, town: dict[str, str]) -> None:
+async def test_no_stream_of_the_api_opens_over_a_socket_that_should_not(
+    who: str, town: dict[str, str]
+) -> None:
     for route in routes.of_api():
         if route.method == "GET" and not expected(who, route):
             assert not await _opens(route.path, town[who], ["v5.channel.k8s.io"]), route
@@ -250,6 +256,12 @@ async def test_no_stream_of_the_api_opens_over_a_socket_that_should_not(who: str
 
 API = "^(?:" + "|".join(sorted(asgi.ROOTS)) + ")(?:/.*)?$"
 OBJECT = "<str:key>/<str:namespace>/<str:name>"
+APP = "<str:namespace>/<str:name>"
+APPLICATIONS = "applications.drover.dev"
+FILLED = {
+    "<str:token>": "guessed", "<str:namespace>": SPACE, "<str:name>": NAME, "<str:number>": "1",
+    "<int:number>": "1", "<str:parameter>": "x",
+}  # fmt: skip
 OPEN, PEOPLE, OBJECTS, SWEPT = "open to all", "people", "people, by what they may", "swept above"
 MACHINES = "machines, with the token of a line"
 PAGES = {
@@ -263,6 +275,15 @@ PAGES = {
     "join": MACHINES,
     "logout": PEOPLE,
     "": PEOPLE,
+    "cluster": PEOPLE,
+    "catalog": PEOPLE,
+    "catalog/<str:name>": OBJECTS,
+    f"apps/{APP}": OBJECTS,
+    f"apps/{APP}/change": OBJECTS,
+    f"apps/{APP}/back/<str:number>": OBJECTS,
+    f"apps/{APP}/rotate/<str:parameter>": OBJECTS,
+    f"apps/{APP}/repair": OBJECTS,
+    f"apps/{APP}/delete": OBJECTS,
     "find": PEOPLE,
     "styleguide": PEOPLE,
     "create": PEOPLE,
@@ -297,7 +318,10 @@ def concrete() -> Iterator[tuple[str, str, str, str]]:
         if judged == SWEPT:
             continue
         if "<str:key>" not in pattern:
-            yield pattern, judged, "/" + pattern.replace("<str:token>", "guessed").replace("<int:number>", "1"), ""
+            path = pattern
+            for step, text in FILLED.items():
+                path = path.replace(step, text)
+            yield pattern, judged, f"/{path}", APPLICATIONS if APP in pattern else CATALOG
             continue
         for kind in all_kinds():
             namespace = SPACE if kind.namespaced else "-"
@@ -335,7 +359,9 @@ def test_the_token_of_a_line_opens_what_a_machine_needs_to_join(town: dict[str, 
     for pattern, judged, path, _ in concrete():
         if judged == MACHINES and pattern != "join":
             assert asked(browser(""), "GET", path, town["invited"]).status_code == 200
-    assert asked(browser(""), "POST", "/join", town["invited"]).status_code == 400  # an empty request, let in and read
+    assert (
+        asked(browser(""), "POST", "/join", town["invited"]).status_code == 400
+    )  # an empty request, let in and read
 
 
 def test_what_is_open_to_all_gives_nothing(town: dict[str, str]) -> None:
@@ -365,9 +391,10 @@ def test_a_viewer_looks_and_does_nothing(town: dict[str, str]) -> None:
     for pattern, judged, path, key in concrete():
         if judged != OBJECTS:
             continue
-        may_look = pattern.startswith(("kinds/", "actions/logs")) and key in {*VIEWED, CATALOG}
+        looks = pattern.startswith("kinds/") or pattern in {f"apps/{APP}", "catalog/<str:name>"}
+        may_look = (looks or pattern.startswith("actions/logs")) and key in {*VIEWED, CATALOG}
         answer = client.get(path)
-        if pattern.startswith("kinds/") and may_look:
+        if looks and may_look:
             assert answer.status_code == 200, path
         elif not may_look:
             assert answer.status_code in {403, 404, 405}, (path, answer.status_code)

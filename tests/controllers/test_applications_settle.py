@@ -163,7 +163,7 @@ def test_a_revision_that_does_not_become_ready_is_taken_back_and_says_so() -> No
     later.follow()
     roll()
     assert revision(2).status.phase == "Failed"
-    assert (app().spec.revision, app().status.phase) == (3, "Running")
+    assert (app().spec.revision, app().status.phase) == (3, "Running"), app().status
     assert "revision 2 has failed" in revision(3).spec.why
     assert get(DEPLOYMENT, "acme-web").spec.template.spec.containers[0].image == "shop:1.2"
 

@@ -1,4 +1,4 @@
-"""The first page, finding anything by name, and the guide to the design."""
+"""The cluster at a glance, finding anything by name, and the guide to the design."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FOUND = 20
 
 
 @pages.page("GET")
-def home(request: HttpRequest, who: Actor) -> HttpResponse:
+def cluster(request: HttpRequest, who: Actor) -> HttpResponse:
     number = store.clock()  # read first: what is written meanwhile is told as a change
     seen = overview.of_cluster(who, pages.now())
     context = {
@@ -24,7 +24,7 @@ def home(request: HttpRequest, who: Actor) -> HttpResponse:
         "host": request.get_host().rpartition(":")[0] or request.get_host(),
         "who": who,
     }
-    return pages.show(request, "dashboard/home.html", context, here="home")
+    return pages.show(request, "dashboard/cluster.html", context, here="cluster")
 
 
 @pages.page("GET")

@@ -1,0 +1,151 @@
+"""Pages of applications: the first page, the catalog's form, an application's views, and what can be done to it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from apps.catalog import operations
+from apps.catalog.kinds import APPLICATION
+from apps.catalog.types import Application, ApplicationSpec
+from apps.cluster import store, types
+from tests.browser import sample_apps
+from tests.browser.sample import WRITER
+from tests.catalog.plans import shop
+
+HTMX = {"HX-Request": "true"}
+ANSWERS = {
+    "name": "mine",
+    "namespace": "shop",
+    "p-frontends": "2",
+    "p-reach": "internal",
+    "p-readers": "1",
+}
+
+
+@pytest.fixture
+def shown(sampled: None) -> None:  # noqa: ARG001
+    sample_apps.applications()
+
+
+def app(name: str) -> Application:
+    found: Application = store.get(APPLICATION, "default", name).object
+    return found
+
+
+def text(answer: Any) -> str:
+    content: str = answer.content.decode()
+    return content
+
+
+def test_the_first_page_puts_problems_first(admin: Client, shown: None) -> None:
+    page = text(admin.get("/"))
+    assert (
+        page.index("/apps/default/shop")
+        < page.index("/apps/default/fresh")
+        < page.index("/apps/default/book")
+    )
+    assert "cannot be had" in page
+
+
+def test_without_applications_the_first_page_says_how_to_begin(admin: Client, sampled: None) -> None:
+    assert "/catalog/guestbook" in text(admin.get("/"))
+
+
+@pytest.mark.parametrize("tab", ["overview", "settings", "revisions", "logs"])
+def test_every_view_of_an_application_is_there(admin: Client, shown: None, tab: str) -> None:
+    for name in ("book", "fresh", "shop"):
+        answer = admin.get(f"/apps/default/{name}?tab={tab}&component=web&view=list")
+        assert answer.status_code == 200, name
+
+
+def test_the_picture_draws_each_component_once_and_what_it_needs(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/book", headers=HTMX))
+    assert page.count('class="box component') == 3
+    assert page.count('class="edge') - page.count('class="edge-label') == 4
+
+
+def test_the_form_asks_what_the_template_asks(admin: Client, shown: None) -> None:
+    page = text(admin.get("/catalog/guestbook"))
+    for name in ("p-frontends", "p-reach", "p-host", "p-readers"):
+        assert f'name="{name}"' in page
+    assert 'data-asks="reach=ingress;"' in page
+
+
+def test_a_preview_makes_nothing(admin: Client, shown: None) -> None:
+    before = store.clock()
+    answer = admin.post("/catalog/guestbook", {**ANSWERS, "do": "preview"}, headers=HTMX)
+    assert answer.status_code == 200, answer.context["problems"]
+    page = text(answer)
+    assert "mine-frontend" in page
+    assert store.clock() == before
+
+
+def test_installing_leads_to_the_application(admin: Client, shown: None) -> None:
+    answer = admin.post("/catalog/guestbook", {**ANSWERS, "do": "install"}, headers=HTMX)
+    assert answer.headers["HX-Redirect"] == "/apps/shop/mine"
+    made: Application = store.get(APPLICATION, "shop", "mine").object
+    assert made.spec.parameters == {"frontends": 2, "reach": "internal", "readers": 1}
+
+
+def test_a_wrong_answer_is_told_beside_its_field_and_nothing_is_made(admin: Client, shown: None) -> None:
+    before = store.clock()
+    answer = admin.post("/catalog/guestbook", {**ANSWERS, "p-frontends": "99", "do": "install"}, headers=HTMX)
+    assert answer.status_code == 422
+    assert 'id="p-frontends-wrong"' in text(answer)
+    assert "must be at most 20" in text(answer)
+    assert store.clock() == before
+
+
+def test_a_name_that_is_taken_is_told(admin: Client, shown: None) -> None:
+    answer = admin.post(
+        "/catalog/guestbook",
+        {**ANSWERS, "namespace": "default", "name": "book", "do": "install"},
+        headers=HTMX,
+    )
+    assert answer.status_code == 422
+    assert "already exists" in text(answer)
+
+
+def test_settings_are_previewed_and_applied(admin: Client, shown: None) -> None:
+    sent = {
+        "p-frontends": "5",
+        "p-reach": "nodePort",
+        "p-readers": "3",
+        "seen": app("book").metadata.resource_version,
+    }
+    page = text(admin.post("/apps/default/book/change", {**sent, "do": "preview"}, headers=HTMX))
+    assert "Frontend goes from 4 to 5 pods" in page
+    answer = admin.post("/apps/default/book/change", {**sent, "do": "apply", "why": "more"}, headers=HTMX)
+    assert answer.status_code == 204
+    assert app("book").spec.parameters["frontends"] == 5
+
+
+def test_two_who_edit_see_each_other(admin: Client, shown: None) -> None:
+    sent = {"p-frontends": "5", "p-reach": "nodePort", "p-readers": "3", "seen": "1", "do": "apply"}
+    answer = admin.post("/apps/default/book/change", sent, headers=HTMX)
+    assert answer.status_code == 422
+    assert "has been modified" in text(answer)
+
+
+def test_going_back_says_what_it_changes_first(admin: Client, shown: None) -> None:
+    assert "Frontend goes from 4 to 3 pods" in text(admin.get("/apps/default/book/back/1", headers=HTMX))
+    assert admin.post("/apps/default/book/back/1", headers=HTMX).status_code == 204
+    assert app("book").spec.revision == 3
+
+
+def test_deleting_lists_what_goes(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/book/delete", headers=HTMX))
+    assert "Service redis-leader" in page
+    assert admin.post("/apps/default/book/delete", headers=HTMX).headers["HX-Redirect"] == "/"
+
+
+def test_no_secret_is_in_any_page(admin: Client, shown: None) -> None:
+    meta = types.ObjectMeta(name="sealed", namespace="default")
+    spec = ApplicationSpec(definition=shop(components__db__volumes=None))
+    operations.install(WRITER, Application(metadata=meta, spec=spec), {"password": "sentinel-41c7"})
+    for tab in ("overview", "settings", "revisions", "logs"):
+        assert "sentinel-41c7" not in text(admin.get(f"/apps/default/sealed?tab={tab}&component=web"))
+    assert "sentinel-41c7" not in text(admin.get("/kinds/applications.drover.dev/default/sealed?tab=yaml"))
