@@ -12,11 +12,10 @@ from urllib.parse import quote
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
 
 from apps.accounts import policy, roles, tokens
 from apps.accounts.cookies import outer_name
-from apps.api import asgi, core
+from apps.api import core
 from apps.api.messages import Query, Request, Stream
 from apps.cluster import store, types, work
 from apps.cluster.actors import Actor, node, system
@@ -36,6 +35,17 @@ from apps.nodes import invitations
 from tests.api.doors import DOORS, Door
 from tests.builders import build
 from tests.contract import routes
+from tests.contract.page_routes import (
+    APP,
+    CATALOG,
+    MACHINES,
+    OBJECTS,
+    OPEN,
+    PAGES,
+    PEOPLE,
+    concrete,
+    patterns,
+)
 from tests.contract.routes import NAME, SPACE, Route
 from tests.nodes.wire import Wire
 
@@ -45,7 +55,6 @@ LIMITS = (LIMIT_RANGE.name, RESOURCE_QUOTA.name)
 STRANGERS = ("anonymous", "viewer", "editor", "node", "revoked", "invited")
 READ = frozenset({"get", "list", "watch"})
 STATUS_REPORTS = frozenset({"update", "patch"})
-CATALOG = "applicationtemplates.drover.dev"
 """What everybody who is known may look at."""
 VIEWED = frozenset({
     "applications.drover.dev", "applications.drover.dev/status",
@@ -254,79 +263,8 @@ async def test_no_stream_of_the_api_opens_over_a_socket_that_should_not(
 
 # Pages
 
-API = "^(?:" + "|".join(sorted(asgi.ROOTS)) + ")(?:/.*)?$"
-OBJECT = "<str:key>/<str:namespace>/<str:name>"
-APP = "<str:namespace>/<str:name>"
-APPLICATIONS = "applications.drover.dev"
-FILLED = {
-    "<str:token>": "guessed", "<str:namespace>": SPACE, "<str:name>": NAME, "<str:number>": "1",
-    "<int:number>": "1", "<str:parameter>": "x",
-}  # fmt: skip
-OPEN, PEOPLE, OBJECTS, SWEPT = "open to all", "people", "people, by what they may", "swept above"
-MACHINES = "machines, with the token of a line"
-PAGES = {
-    API: SWEPT,
-    "login": OPEN,
-    "setup/<str:token>": OPEN,
-    "join/ca": OPEN,
-    "join/start": OPEN,
-    "join/needs": MACHINES,
-    "join/agent": MACHINES,
-    "join": MACHINES,
-    "logout": PEOPLE,
-    "": PEOPLE,
-    "cluster": PEOPLE,
-    "catalog": PEOPLE,
-    "catalog/<str:name>": OBJECTS,
-    f"apps/{APP}": OBJECTS,
-    f"apps/{APP}/change": OBJECTS,
-    f"apps/{APP}/back/<str:number>": OBJECTS,
-    f"apps/{APP}/rotate/<str:parameter>": OBJECTS,
-    f"apps/{APP}/repair": OBJECTS,
-    f"apps/{APP}/delete": OBJECTS,
-    "find": PEOPLE,
-    "styleguide": PEOPLE,
-    "create": PEOPLE,
-    "machines/add": PEOPLE,
-    "machines/<int:number>": PEOPLE,
-    "kinds/<str:key>": PEOPLE,
-    f"kinds/{OBJECT}": OBJECTS,
-    f"actions/delete/{OBJECT}": OBJECTS,
-    f"actions/scale/{OBJECT}": OBJECTS,
-    f"actions/rollout/{OBJECT}": OBJECTS,
-    f"actions/reveal/{OBJECT}": OBJECTS,
-    f"actions/logs/{OBJECT}": OBJECTS,
-}
-
-
-def patterns(found: Any = None, lead: str = "") -> Iterator[str]:
-    """Every address Django knows."""
-    for each in (found or get_resolver("paas.urls")).url_patterns:
-        if isinstance(each, URLResolver):
-            yield from patterns(each, lead + str(each.pattern))
-        elif isinstance(each, URLPattern):
-            yield lead + str(each.pattern)
-
-
 def test_every_page_is_classified() -> None:
     assert set(patterns()) == set(PAGES), "say in PAGES who may ask for the new page"
-
-
-def concrete() -> Iterator[tuple[str, str, str, str]]:
-    """(pattern, class, path, kind key) for every page and kind."""
-    for pattern, judged in PAGES.items():
-        if judged == SWEPT:
-            continue
-        if "<str:key>" not in pattern:
-            path = pattern
-            for step, text in FILLED.items():
-                path = path.replace(step, text)
-            yield pattern, judged, f"/{path}", APPLICATIONS if APP in pattern else CATALOG
-            continue
-        for kind in all_kinds():
-            namespace = SPACE if kind.namespaced else "-"
-            path = pattern.replace("<str:key>", kind.key).replace("<str:namespace>", namespace)
-            yield pattern, judged, "/" + path.replace("<str:name>", NAME), kind.key
 
 
 def browser(user: str) -> Client:
