@@ -17,6 +17,9 @@ def of(kind: Kind, namespace: str, name: str) -> list[tuple[str, str]]:
         found.append(("Follow its log", f"kubectl logs -f {name}{place}"))
     if "scale" in kind.subresources:
         found.append(("Scale it", f"kubectl scale {what} {name}{place} --replicas=3"))
+    if kind.key == "nodes":
+        found.append(("Drain it", f"kubectl drain {name} --ignore-daemonsets --delete-emptydir-data --force"))
+        found.append(("Let pods come to it again", f"kubectl uncordon {name}"))
     found.append(("Change it", f"kubectl edit {what} {name}{place}"))
     found.append(("Delete it", f"kubectl delete {what} {name}{place}"))
     return found

@@ -14,6 +14,7 @@ from apps.dashboard.views import (
     listed,
     logs,
     machines,
+    nodes,
     rollouts,
 )
 
@@ -42,6 +43,9 @@ urlpatterns = [
     path(f"actions/delete/{OBJECT}", actions.delete, name="delete"),
     path(f"actions/scale/{OBJECT}", actions.scale, name="scale"),
     path(f"actions/rollout/{OBJECT}", rollouts.rollout, name="rollout"),
+    path(f"actions/cordon/{OBJECT}", nodes.cordon, name="cordon"),
+    path(f"actions/drain/{OBJECT}", nodes.drain, name="drain"),
+    path(f"actions/mark/{OBJECT}", nodes.mark, name="mark"),
     path(f"actions/reveal/{OBJECT}", actions.reveal, name="reveal"),
     path(f"actions/logs/{OBJECT}", logs.stream, name="logs"),
 ]

@@ -51,6 +51,9 @@ PAGES = {
     f"actions/delete/{OBJECT}": OBJECTS,
     f"actions/scale/{OBJECT}": OBJECTS,
     f"actions/rollout/{OBJECT}": OBJECTS,
+    f"actions/cordon/{OBJECT}": OBJECTS,
+    f"actions/drain/{OBJECT}": OBJECTS,
+    f"actions/mark/{OBJECT}": OBJECTS,
     f"actions/reveal/{OBJECT}": OBJECTS,
     f"actions/logs/{OBJECT}": OBJECTS,
 }

@@ -54,7 +54,7 @@ class Panel:
 
 
 _panels: dict[str, list[Panel]] = {}
-_MODULES = ("pods", "controllers", "network", "naming", "configuration", "machines", "rights")
+_MODULES = ("pods", "placement", "controllers", "network", "naming", "configuration", "machines", "rights")
 
 
 def panel(

@@ -23,7 +23,7 @@ from apps.dashboard.views.listed import kind_or_404
 
 logger = logging.getLogger(__name__)
 MOST_REPLICAS = 1000
-_COMMANDS = {"delete": "Delete it", "scale": "Scale it"}
+_COMMANDS = {"delete": "Delete it", "scale": "Scale it", "drain": "Drain it"}
 
 
 def subject_of(who: Actor, key: str, namespace: str, name: str) -> Subject:

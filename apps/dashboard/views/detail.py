@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
-from apps.cluster.kinds import DEPLOYMENT, POD
+from apps.cluster.kinds import DEPLOYMENT, NODE, POD
 from apps.cluster.registry import Kind
 from apps.cluster.rows import Stored
 from apps.dashboard import access, commands, listing, look, manifest, pages, paths, reading, sentences
@@ -152,6 +152,8 @@ def _actions(who: Actor, kind: Kind, stored: Stored) -> list[Action]:
         found.append(Action("scale", "Scale", "scale", href, "" if scale.allowed else scale.reason))
     if kind is DEPLOYMENT:
         found += _rollout_actions(who, stored)
+    if kind is NODE:
+        found += _node_actions(who, stored)
     delete = access.may(who, "delete", kind, place, name)
     refused = "" if delete.allowed else delete.reason
     href = paths.of_action("delete", kind, place, name)
@@ -168,3 +170,15 @@ def _rollout_actions(who: Actor, stored: Stored) -> list[Action]:
         Action(verb, title, icon, f"{href}?do={verb}", refused)
         for verb, title, icon in (("restart", "Restart", "turning"), (*hold, "clock"))
     ]
+
+
+def _node_actions(who: Actor, stored: Stored) -> list[Action]:
+    update = access.may(who, "update", NODE, "", stored.name)
+    refused = "" if update.allowed else update.reason
+    cordon = "Uncordon" if stored.object.spec.unschedulable else "Cordon"
+    return [
+        Action(verb, title, icon, paths.of_action(verb, NODE, "", stored.name), refused, danger=verb == "drain")
+        for verb, title, icon in (
+            ("mark", "Labels and taints", "mark"), ("cordon", cordon, "lock"), ("drain", "Drain", "leave")
+        )
+    ]  # fmt: skip
