@@ -12,7 +12,17 @@ import yaml
 from django.db import InterfaceError, OperationalError
 
 from apps.accounts import policy
-from apps.api import autoscaling_v1, discovery, metrics, openapi, reading, reviews, subresources, writing
+from apps.api import (
+    autoscaling_v1,
+    discovery,
+    exposures,
+    metrics,
+    openapi,
+    reading,
+    reviews,
+    subresources,
+    writing,
+)
 from apps.api.accepts import choose, discovery_version
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import JSON, Answer, Request, Stream, refusal
@@ -78,6 +88,8 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
         if request.method != "POST" or target.name or target.namespace is not None:
             raise MethodNotAllowed(NOT_ALLOWED)
         return reviews.answer(actor, request, target.plural)
+    if target.group == exposures.GROUP:
+        return exposures.answer(actor, request, target)
     if target.group == metrics.GROUP:
         return metrics.answer(actor, request, target)
     return _older(actor, request, target) or _of_kind(actor, request, target)

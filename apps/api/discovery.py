@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from apps.api import metrics
+from apps.api import exposures, metrics
 from apps.api.paths import UNKNOWN
 from apps.cluster.errors import NotFound
 from apps.cluster.registry import Kind, all_kinds
@@ -30,8 +30,15 @@ REVIEWS: dict[str, tuple[Name, str]] = {
 }
 
 _READ_WRITE = ("get", "patch", "update")
-_METRICS = (metrics.GROUP, metrics.VERSION)
-_UNSTORED: tuple[Name, ...] = (*dict.fromkeys(name for name, _ in REVIEWS.values()), _METRICS)
+# Resources that are worked out when they are asked for: whether they are namespaced, their kind and verbs.
+_DERIVED: dict[Name, dict[str, tuple[bool, str, tuple[str, ...]]]] = {
+    (metrics.GROUP, metrics.VERSION): {
+        plural: (kind.namespaced, kind_name, metrics.VERBS)
+        for plural, (kind, kind_name) in metrics.RESOURCES.items()
+    },
+    (exposures.GROUP, exposures.VERSION): {exposures.PLURAL: (True, exposures.KIND, exposures.VERBS)},
+}
+_UNSTORED: tuple[Name, ...] = (*dict.fromkeys(name for name, _ in REVIEWS.values()), *_DERIVED)
 
 # sub-resource -> the kind it speaks (None: the object's own) and its verbs
 _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = {
@@ -132,10 +139,10 @@ def _resources(name: Name) -> dict[str, Any]:
                 {"name": plural, "singularName": kind_name.lower(), "namespaced": False, "kind": kind_name,
                  "verbs": ["create"]}
             )  # fmt: skip
-    for plural, (measured, kind_name) in metrics.RESOURCES.items() if name == _METRICS else ():
+    for plural, (namespaced, kind_name, verbs) in _DERIVED.get(name, {}).items():
         found.append(
-            {"name": plural, "singularName": "", "namespaced": measured.namespaced, "kind": kind_name,
-             "verbs": list(metrics.VERBS)}
+            {"name": plural, "singularName": "", "namespaced": namespaced, "kind": kind_name,
+             "verbs": list(verbs)}
         )  # fmt: skip
     return {
         "kind": "APIResourceList",
@@ -182,16 +189,16 @@ def _discovered(kind: Kind) -> dict[str, Any]:
 
 def _unstored(name: Name) -> list[dict[str, Any]]:
     """Resources that are no kinds: questions and measures."""
-    if name == _METRICS:
+    if name in _DERIVED:
         return [
             {
                 "resource": plural,
                 "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
-                "scope": "Namespaced" if measured.namespaced else "Cluster",
+                "scope": "Namespaced" if namespaced else "Cluster",
                 "singularResource": "",
-                "verbs": list(metrics.VERBS),
+                "verbs": list(verbs),
             }
-            for plural, (measured, kind_name) in metrics.RESOURCES.items()
+            for plural, (namespaced, kind_name, verbs) in _DERIVED[name].items()
         ]
     return [
         {

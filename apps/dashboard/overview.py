@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
+from apps.cluster.exposure import NODE_PORT, Exposure, exposures
 from apps.cluster.kinds import DEPLOYMENT, NODE, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE
 from apps.cluster.kinds.pod_columns import status as pod_word
 from apps.cluster.registry import kind_for
@@ -56,11 +57,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Exposed:
-    name: str
-    namespace: str
+    """One way in from outside. ``address`` is empty where every node answers: then the page's own host does too."""
+
+    exposure: Exposure
     href: str
-    port: int
-    target: str
+
+    @property
+    def address(self) -> str:
+        every = self.exposure.via == NODE_PORT
+        return "" if every else next(iter(self.exposure.addresses), "")
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
         troubles=troubles[:SHOWN],
         more=max(0, len(troubles) - SHOWN),
         works=_works(controllers, homes, pods, now),
-        exposed=_exposed(services),
+        exposed=_exposed(exposures(services, pods, nodes)),
         events=reading.latest(who, "events", 8),
         hidden=frozenset(kind.key for kind in COUNTED if not access.visible_at_all(who, kind)),
     )
@@ -244,16 +249,8 @@ def _pip(pod: types.Pod, now: datetime) -> Pip:
     return Pip(pod.metadata.name, word, look.of_word(word).tone)
 
 
-def _exposed(services: Sequence[types.Service]) -> list[Exposed]:
+def _exposed(found: Sequence[Exposure]) -> list[Exposed]:
+    kinds = {"Service": SERVICE, "Pod": POD}
     return [
-        Exposed(
-            name=service.metadata.name,
-            namespace=service.metadata.namespace,
-            href=paths.of_object(SERVICE, service.metadata.namespace, service.metadata.name),
-            port=port.node_port,
-            target=f"{service.spec.cluster_ip}:{port.port}",
-        )
-        for service in services
-        for port in service.spec.ports
-        if port.node_port
+        Exposed(each, paths.of_object(kinds[each.kind], each.namespace, each.name)) for each in found[:SHOWN]
     ]

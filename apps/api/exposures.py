@@ -1,0 +1,80 @@
+"""exposure.drover.dev: what is reachable from outside, as far as one may see it. Read only, and no stored objects."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.accounts import policy
+from apps.api.accepts import Form, choose
+from apps.api.messages import Answer, Request
+from apps.api.paths import UNKNOWN, Resource
+from apps.cluster import store, types
+from apps.cluster.actors import Actor
+from apps.cluster.errors import Forbidden, MethodNotAllowed, NotFound
+from apps.cluster.exposure import Exposure, exposures
+from apps.cluster.kinds import NODE, POD, SERVICE
+
+GROUP, VERSION, PLURAL, KIND = "exposure.drover.dev", "v1", "exposures", "Exposure"
+VERBS = ("list",)
+HEADS = ("Name", "Via", "Addresses", "Port", "Target", "Sources")
+
+
+def answer(actor: Actor, request: Request, target: Resource) -> Answer:
+    """The list of one namespace, or of all that one may see."""
+    if (target.version, target.plural) != (VERSION, PLURAL) or target.name:
+        raise NotFound(UNKNOWN)
+    if request.method not in {"GET", "HEAD"}:
+        raise MethodNotAllowed("the server does not allow this method on the requested resource")
+    decision = policy.authorize(actor, "list", GROUP, PLURAL, "", target.namespace or "", "")
+    if not decision.allowed:
+        raise Forbidden(f"{PLURAL}.{GROUP} is forbidden: {decision.reason}", kind=PLURAL, group=GROUP)
+    services, pods = (
+        store.list(kind, namespace=target.namespace, sight=policy.scope(actor, kind)).objects
+        for kind in (SERVICE, POD)
+    )
+    found = exposures(services, pods, store.list(NODE).objects)
+    if choose(request.headers.get("accept", "")).form is Form.TABLE:
+        return Answer(200, types.encode(_table(found)))
+    items = [
+        {"kind": KIND, "apiVersion": f"{GROUP}/{VERSION}", "metadata": _meta(one), "spec": one}
+        for one in found
+    ]
+    return Answer(
+        200,
+        types.encode(
+            {"kind": f"{KIND}List", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {}, "items": items}
+        ),
+    )
+
+
+def _meta(one: Exposure) -> dict[str, Any]:
+    return {"name": f"{one.name}-{one.port}-{one.protocol.lower()}", "namespace": one.namespace}
+
+
+def _table(found: list[Exposure]) -> dict[str, Any]:
+    """As kubectl prints it."""
+    heads = [
+        {
+            "name": head,
+            "type": "string",
+            "format": "name" if head == "Name" else "",
+            "description": "",
+            "priority": 0,
+        }
+        for head in HEADS
+    ]
+    rows = [
+        {
+            "cells": [
+                f"{one.kind.lower()}/{one.name}", one.via, ",".join(one.addresses) or "<none>",
+                f"{one.port}/{one.protocol}", one.target, ",".join(one.source_ranges) or "<all>",
+            ],
+            "object": {
+                "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": _meta(one),
+            },
+        }
+        for one in found
+    ]  # fmt: skip
+    return {
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": heads, "rows": rows,
+    }  # fmt: skip

@@ -1,0 +1,81 @@
+"""What is reachable from outside the cluster: the one list that the API and the dashboard show. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+
+from apps.cluster import types
+from apps.cluster.edge import address_of, is_ready
+from apps.cluster.kinds.services import external_addresses
+from apps.cluster.types import Wire
+
+NODE_PORT, LOAD_BALANCER = "NodePort", "LoadBalancer"
+HOST_PORT, HOST_NETWORK = "HostPort", "HostNetwork"
+FINISHED = frozenset({"Succeeded", "Failed"})
+
+
+class Exposure(Wire):
+    """One port that the outside may come by, and where that leads."""
+
+    via: str
+    """NodePort, LoadBalancer, HostPort or HostNetwork."""
+    kind: str
+    """Of the object that opens it."""
+    namespace: str
+    name: str
+    addresses: list[str]
+    """Where it is open just now; none while no node is ready, or no balancer has an address."""
+    port: int
+    protocol: str
+    target: str
+    """What answers, for people: a service's port, or a pod's."""
+    source_ranges: list[str] = []
+    """Who may come; empty for everybody."""
+
+
+def exposures(
+    services: Iterable[types.Service], pods: Iterable[types.Pod], nodes: Iterable[types.Node]
+) -> list[Exposure]:
+    """Every way in, by namespace and name."""
+    open_at = {node.metadata.name: address_of(node) for node in nodes if is_ready(node)}
+    found = [
+        *(
+            one
+            for service in services
+            for one in _of_service(service, sorted(filter(None, open_at.values())))
+        ),
+        *(one for pod in pods if pod.status.phase not in FINISHED for one in _of_pod(pod, open_at)),
+    ]
+    return sorted(found, key=lambda one: (one.namespace, one.name, one.port, one.protocol, one.via))
+
+
+def _of_service(service: types.Service, nodes: list[str]) -> Iterator[Exposure]:
+    meta, spec = service.metadata, service.spec
+    for port in spec.ports:
+        target = f"{meta.name}:{port.port}"
+        if spec.type == LOAD_BALANCER:
+            yield Exposure(
+                via=LOAD_BALANCER, kind="Service", namespace=meta.namespace, name=meta.name,
+                addresses=external_addresses(service), port=port.port, protocol=port.protocol, target=target,
+                source_ranges=spec.load_balancer_source_ranges,
+            )  # fmt: skip
+        if port.node_port:
+            yield Exposure(
+                via=NODE_PORT, kind="Service", namespace=meta.namespace, name=meta.name, addresses=nodes,
+                port=port.node_port, protocol=port.protocol, target=target,
+            )  # fmt: skip
+
+
+def _of_pod(pod: types.Pod, open_at: Mapping[str, str]) -> Iterator[Exposure]:
+    meta, host = pod.metadata, bool(pod.spec.host_network)
+    own = open_at.get(pod.spec.node_name, "")
+    for container in pod.spec.containers:
+        for port in container.ports:
+            if port.host_ip.startswith("127.") or not (port.host_port or host):
+                continue
+            chosen = port.host_ip if port.host_ip not in {"", "0.0.0.0"} else own
+            yield Exposure(
+                via=HOST_NETWORK if host else HOST_PORT, kind="Pod", namespace=meta.namespace, name=meta.name,
+                addresses=[chosen] if chosen else [], port=port.host_port or port.container_port,
+                protocol=port.protocol or "TCP", target=f"{meta.name}:{port.container_port}",
+            )  # fmt: skip

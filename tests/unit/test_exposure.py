@@ -1,0 +1,78 @@
+"""What is reachable from outside: one row for every way in."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from apps.cluster import types
+from apps.cluster.exposure import Exposure, exposures
+from apps.cluster.kinds import NODE, POD, SERVICE
+from tests.builders import build
+
+
+def node(number: int, ready: str = "True") -> types.Node:
+    made: types.Node = build(NODE, name=f"n{number}")
+    made.status.addresses = [types.NodeAddress(type="InternalIP", address=f"10.55.0.{number}")]
+    made.status.conditions = [types.Condition(type="Ready", status=ready)]
+    return made
+
+
+def service(type_: str, *balanced: str, **changes: Any) -> types.Service:
+    made: types.Service = build(SERVICE, name="web", spec__type=type_, **changes)
+    made.spec.ports = [types.ServicePort(port=80, node_port=30061, protocol="TCP")]
+    ingress = [types.LoadBalancerIngress(ip=address) for address in balanced]
+    made.status.load_balancer = types.LoadBalancerStatus(ingress=ingress)
+    return made
+
+
+def pod(host_network: bool = False, **port: Any) -> types.Pod:
+    made: types.Pod = build(POD, name="one")
+    made.spec.node_name, made.spec.host_network = "n1", host_network
+    made.spec.containers[0].ports = [types.ContainerPort(container_port=53, protocol="UDP", **port)]
+    return made
+
+
+NODES = [node(1), node(2), node(3, ready="False")]
+
+
+def ways(*objects: Any) -> list[tuple[str, list[str], int]]:
+    services = [one for one in objects if isinstance(one, types.Service)]
+    pods = [one for one in objects if isinstance(one, types.Pod)]
+    return [(one.via, one.addresses, one.port) for one in exposures(services, pods, NODES)]
+
+
+def test_a_node_port_is_open_on_every_node_that_is_ready() -> None:
+    assert ways(service("NodePort")) == [("NodePort", ["10.55.0.1", "10.55.0.2"], 30061)]
+
+
+def test_a_balancer_is_open_at_its_address_and_by_its_node_port() -> None:
+    found = service("LoadBalancer", "192.0.2.9", spec__load_balancer_source_ranges=["10.0.0.0/8"])
+    assert ways(found) == [
+        ("LoadBalancer", ["192.0.2.9"], 80),
+        ("NodePort", ["10.55.0.1", "10.55.0.2"], 30061),
+    ]
+    first, second = exposures([found], [], NODES)
+    assert (first.source_ranges, second.source_ranges) == (["10.0.0.0/8"], [])
+    assert ways(service("LoadBalancer"))[0] == ("LoadBalancer", [], 80)
+
+
+def test_ports_of_the_machine_that_pods_take() -> None:
+    assert ways(pod(host_port=8053)) == [("HostPort", ["10.55.0.1"], 8053)]
+    assert ways(pod(host_port=8053, host_ip="10.55.0.9")) == [("HostPort", ["10.55.0.9"], 8053)]
+    assert ways(pod(host_network=True)) == [("HostNetwork", ["10.55.0.1"], 53)]
+
+
+def test_what_stays_inside_is_not_told() -> None:
+    inside = build(SERVICE)
+    ended = pod(host_port=8053)
+    ended.status.phase = "Succeeded"
+    assert ways(inside, pod(), pod(host_port=8053, host_ip="127.0.0.1"), ended) == []
+
+
+def test_rows_come_by_namespace_and_name() -> None:
+    (first, second) = exposures([service("NodePort")], [pod(host_port=8053)], NODES)
+    assert (first.name, second.name) == ("one", "web")
+    assert first == Exposure(
+        via="HostPort", kind="Pod", namespace="default", name="one", addresses=["10.55.0.1"], port=8053,
+        protocol="UDP", target="one:53",
+    )  # fmt: skip
