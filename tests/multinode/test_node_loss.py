@@ -114,7 +114,9 @@ def test_a_power_cut_moves_the_pods_in_time_and_the_service_answers_from_the_oth
     for each in others:
         eventually(partial(_never, lost, platform, each), what=f"{each} leads to others")
     with client(platform, *others).asking() as seen:
-        eventually(lambda: replaced(platform, lost), within=LATE - (time.monotonic() - began), what="replacements")
+        eventually(
+            lambda: replaced(platform, lost), within=LATE - (time.monotonic() - began), what="replacements"
+        )
         node.switch_on()
         eventually(lambda: states(platform)["node-2"] == "Ready", within=60, what="the node is back")
         eventually(lambda: not leaving(platform), what="the old pods are forgotten")
@@ -169,7 +171,9 @@ def inside(platform: Platform) -> set[str]:
 
 def test_draining_a_node_costs_no_request(platform: Platform, whole: list[dict[str, Any]]) -> None:
     with client(platform, *NODES).asking() as seen:
-        platform.kubectl("drain", "node-1", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s")
+        platform.kubectl(
+            "drain", "node-1", "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=60s"
+        )
         assert states(platform)["node-1"] == "Ready,SchedulingDisabled"
         pods = platform.ready_pods(SELECTOR, COUNT)
         assert on(pods, "node-1") == set()
