@@ -18,7 +18,16 @@ from apps.cluster.log import Change
 from apps.cluster.types.persistent import DELETE, LOCAL, ON_NODE
 from apps.cluster.types.persistent import IN_USE as VOLUME_IN_USE
 from apps.controllers import pods as pod_facts
-from apps.controllers.actions import Actions, Create, Fingerprint, Note, Update, fingerprint, told_status
+from apps.controllers.actions import (
+    Actions,
+    Create,
+    Fingerprint,
+    Note,
+    Update,
+    condition,
+    fingerprint,
+    told_status,
+)
 from apps.controllers.base import Controller
 from apps.controllers.reading import Reader, key_of, namespaced
 
@@ -173,11 +182,11 @@ def _provisioned(view: View) -> Actions:
 
 def _waiting(claim: types.PersistentVolumeClaim, reason: str, why: str, *, warning: bool = False) -> Actions:
     """Said when it becomes true: a condition remembers what was said."""
-    before = next((each for each in claim.status.conditions if each.type == "Provisioning"), None)
+    before = condition(claim.status.conditions, "Provisioning")
     if before is not None and before.message == why:
         return Actions()
-    condition = types.Condition(type="Provisioning", status="False", reason=reason, message=why)
-    status = replace(claim.status, conditions=[condition])
+    waits = types.Condition(type="Provisioning", status="False", reason=reason, message=why)
+    status = replace(claim.status, conditions=[waits])
     told = Note(about=claim, reason=reason, message=why, warning=warning)
     return Actions(statuses=told_status(claim, status), events=(told,))
 

@@ -24,13 +24,14 @@ from apps.controllers.actions import (
     Fingerprint,
     Note,
     Update,
+    condition,
     earliest,
     fingerprint,
     told_status,
     with_condition,
 )
 from apps.controllers.base import Controller
-from apps.controllers.owners import concerned, controller_of, pod_of
+from apps.controllers.owners import concerned, controller_of, pod_of, pod_removal
 from apps.controllers.reading import Reader, namespaced
 
 BURST = 100
@@ -106,7 +107,7 @@ def plan(view: View, now: datetime) -> Actions:
     return Actions(
         updates=updates,
         creates=_pods(job, missing),
-        deletes=tuple(_removal(pod, job) for pod in surplus),
+        deletes=tuple(pod_removal(pod, job) for pod in surplus),
         statuses=told_status(job, status),
         again=earliest(
             waits_until if waits_until is not None and waits_until > now and wanted > len(work.active) else None,
@@ -201,7 +202,7 @@ def _ended(
                 message="Job completed" if done else ending.message, warning=not done)  # fmt: skip
     return Actions(
         updates=tuple(updates),
-        deletes=tuple(_removal(pod, job) for pod in work.active),
+        deletes=tuple(pod_removal(pod, job) for pod in work.active),
         statuses=told_status(job, status),
         events=(told,),
         again=now,
@@ -250,7 +251,7 @@ def _end_of(pod: types.Pod) -> datetime:
 
 def _suspended(job: types.Job, status: types.JobStatus, now: datetime) -> types.JobStatus:
     """The condition Suspended, once it was ever true; a job that goes on begins its time anew."""
-    before = next((each for each in status.conditions if each.type == SUSPENDED), None)
+    before = condition(status.conditions, SUSPENDED)
     if job.spec.suspend:
         told = types.Condition(type=SUSPENDED, status="True", reason="JobSuspended", message="Job suspended")
         status = replace(status, start_time=None)
@@ -277,12 +278,6 @@ def _pod(job: types.Job, template: bytes) -> types.Pod:
     pod = pod_of(job, template)
     pod.metadata.finalizers = [*pod.metadata.finalizers, TRACKED]
     return pod
-
-
-def _removal(pod: types.Pod, job: types.Job) -> Delete:
-    meta = pod.metadata
-    told = Note(about=job, reason="SuccessfulDelete", message=f"Deleted pod: {meta.name}")
-    return Delete(kind=POD, namespace=meta.namespace, name=meta.name, uid=meta.uid, told=told)
 
 
 class Jobs(Controller[View]):

@@ -7,10 +7,11 @@ from typing import Any, Generic, TypeVar
 from msgspec.structs import replace
 
 from apps.cluster import types
+from apps.cluster.kinds import POD
 from apps.cluster.log import Change
 from apps.cluster.registry import Kind
 from apps.cluster.selectors import LabelSelector
-from apps.controllers.actions import Update
+from apps.controllers.actions import Delete, Note, Update
 from apps.controllers.reading import Reader, key_of, meta_in
 
 C = TypeVar("C", bound=types.Resource)
@@ -83,6 +84,13 @@ def pod_of(owner: types.Resource, template: bytes) -> types.Pod:
         ),
         spec=made.spec,
     )
+
+
+def pod_removal(pod: types.Pod, owner: types.Resource) -> Delete:
+    """Deletes one pod of the owner's, and says so there."""
+    meta = pod.metadata
+    told = Note(about=owner, reason="SuccessfulDelete", message=f"Deleted pod: {meta.name}")
+    return Delete(kind=POD, namespace=meta.namespace, name=meta.name, uid=meta.uid, told=told)
 
 
 def concerned(kind: Kind, change: Change, read: Reader) -> Iterable[str]:

@@ -16,7 +16,6 @@ from apps.controllers import pods as pod_facts
 from apps.controllers.actions import (
     Actions,
     Create,
-    Delete,
     Fingerprint,
     Note,
     condition,
@@ -26,7 +25,7 @@ from apps.controllers.actions import (
     with_condition,
 )
 from apps.controllers.base import Controller
-from apps.controllers.owners import Family, adopted, concerned, family, pod_of, released
+from apps.controllers.owners import Family, adopted, concerned, family, pod_of, pod_removal, released
 from apps.controllers.reading import Reader, namespaced
 
 BURST = 100
@@ -100,7 +99,7 @@ def plan(view: View, now: datetime) -> Actions:
     return Actions(
         updates=updates,
         creates=replicas(rc, missing),
-        deletes=tuple(removal(pod, rc) for pod in surplus),
+        deletes=tuple(pod_removal(pod, rc) for pod in surplus),
         statuses=told_status(rc, status),
         again=again,
     )
@@ -131,12 +130,6 @@ def replicas(rc: Replicated, count: int) -> tuple[Create, ...]:
     template = types.encode(rc.spec.template)
     told = Note(about=rc, reason="SuccessfulCreate", message="Created pod: {name}")
     return tuple(Create(kind=POD, obj=pod_of(rc, template), told=told) for _ in range(count))
-
-
-def removal(pod: types.Pod, rc: Replicated) -> Delete:
-    meta = pod.metadata
-    told = Note(about=rc, reason="SuccessfulDelete", message=f"Deleted pod: {meta.name}")
-    return Delete(kind=POD, namespace=meta.namespace, name=meta.name, uid=meta.uid, told=told)
 
 
 def refusal(view: View, error: ApiError, now: datetime) -> Actions:
