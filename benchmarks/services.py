@@ -72,7 +72,7 @@ def _at(cluster: Cluster, client: Space, count: int) -> list[Figure]:
         words = f"{cpu:.0f} ms of CPU"
         figures.append(Figure(f"all rules of {name}, best", wall, "ms", at_most=200, detail=words))
     cluster.update([*others, measured], [*behind, answers], within=PATIENCE)
-    if count > 1:
+    if count == FEW:
         figures.append(_one_endpoint(cluster, [*others, measured], behind, answers, name))
     direct, through = _rates(client, f"{cluster.addresses['server']}:{PORT}", f"{VIP}:80")
     words = f"{through:.0f} of {direct:.0f} in a second of CPU"
