@@ -148,6 +148,7 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _EVENTS,
     ),
     "controller:node-lifecycle": (
+        _rule(READ, ("",), ("persistentvolumes", "persistentvolumeclaims")),
         _rule((*READ, "update", "patch"), ("",), ("nodes", "nodes/status")),
         _rule((*READ, "delete", "update"), ("",), ("pods", "pods/status")),
         _EVENTS,

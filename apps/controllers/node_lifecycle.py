@@ -15,7 +15,7 @@ from django.conf import settings
 from msgspec.structs import replace
 
 from apps.cluster import types
-from apps.cluster.kinds import NODE, POD
+from apps.cluster.kinds import NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD, storage
 from apps.cluster.log import Change
 from apps.controllers.actions import (
     Actions,
@@ -70,6 +70,8 @@ class View:
     calm_since: datetime | None
     """From when on most nodes were heard; None while most are silent."""
     pods: tuple[types.Pod, ...] = ()
+    pinned: frozenset[str] = frozenset()
+    """The uids of those whose data is on this node alone."""
 
     @property
     def fingerprint(self) -> Fingerprint:
@@ -181,7 +183,7 @@ def marked_pods(view: View, ready: str, now: datetime) -> Iterator[Update]:
             continue
         if ready == "Unknown" and found.status == "True":
             wanted = types.Condition(
-                type="Ready", status="False", reason=NODE_LOST, message=f"Node {view.name} is not heard."
+                type="Ready", status="False", reason=NODE_LOST, message=lost_words(view, pod)
             )
         elif ready == "True" and found.reason == NODE_LOST:
             containers = condition(pod.status.conditions, "ContainersReady")
@@ -194,6 +196,13 @@ def marked_pods(view: View, ready: str, now: datetime) -> Iterator[Update]:
         yield Update(kind=POD, obj=replace(pod, status=status), part="status")
 
 
+def lost_words(view: View, pod: types.Pod) -> str:
+    words = f"Node {view.name} is not heard."
+    if pod.metadata.uid in view.pinned:
+        words += " The pod is left to it and not replaced: its data is there and nowhere else."
+    return words
+
+
 def evicted(
     view: View, taints: list[types.Taint], now: datetime, rules: Rules
 ) -> tuple[tuple[Delete, ...], datetime | None]:
@@ -203,7 +212,7 @@ def evicted(
     counted = theirs if hold else taints
     deletes, later = [], []
     for pod in view.pods:
-        due = leaves_at(pod, counted, rules.stays())
+        due = leaves_at(pod, theirs if pod.metadata.uid in view.pinned else counted, rules.stays())
         if due is None or pod.metadata.deletion_timestamp is not None or is_finished(pod):
             continue
         if due > now:
@@ -220,6 +229,8 @@ def evicted(
 def overdue_removals(view: View, now: datetime) -> Iterator[Delete]:
     """Pods that should be gone by now, on a node that cannot say so."""
     for pod in view.pods:
+        if pod.metadata.uid in view.pinned:
+            continue  # it may still write what its successor would read
         if pod.metadata.deletion_timestamp is not None and pod.metadata.deletion_timestamp <= now:
             yield forgotten(pod, view.name)
 
@@ -232,6 +243,19 @@ def forgotten(pod: types.Pod, node: str) -> Delete:
 
 def in_trouble(node: types.Node) -> bool:
     return ready_status(node) != "True" or any(taint.effect == "NoExecute" for taint in node.spec.taints)
+
+
+def is_pinned(read: Reader, pod: types.Pod, node: str) -> bool:
+    """Whether a volume of the pod has its data on this node alone."""
+    for volume in pod.spec.volumes:
+        if volume.persistent_volume_claim is None:
+            continue
+        name = volume.persistent_volume_claim.claim_name
+        claim = read.find(PERSISTENT_VOLUME_CLAIM, pod.metadata.namespace, name)
+        held = read.find(PERSISTENT_VOLUME, "", claim.spec.volume_name) if claim is not None else None
+        if held is not None and storage.node_of(held) == node:
+            return True
+    return False
 
 
 class NodeLifecycle(Controller[View]):
@@ -300,6 +324,7 @@ class NodeLifecycle(Controller[View]):
             listening_since=self.patience.since or datetime.now(UTC),
             calm_since=self.patience.calm_since,
             pods=tuple(pods),
+            pinned=frozenset(pod.metadata.uid for pod in pods if node is not None and is_pinned(read, pod, key)),
         )
 
     def plan(self, view: View, now: datetime) -> Actions:
