@@ -227,16 +227,15 @@ async def _opens(path: str, token: str, subprotocols: list[str]) -> bool:
     """Whether the socket is let in and stays."""
     wire = _socket(path, token, subprotocols)
     answer = await wire.connect()
-    if answer["type"] != "websocket.accept":
-        return False
     try:
+        if answer["type"] != "websocket.accept":
+            return False
         async with asyncio.timeout(0.2):
-            stays = str((await wire.get())["type"]) != "websocket.close"
+            return str((await wire.get())["type"]) != "websocket.close"
     except TimeoutError:
-        stays = True
-    if stays:
-        await wire.leave()
-    return stays
+        return True
+    finally:
+        await wire.leave()  # a consumer that refused waits for that too
 
 
 def test_every_socket_is_classified() -> None:
