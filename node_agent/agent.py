@@ -9,6 +9,7 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable
 
 from apps.cluster import types
@@ -134,8 +135,9 @@ class Agent:
         goodbyes = [threading.Thread(target=each.stop, daemon=True) for each in (self._dns, self._proxy)]
         for goodbye in goodbyes:
             goodbye.start()
+        until = time.monotonic() + GOODBYE_SECONDS
         for goodbye in goodbyes:
-            goodbye.join(GOODBYE_SECONDS)
+            goodbye.join(max(0.0, until - time.monotonic()))
         logging.shutdown()
         if left:
             self._take_down()

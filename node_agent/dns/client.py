@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -23,9 +24,13 @@ from node_agent.names import Names
 
 IP_FREEBIND: Final = 15
 """From linux/in.h: an address may be bound before the network has it, and stays bound while it is away."""
+SYS_PIDFD_GETFD: Final = 438
 WAITING_BYTES: Final = 1 << 20
 """Questions that wait while the process is started again."""
 BACKLOG: Final = 128
+
+
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 class DnsProcess(Child):
@@ -73,7 +78,8 @@ class DnsProcess(Child):
         self._sockets = ()
 
     def _launch(self) -> Launch:
-        self._sockets = self._sockets or _listening(self._address)
+        if not self._sockets:
+            self._sockets = _left_behind(self._names, self._address) or _listening(self._address)
         udp, tcp = (each.fileno() for each in self._sockets)
         argv = [*_command(self._names.instance), "--address", self._address]
         argv += ["--resolv-conf", str(self._resolv_conf)]
@@ -125,6 +131,33 @@ def _running(instance: str) -> Iterator[int]:
         with suppress(OSError):
             if (directory / "cmdline").read_bytes().split(b"\0")[1 : len(wanted) + 1] == wanted:
                 yield int(directory.name)
+
+
+def _left_behind(names: Names, address: str) -> tuple[socket.socket, ...]:
+    """The sockets of a process that an agent which was killed has left behind, () for none.
+
+    With others beside them, the kernel would give some questions to these while nobody answers there yet.
+    """
+    for pid in _running(names.instance):
+        with suppress(OSError, ValueError, IndexError):
+            words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            numbers = [int(words[words.index(option) + 1]) for option in (b"--udp", b"--tcp")]
+            made = tuple(socket.socket(fileno=_shared(pid, number)) for number in numbers)
+            if all(each.getsockname() == (address, PORT) for each in made):
+                return made
+    return ()
+
+
+def _shared(pid: int, number: int) -> int:
+    """An open file of another process as one of our own. Raises OSError, on kernels before 5.6 always."""
+    process = os.pidfd_open(pid)
+    try:
+        found: int = _libc.syscall(SYS_PIDFD_GETFD, process, number, 0)
+    finally:
+        os.close(process)
+    if found < 0:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return found
 
 
 def _listening(address: str) -> tuple[socket.socket, socket.socket]:

@@ -167,6 +167,9 @@ def test_names_outlive_an_agent_that_is_killed_until_the_next_takes_over(
         agent.kill()
     assert made.ask(REDIS_NAME) == FOUND
     made.dns = made.new_process()
+    eventually(lambda: made.dns.pid, within=PATIENCE)
+    for _ in range(20):  # the next one is there and knows nothing yet: no question may wait for it
+        assert made.ask(REDIS_NAME) == FOUND
     made.know([service("redis-master", "10.254.1.1", ("redis", 6379, 0))], [])
     eventually(lambda: not Path(f"/proc/{left}").exists(), within=PATIENCE, what="the one left behind ends")
     assert made.ask(REDIS_NAME) == ["NOERROR", "A 10.254.1.1"]
