@@ -35,6 +35,8 @@ class Launch:
     environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
     descriptors: tuple[int, ...] = ()
     """Open files it inherits under their numbers."""
+    apart: bool = False
+    """In a session of its own: whoever ends the agent's processes at once leaves it be."""
 
 
 class Child(ABC):
@@ -174,6 +176,7 @@ class Child(ABC):
                 cwd=ROOT,
                 env=launch.environment,
                 pass_fds=launch.descriptors,
+                start_new_session=launch.apart,
             )
         except OSError as error:
             self._note(error=f"the {self.name}'s process cannot start: {error}")

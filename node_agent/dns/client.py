@@ -84,7 +84,7 @@ class DnsProcess(Child):
         argv = [*_command(self._names.instance), "--address", self._address]
         argv += ["--resolv-conf", str(self._resolv_conf)]
         argv += ["--udp", str(udp), "--tcp", str(tcp), *self._networks]
-        return Launch(argv, descriptors=(udp, tcp))
+        return Launch(argv, descriptors=(udp, tcp), apart=True)
 
     def _begin(self) -> None:
         self._told, self._told_number, self._alone = {}, 0, False
