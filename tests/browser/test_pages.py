@@ -23,7 +23,7 @@ def test_every_screen_fits_a_phone(page: Page, site: Site) -> None:
 
 
 def test_the_overview_puts_problems_first(page: Page, site: Site) -> None:
-    page.goto(f"{site.url}/")
+    page.goto(f"{site.url}/cluster")
     problems = page.locator(".problems")
     expect(problems).to_contain_text("3 pods of api")
     expect(problems).to_contain_text("cannot be had")

@@ -84,11 +84,12 @@ def test_another_tenants_objects_are_not_there(tenant: Client) -> None:
     ):
         assert tenant.get(path).status_code == 404, path
     assert "frontend" not in tenant.get("/find?q=frontend").content.decode().partition("found-")[2]
-    assert "frontend" not in tenant.get("/", headers=HTMX).content.decode()
+    for path in ("/", "/cluster"):
+        assert "frontend" not in tenant.get(path, headers=HTMX).content.decode()
 
 
 def test_what_is_hidden_is_not_called_empty(tenant: Client) -> None:
-    page = tenant.get("/").content.decode()
+    page = tenant.get("/cluster").content.decode()
     assert "not yours to see" in page
     assert "none has joined" not in page
 

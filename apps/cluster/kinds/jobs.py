@@ -71,7 +71,7 @@ def _update_problems(old: types.Job, new: types.Job) -> Iterator[Problem]:
     for name in ("completions", "completion_mode", "selector", "template"):
         before, after = getattr(old.spec, name), getattr(new.spec, name)
         if name == "template":
-            after = _labelled(after, old)
+            before, after = _labelled(before, old), _labelled(after, old)
         if before != after and not (name == "selector" and after is None):
             yield refusals.invalid(f"spec.{types.wire_name(name)}", types.to_data(after), "field is immutable")
 

@@ -1,0 +1,74 @@
+"""Applications in a real browser: install from the catalog, look, change, go back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.site import Site, sign_in
+
+pytestmark = pytest.mark.browser
+SCREENS = (
+    "/", "/catalog", "/catalog/guestbook", "/apps/default/book", "/apps/default/shop?component=web",
+    "/apps/default/book?tab=settings", "/apps/default/book?tab=revisions", "/apps/default/book?tab=logs",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shops() -> Iterator[Site]:
+    site = Site("guestbook", "applications")
+    yield site
+    site.remove()
+
+
+@pytest.fixture
+def tab(chromium: Browser, shops: Site) -> Iterator[Page]:
+    context = chromium.new_context()
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    sign_in(page, shops.url)
+    yield page
+    context.close()
+    assert wrong == []
+
+
+def test_every_screen_fits_a_phone(tab: Page, shops: Site) -> None:
+    tab.set_viewport_size({"width": 360, "height": 780})
+    for path in SCREENS:
+        tab.goto(f"{shops.url}{path}")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_an_application_is_installed_by_a_form(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/catalog")
+    tab.get_by_role("link", name="Guestbook").click()
+    expect(tab.get_by_label("Host name")).to_be_hidden()
+    tab.get_by_label("Who can open it").select_option("ingress")
+    expect(tab.get_by_label("Host name")).to_be_visible()
+    tab.get_by_label("Who can open it").select_option("internal")
+    tab.get_by_label("Name", exact=True).fill("mine")
+    tab.get_by_label("Namespace").select_option("shop")
+    tab.get_by_role("button", name="Show what will be made").click()
+    expect(tab.locator(".changes")).to_contain_text("mine-frontend")
+    tab.get_by_role("button", name="Install", exact=True).click()
+    tab.wait_for_url("**/apps/shop/mine")
+
+
+def test_a_component_shows_what_it_is(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/book")
+    tab.get_by_role("link", name="frontend").click()
+    expect(tab.locator("aside")).to_contain_text("gb-frontend:v5")
+
+
+def test_going_back_asks_first(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/book?tab=revisions")
+    tab.get_by_role("button", name="Go back to it").click()
+    expect(tab.locator("#dialog")).to_contain_text("Frontend goes from 4 to 3 pods")
+    tab.locator("#dialog").get_by_role("button", name="Go back", exact=True).click()
+    tab.wait_for_url("**/apps/default/book")
+    tab.goto(f"{shops.url}/apps/default/book?tab=revisions")
+    expect(tab.locator(".timeline")).to_contain_text("back to revision 1")
