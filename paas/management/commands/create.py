@@ -26,6 +26,7 @@ class Command(BaseCommand):
         from apps.cluster import store  # noqa: PLC0415
         from apps.cluster.errors import ApiError  # noqa: PLC0415
         from apps.cluster.kinds import NAMESPACE  # noqa: PLC0415
+        from paas.celery import app  # noqa: F401, PLC0415  what is written here is told through it
 
         try:
             started = store.find(NAMESPACE, "", "default") is not None

@@ -1,0 +1,83 @@
+"""Guestbook from the catalog on three nodes: installed, written to and read, broken, taken back, deleted."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from urllib.parse import urlencode
+from urllib.request import urlopen
+
+import pytest
+
+from tests.platform import BASE, Platform, eventually
+
+pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
+NAME = "book"
+BROKEN = {
+    "spec": {
+        "progressDeadlineSeconds": 10,
+        "definition": {"components": {"frontend": {"image": "redis:no-such-tag"}}},
+    }
+}
+
+
+def app(platform: Platform, *words: str) -> str:
+    """What ``manage.py app`` says; fails when it fails."""
+    command = [sys.executable, "manage.py", "app", *words]
+    done = subprocess.run(
+        command, cwd=BASE, env=platform.environment, capture_output=True, text=True, timeout=180, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def url(platform: Platform) -> str:
+    return platform.kubectl("get", "app", NAME, "-o", "jsonpath={.status.url}")
+
+
+def page(platform: Platform) -> str:
+    with urlopen(url(platform), timeout=5) as answer:
+        text: str = answer.read().decode()
+        return text
+
+
+@pytest.fixture(scope="module")
+def book(platform: Platform) -> Iterator[Platform]:
+    app(platform, "install", "guestbook", "--name", NAME, "--wait", "--timeout", "150")
+    with urlopen(url(platform), data=urlencode({"message": "kept through it all"}).encode(), timeout=5):
+        pass
+    yield platform
+    app(platform, "delete", NAME, "--yes", "--wait")
+
+
+def test_its_page_keeps_what_is_written(book: Platform) -> None:
+    eventually(lambda: "kept through it all" in page(book))
+    assert "Running" in book.kubectl("get", "app", NAME)
+
+
+def test_what_breaks_returns_by_itself_and_says_why(book: Platform) -> None:
+    book.kubectl("patch", "app", NAME, "--type", "merge", "-p", json.dumps(BROKEN))
+    eventually(lambda: "cannot be had" in app_message(book), within=60, what="the reason, in words")
+    assert "kept through it all" in page(book)  # the old pods serve meanwhile
+    eventually(lambda: "Failed" in revisions(book), within=60, what="the revision has failed")
+    eventually(lambda: "Running" in book.kubectl("get", "app", NAME), within=60)
+    assert "revision 2 has failed" in revisions(book)
+    assert "no-such-tag" not in book.kubectl("get", "pods", "-o", "yaml")
+
+
+def app_message(platform: Platform) -> str:
+    return platform.kubectl("get", "app", NAME, "-o", "jsonpath={.status.message}")
+
+
+def revisions(platform: Platform) -> str:
+    return platform.kubectl("get", "apprev")
+
+
+def test_a_change_tells_its_cost_and_is_taken_back(book: Platform) -> None:
+    told = app(book, "update", NAME, "--set", "frontends=2", "--why", "a quiet week", "--wait", "--timeout", "90")
+    assert "frontend goes from 3 to 2 pods" in told
+    told = app(book, "rollback", NAME, "--wait", "--timeout", "90")
+    assert "frontend goes from 2 to 3 pods" in told
+    assert "kept through it all" in page(book)
