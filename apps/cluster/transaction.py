@@ -262,7 +262,7 @@ class Transaction:
 
     def _check(self, kind: Kind, old: Any | None, new: Any, part: str = "") -> None:
         problems = [*kind.validate(new)]
-        if old is not None:
+        if old is not None and not problems:  # rules for a change take a sound object for granted
             problems += kind.parts.get(part, kind).validate_update(old, new)
         if problems:
             raise invalid(kind.name, new.metadata.name, problems, group=kind.group)

@@ -128,6 +128,8 @@ class Follower:
     def resync_soon(self) -> None:
         """Look at every key of every controller as soon as somebody follows, when the log is drained."""
         self._resync_at = self._chores_at = 0.0
+        # Those who listen look first: what they notice, such as a clock that jumped, is how everything is judged.
+        self._looked_at = [0.0] * len(self.controllers)
 
     def resync(self) -> None:
         """Follow, and look at every key of every controller."""

@@ -104,7 +104,7 @@ async def test_a_made_up_name_that_is_taken_is_made_up_again(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     letters = iter("bbbbb" + "bbbbb" + "ccccc")
-    monkeypatch.setattr("apps.cluster.transaction.secrets.choice", lambda _: next(letters))
+    monkeypatch.setattr("apps.cluster.names.secrets.choice", lambda _: next(letters))
     made = sent(CONFIG_MAP, "")
     made["metadata"].pop("name", None)
     made["metadata"]["generateName"] = "m-"

@@ -93,6 +93,8 @@ def _volume_problems(volume: types.PersistentVolume) -> Iterator[Problem]:
     if not node_of(volume):
         why = f"must name the one node that has the data: {HOSTNAME} In [node]"
         yield refusals.required("spec.nodeAffinity.required", why)
+    else:
+        yield from refusals.spelled("spec.nodeAffinity.required", node_of(volume), names.dns_subdomain_problem)
     yield from refusals.one_of("status.phase", volume.status.phase, PHASES)
 
 
