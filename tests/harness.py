@@ -128,3 +128,17 @@ def stop_pod(name: str, namespace: str = "default", actor: Actor = TESTER) -> No
     """What the agent does when the containers of a deleted pod are gone."""
     options = types.DeleteOptions(grace_period_seconds=0)
     store.write(actor, lambda tx: tx.delete(POD, namespace, name, options))
+
+
+def roll(ready: Callable[[types.Pod], bool] = lambda pod: True) -> None:
+    """Let pods stop, start and become ready until nothing moves any more."""
+    before = -1
+    while store.clock() != before:
+        before = store.clock()
+        settle()
+        for pod in objects(POD):
+            if pod.metadata.deletion_timestamp is not None:
+                stop_pod(pod.metadata.name)
+            elif ready(pod) and pod.status.phase != "Running":
+                run_pods([pod])
+    settle()

@@ -1,28 +1,40 @@
-// The logs tab: reads the stream of one container, keeps the newest lines, follows until the reader scrolls up.
+// Logs: reads the streams of one container or of many, keeps the newest lines, follows until the reader scrolls up.
 (() => {
   const KEEP = 5000;
   let stop = null;
+
+  // What is read: the one container that the form names, or every one listed of the component that it names.
+  function sources(view, query) {
+    const listed = [...view.querySelectorAll("[data-stream]")];
+    if (!view.hasAttribute("data-merged")) return [{ address: `${view.dataset.logs}?${query}`, name: "" }];
+    const wanted = query.get("component");
+    return listed
+      .filter((one) => !wanted || one.dataset.component === wanted)
+      .map((one) => ({ address: one.dataset.stream, name: one.dataset.component || one.dataset.pod }));
+  }
 
   function start(view) {
     stop?.abort();
     stop = new AbortController();
     const lines = view.querySelector(".log-lines");
-    const form = view.querySelector("form");
     const state = view.querySelector("[data-log-state]");
     const say = (tone, text) => { state.className = `small tone-${tone}`; state.textContent = text; };
+    const query = new URLSearchParams(new FormData(view.querySelector("form")));
+    const open = sources(view, query);
     lines.textContent = "";
-    say("busy", "Opening the stream");
-    const query = new URLSearchParams(new FormData(form));
     history.replaceState(null, "", `?tab=logs&${query}`);
-    read(`${view.dataset.logs}?${query}`, lines, view, say, stop.signal);
+    say(open.length ? "busy" : "idle", open.length ? "Opening the stream" : "No pod is there yet");
+    open.forEach((source) => read(source, open.length, lines, view, say, stop.signal));
   }
 
-  async function read(address, lines, view, say, signal) {
+  async function read({ address, name }, count, lines, view, say, signal) {
+    // Of many streams none speaks for all: what befalls one stands among its lines.
+    const tell = (tone, text) => (count > 1 ? append(lines, name, [`(${text})`], view) : say(tone, text));
     let seen = 0;
     try {
       const answer = await fetch(address, { signal, headers: { Accept: "text/plain" } });
-      if (!answer.ok) { say("bad", await answer.text()); return; }
-      say("ok", "Following");
+      if (!answer.ok) { tell("bad", await answer.text()); return; }
+      say("ok", count > 1 ? `Following ${count} containers` : "Following");
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
       for (;;) {
@@ -31,23 +43,28 @@
         const parts = (rest + value).split("\n");
         rest = parts.pop();
         seen += parts.length;
-        append(lines, parts, view);
+        append(lines, name, parts, view);
       }
-      if (rest) { append(lines, [rest], view); seen += 1; }
-      say("idle", seen ? "The stream has ended" : "This container has written nothing yet");
+      if (rest) { append(lines, name, [rest], view); seen += 1; }
+      tell("idle", seen ? "The stream has ended" : "This container has written nothing yet");
     } catch (error) {
-      if (error.name !== "AbortError") say("bad", "The connection broke. Press Follow to open it again.");
+      if (error.name !== "AbortError") tell("bad", "The connection broke. Press Follow to open it again.");
     }
   }
 
-  function append(lines, texts, view) {
+  function append(lines, name, texts, view) {
     const wanted = view.querySelector("[data-log-filter]").value.toLowerCase();
     const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
     const batch = document.createDocumentFragment();
     for (const text of texts.slice(-KEEP)) {
       const line = document.createElement("span");
-      line.textContent = `${text}\n`;
-      line.hidden = Boolean(wanted) && !text.toLowerCase().includes(wanted);
+      if (name) {
+        const who = document.createElement("b");
+        who.textContent = `${name}  `;
+        line.append(who);
+      }
+      line.append(`${text}\n`);
+      line.hidden = Boolean(wanted) && !line.textContent.toLowerCase().includes(wanted);
       batch.append(line);
     }
     lines.append(batch);

@@ -21,7 +21,7 @@ from apps.cluster.errors import Invalid
 from apps.cluster.kinds import CONFIG_MAP, DEPLOYMENT, POD, SECRET, SERVICE
 from apps.cluster.registry import Kind
 from tests.catalog.plans import shop
-from tests.harness import add_nodes, create, delete, edit, follower, objects, run_pods, settle, stop_pod
+from tests.harness import add_nodes, create, delete, edit, follower, objects, roll, settle
 
 pytestmark = pytest.mark.usefixtures("ruled")
 PLAIN: dict[str, Any] = {"components__db__volumes": None}
@@ -52,20 +52,6 @@ def revision(number: int) -> ApplicationRevision:
 
 def states() -> dict[str, str]:
     return {component.name: component.state for component in app().status.components}
-
-
-def roll(ready: Callable[[types.Pod], bool] = lambda pod: True) -> None:
-    """Let pods stop, start and become ready until nothing moves any more."""
-    before = -1
-    while store.clock() != before:
-        before = store.clock()
-        settle()
-        for pod in objects(POD):
-            if pod.metadata.deletion_timestamp is not None:
-                stop_pod(pod.metadata.name)
-            elif ready(pod) and pod.status.phase != "Running":
-                run_pods([pod])
-    settle()
 
 
 @pytest.fixture

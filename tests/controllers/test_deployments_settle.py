@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,17 @@ from apps.cluster import store, types
 from apps.cluster.kinds import DEPLOYMENT, EVENT, POD, REPLICA_SET, RESOURCE_QUOTA
 from apps.cluster.revisions import HASH, HISTORY, REVISION
 from apps.controllers.actions import condition
-from tests.harness import add_nodes, create, delete, edit, find, follower, objects, run_pods, settle, stop_pod
+from tests.harness import (
+    add_nodes,
+    create,
+    delete,
+    edit,
+    find,
+    follower,
+    objects,
+    roll,
+    settle,
+)
 
 pytestmark = pytest.mark.usefixtures("ruled")
 
@@ -52,20 +61,6 @@ def sizes() -> dict[str, int | None]:
 
 def alive() -> list[types.Pod]:
     return [pod for pod in objects(POD) if pod.metadata.deletion_timestamp is None]
-
-
-def roll(ready: Callable[[types.Pod], bool] = lambda pod: True) -> None:
-    """Let pods stop, start and become ready until nothing moves any more."""
-    before = -1
-    while store.clock() != before:
-        before = store.clock()
-        settle()
-        for pod in objects(POD):
-            if pod.metadata.deletion_timestamp is not None:
-                stop_pod(pod.metadata.name)
-            elif ready(pod) and pod.status.phase != "Running":
-                run_pods([pod])
-    settle()
 
 
 @pytest.fixture
