@@ -17,6 +17,7 @@ from django.db.utils import Error as DatabaseError
 
 from apps.cluster import log, nudge, store
 from apps.cluster.errors import ApiError, Gone
+from apps.cluster.rows import unseal_all
 from apps.cluster.watching import Event, Scope, Sight, Sighted
 from apps.cluster.work import in_db
 
@@ -309,6 +310,7 @@ def _present(scopes: Sequence[Scope], sights: Sequence[Sight | None]) -> Batch:
         )
         for scope, sight in zip(scopes, sights, strict=True)
     ]
+    unseal_all(row for page in pages for row in page.rows)
     events = [
         Event("ADDED", scope.kind, row)
         for scope, page in zip(scopes, pages, strict=True)
@@ -320,6 +322,7 @@ def _present(scopes: Sequence[Scope], sights: Sequence[Sight | None]) -> Batch:
 def _changes(since: int) -> list[log.Change]:
     """The next changes. Raises Gone when some of them were trimmed, or the log never came so far."""
     changes = log.after(since, BATCH)
+    unseal_all(changes)
     if changes and changes[0].number == since + 1:
         return changes
     latest = store.clock()

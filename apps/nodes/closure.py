@@ -30,7 +30,7 @@ from apps.cluster.kinds import (
     SERVICE,
 )
 from apps.cluster.registry import by_key
-from apps.cluster.rows import Stored
+from apps.cluster.rows import Stored, unseal_all
 from apps.cluster.types import agent, now
 from apps.cluster.watching import Event, Scope
 from apps.nodes.handed import Handed, Signed
@@ -242,10 +242,12 @@ class Closure:
 
 def fetch(references: Iterable[Reference]) -> dict[Reference, Stored | None]:
     """Read the objects; None for those that are not there (they follow once someone makes them)."""
-    return {
+    found = {
         (key, namespace, name): store.find(by_key(key), namespace, name)
         for key, namespace, name in references
     }
+    unseal_all(row for row in found.values() if row is not None)
+    return found
 
 
 def own(events: Sequence[Event], node: str) -> Event | None:

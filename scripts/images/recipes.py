@@ -41,6 +41,7 @@ def build(tree: Path, storage: Storage) -> list[str]:
         ("kubernetes/example-guestbook-php-redis:v2", [base, php, page], {**web, "Cmd": ["guestbook"]}),
         # What the catalog's templates name.
         ("redis:7.2.5", [base, redis], {**port, "Cmd": REDIS}),
+        ("nginx:1.27.5", [base, nginx], {**web, "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"}),
         (f"{GUESTBOOK}/gb-redis-follower:v2", [base, redis, leader], {**port, "Cmd": ["redis-follower"]}),
         (f"{GUESTBOOK}/gb-frontend:v5", [base, php, page], {**web, "Cmd": ["guestbook"], "Env": LEADER}),
     ]

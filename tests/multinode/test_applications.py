@@ -1,4 +1,4 @@
-"""Guestbook from the catalog on three nodes: installed, written to and read, broken, taken back, deleted."""
+"""The catalog on three nodes: installed, written to and read, broken, taken back, started anew, deleted."""
 
 from __future__ import annotations
 
@@ -81,3 +81,35 @@ def test_a_change_tells_its_cost_and_is_taken_back(book: Platform) -> None:
     told = app(book, "rollback", NAME, "--wait", "--timeout", "90")
     assert "frontend goes from 2 to 3 pods" in told
     assert "kept through it all" in page(book)
+
+
+@pytest.fixture(scope="module")
+def store(platform: Platform) -> Iterator[Platform]:
+    app(platform, "install", "redis", "--name", "store", "--wait", "--timeout", "120")
+    yield platform
+    app(platform, "delete", "store", "--yes", "--volumes", "--wait")
+
+
+def redis(platform: Platform, *words: str) -> str:
+    return platform.kubectl("exec", "deploy/store-redis", "--", "redis-cli", *words).strip()
+
+
+def test_data_and_its_password_outlive_all_pods_and_the_application(store: Platform) -> None:
+    assert redis(store, "set", "colour", "heather") == "OK"
+    store.kubectl("delete", "pod", "-l", "app.kubernetes.io/instance=store", "--wait")
+    eventually(lambda: redis(store, "get", "colour") == "heather", within=60)
+    told = app(store, "delete", "store", "--yes", "--wait")
+    assert "stays: PersistentVolumeClaim store-redis-data" in told
+    assert "stays: Secret store-secrets" in told
+    app(store, "install", "redis", "--name", "store", "--wait", "--timeout", "120")
+    eventually(lambda: redis(store, "get", "colour") == "heather", within=60)
+
+
+def test_a_page_of_ones_own_is_served_in_every_copy(platform: Platform) -> None:
+    app(platform, "install", "nginx", "--name", "site", "--set", "page=<h1>Drover & friends</h1>", "--wait")
+    try:
+        address = platform.kubectl("get", "app", "site", "-o", "jsonpath={.status.url}")
+        with urlopen(address, timeout=5) as answer:
+            assert answer.read() == b"<h1>Drover & friends</h1>"
+    finally:
+        app(platform, "delete", "site", "--yes", "--wait")

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from apps.accounts import tokens
-from apps.cluster import store, types
+from apps.cluster import seal, store, types
 from apps.cluster.actors import node as node_actor
 from apps.cluster.actors import system
-from apps.cluster.kinds import NODE, POD, SERVICE
+from apps.cluster.kinds import NODE, POD, SECRET, SERVICE
 from apps.cluster.types import agent
 from apps.cluster.work import in_db
 from apps.nodes import consumer, heartbeats, samples
@@ -169,6 +169,23 @@ async def test_hello_is_answered_with_the_whole_state_and_a_number() -> None:
         ]
         assert [json.loads(bytes(item))["metadata"]["name"] for item in objects[-1].items] == ["mine"]
         assert synced.number == await in_db(store.clock)
+
+
+async def test_a_secret_is_told_by_a_process_that_never_used_its_key() -> None:
+    """Whoever made it was another process: the key must be looked up where the database may be asked."""
+
+    def write(tx: Any) -> None:
+        tx.create(SECRET, build(SECRET, name="login"))
+        given = [types.EnvFromSource(secret_ref=types.EnvSource(name="login"))]
+        tx.create(POD, build(POD, name="web", spec__containers__0__env_from=given))
+        tx.bind("default", "web", "n1")
+
+    await in_db(store.write, TEST, write)
+    seal.keyring.forget()
+    async with connected() as one:
+        told = {frame.kind: frame.items for frame in await one.until(agent.Synced) if isinstance(frame, agent.Objects)}
+        (secret,) = [json.loads(bytes(item)) for item in told["secrets"]]
+        assert secret["data"] == build(SECRET).data
 
 
 async def test_a_new_service_and_a_new_pod_are_told_in_their_order() -> None:
