@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from apps.catalog import checking, parameters, secrets, types
+from apps.catalog import checking, drift, parameters, secrets, types
 from apps.catalog.format import Definition
 from apps.catalog.render import Identity, Refused, Rendered, render
 from apps.catalog.render.metadata import INSTANCE
@@ -232,7 +232,8 @@ def _rehearse(tx: Transaction, app: types.Application, rendered: Rendered) -> No
         if there is not None and not app.spec.adopt and not is_of(there, app):
             why = "is there already and is not this application's: choose another name, or set spec.adopt"
             raise _invalid(app, [Problem(here, why, "FieldValueForbidden")])
-        tx.rehearse(kind, wanted)
+        if there is None or kind.name not in drift.TAKEN_AS_IS:
+            tx.rehearse(kind, wanted)
 
 
 def is_of(obj: Any, app: types.Application) -> bool:

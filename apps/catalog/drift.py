@@ -14,6 +14,8 @@ from apps.cluster.registry import Kind
 
 RENDERED = f"{APP_GROUP}/rendered"
 """The annotation that says which rendering an object was last made from."""
+TAKEN_AS_IS = frozenset({"PersistentVolumeClaim"})
+"""Kinds whose objects are made once: a claim that holds data is used as it is."""
 IGNORED = frozenset({"apiVersion", "kind", "metadata", "status"})
 
 

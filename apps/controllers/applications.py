@@ -166,6 +166,8 @@ def _applied(view: View, manifest: Manifest) -> Create | Update | None:
         return Create(kind=kind, obj=wanted, told=told)
     if drift.made_from(live) == drift.fingerprint(manifest) or live.metadata.deletion_timestamp is not None:
         return None
+    if kind.name in drift.TAKEN_AS_IS:
+        return None
     return Update(kind=kind, obj=drift.onto(live, wanted, manifest))
 
 

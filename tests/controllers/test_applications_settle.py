@@ -18,7 +18,15 @@ from apps.catalog.types import (
 )
 from apps.cluster import store, types
 from apps.cluster.errors import Invalid
-from apps.cluster.kinds import CONFIG_MAP, DEPLOYMENT, POD, SECRET, SERVICE
+from apps.cluster.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+    STORAGE_CLASS,
+)
 from apps.cluster.registry import Kind
 from tests.catalog.plans import shop
 from tests.harness import add_nodes, create, delete, edit, follower, objects, roll, settle
@@ -236,3 +244,22 @@ def test_a_revision_that_somebody_else_wrote_is_not_carried_out() -> None:
     create(APPLICATION_REVISION, forged)
     roll()
     assert get(DEPLOYMENT, "acme-web").spec.replicas == 2
+
+
+def test_a_claim_that_was_kept_is_used_again_as_it_is() -> None:
+    """Deleted with its data left, installed anew: the claim has its volume by now, and the password still fits."""
+    add_nodes("node-1")
+    create(STORAGE_CLASS, name="local", annotations={"storageclass.kubernetes.io/is-default-class": "true"})
+    spec = ApplicationSpec(definition=shop())
+    create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
+    roll()
+    kept = get(SECRET, "acme-secrets").data
+    claim = get(PERSISTENT_VOLUME_CLAIM, "acme-db-data")
+    assert claim.spec.volume_name
+    delete(APPLICATION, "acme", propagation_policy="Background")
+    roll()
+    create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
+    roll()
+    assert get(SECRET, "acme-secrets").data == kept
+    assert get(PERSISTENT_VOLUME_CLAIM, "acme-db-data").metadata.uid == claim.metadata.uid
+    assert app().status.phase == "Running", app().status
