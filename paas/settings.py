@@ -142,7 +142,12 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    # A line for every reminder that a worker takes, or for every question to a node, would bury the rest.
-    "loggers": {"celery": {"level": "WARNING"}, "httpx": {"level": "WARNING"}},
+    # A line for every reminder that a worker takes, or for every question to a node, would bury the rest; and a
+    # unix socket has no host name, which Kombu remarks on each time.
+    "loggers": {
+        "celery": {"level": "WARNING"},
+        "httpx": {"level": "WARNING"},
+        "kombu.connection": {"level": "ERROR"},
+    },
     "root": {"handlers": ["stderr"], "level": os.environ.get("DROVER_LOG_LEVEL") or "INFO"},
 }
