@@ -165,7 +165,8 @@ def repair(say: Say, *, namespace: str, name: str, **_: Any) -> int:
 
 def delete(say: Say, *, namespace: str, name: str, volumes: bool, yes: bool, wait: bool, **_: Any) -> int:
     """Says exactly what goes and what stays, asks, and deletes."""
-    told = removal.of(_get(namespace, name), volumes=volumes)
+    app = _get(namespace, name)
+    told = removal.of(app, volumes=volumes)
     for line in told.goes:
         say(f"goes:  {line}")
     for line in told.stays:
@@ -173,7 +174,7 @@ def delete(say: Say, *, namespace: str, name: str, volumes: bool, yes: bool, wai
     if not yes and input(f"Type {name} to delete it: ") != name:
         raise Mistake("Nothing was deleted.")
     removal.carry_out(ADMINISTRATOR, namespace, name, volumes=volumes)
-    while wait and store.find(APPLICATION, namespace, name) is not None:
+    while wait and (store.find(APPLICATION, namespace, name) is not None or removal.remains(app.metadata.uid)):
         time.sleep(POLL_SECONDS)
     say(f"application {name} is deleted")
     return 0

@@ -36,6 +36,11 @@ def of(app: Application, *, volumes: bool) -> Removal:
     )
 
 
+def remains(uid: str) -> bool:
+    """Whether anything that the application with this uid owned is still there."""
+    return models.Object.objects.filter(owners__owner_uid=uid).exists()
+
+
 def carry_out(actor: Actor, namespace: str, name: str, *, volumes: bool) -> None:
     """Delete it; what it owns follows. With ``volumes`` its data and the secrets that belong to them go too."""
     app: Application = store.get(APPLICATION, namespace, name).object

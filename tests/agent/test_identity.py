@@ -70,6 +70,8 @@ class Server:
             self.again.set()
         async for text in socket:
             match agent.from_agent(text):
+                case agent.Hello():
+                    await socket.send(agent.frame(agent.Synced(number=1)))
                 case agent.Ping(seq=seq):
                     await socket.send(agent.frame(agent.Pong(seq=seq, renew=not self.requests)))
                 case agent.Renew(request=request):

@@ -1,5 +1,6 @@
 """The articles' guestbook on three nodes: its page on every node, and what restarting the platform leaves running."""
 
+from collections.abc import Iterator
 from functools import partial
 from urllib.parse import urlencode
 from urllib.request import urlopen
@@ -19,11 +20,12 @@ SELECTOR = "name in (redis-master,redis-slave,frontend)"
 
 
 @pytest.fixture(scope="module")
-def guestbook(platform: Platform) -> Platform:
+def guestbook(platform: Platform) -> Iterator[Platform]:
     for name in IN_ORDER:
         platform.kubectl("create", "-f", str(EXAMPLES / f"guestbook/{name}.yaml"))
     platform.ready_pods(SELECTOR, 6)
-    return platform
+    yield platform
+    platform.kubectl("delete", "rc,service", "redis-master", "redis-slave", "frontend", "--ignore-not-found", "--wait")
 
 
 def page(platform: Platform, node: str) -> str:
