@@ -155,7 +155,8 @@ def test_who_was_cut_off_does_not_let_replaced_pods_answer_on_return(
     with client(platform, "node-1", "node-2").asking() as seen:
         node.heal()
         eventually(lambda: states(platform)["node-3"] == "Ready", what="the node is back")
-        assert not inside(platform) & orphans
+        # Its own processes may still find one for a moment after it is ready; nobody else does.
+        eventually(lambda: not inside(platform) & orphans, what="the node's own rules have followed")
         assert _never(orphans, platform, "node-1")
         eventually(lambda: not leaving(platform), what="the orphans are gone")
     assert not seen.failures
