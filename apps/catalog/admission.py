@@ -16,7 +16,7 @@ from apps.catalog.render.metadata import INSTANCE
 from apps.cluster import types as api
 from apps.cluster.errors import invalid
 from apps.cluster.kinds import SECRET, refusals
-from apps.cluster.registry import Kind, by_key, kind_named
+from apps.cluster.registry import Kind, by_key, kind_at
 from apps.cluster.transaction import Transaction
 from apps.cluster.types import Problem, guess
 
@@ -155,12 +155,18 @@ def _keep_secrets(
             rolled[name] = how
     if not rolled:
         return
-    data = {name: base64.b64encode(secrets.roll(how).encode()).decode() for name, how in rolled.items()}
+    owned = not any(component.volumes for component in definition.components.values())
+    complete(tx, identity, {name: secrets.roll(how) for name, how in rolled.items()}, owned=owned)
+
+
+def complete(tx: Transaction, identity: Identity, values: Mapping[str, str], *, owned: bool) -> None:
+    """Put secrets into the application's Secret; what it keeps besides them stays."""
+    data = {name: base64.b64encode(text.encode()).decode() for name, text in values.items()}
+    kept: api.Secret | None = tx.find(SECRET, identity.namespace, identity.secret)
     if kept is not None:
         kept.data = {**kept.data, **data}
         tx.update(SECRET, kept)
         return
-    owned = not any(component.volumes for component in definition.components.values())
     manifest = identity.manifest("v1", "Secret", identity.secret, owned=owned, type="Opaque")
     secret = api.convert(api.Secret, manifest)
     secret.data = data
@@ -245,9 +251,8 @@ def is_of(obj: Any, app: types.Application) -> bool:
 
 
 def _kind(app: types.Application, manifest: Mapping[str, Any]) -> Kind:
-    group = manifest["apiVersion"].rpartition("/")[0]
     try:
-        return kind_named(manifest["kind"], group)
+        return kind_at(manifest["apiVersion"], manifest["kind"])
     except KeyError:
         words = f"this cluster knows no {manifest['kind']}"
         raise _invalid(app, [Problem("spec.definition", words, "FieldValueNotSupported")]) from None

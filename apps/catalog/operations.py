@@ -5,21 +5,18 @@ Whoever calls has asked ``accounts.policy`` already; the store refuses what the 
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from apps.catalog import drift
-from apps.catalog.admission import WHY, revision_name
+from apps.catalog.admission import WHY, complete, revision_name
 from apps.catalog.changes import Change, Field, Impact, between, impact_of, values_between
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.render import Identity
 from apps.catalog.types import Application, ApplicationRevision, RevisionSpec
-from apps.cluster import store, types
+from apps.cluster import store
 from apps.cluster.actors import Actor
-from apps.cluster.kinds import SECRET
-from apps.cluster.registry import kind_named
+from apps.cluster.registry import kind_at
 from apps.cluster.transaction import Transaction, missing
 
 
@@ -41,7 +38,7 @@ def install(
 
     def work(tx: Transaction) -> Preview:
         if secrets:
-            _give(tx, app, secrets)
+            complete(tx, Identity(app.metadata.namespace, app.metadata.name), secrets, owned=False)
         return _previewed(tx, None, tx.create(APPLICATION, app))
 
     return store.write(actor, work, dry_run=dry_run)
@@ -99,7 +96,7 @@ def repair(actor: Actor, namespace: str, name: str) -> list[str]:
         revision = _revision(tx, _get(tx, namespace, name))
         found = []
         for manifest in revision.objects if revision else ():
-            kind = kind_named(manifest["kind"], manifest["apiVersion"].rpartition("/")[0])
+            kind = kind_at(manifest["apiVersion"], manifest["kind"])
             live = tx.find(kind, namespace, manifest["metadata"]["name"])
             if live is None or not (paths := drift.differences(kind, manifest, live)):
                 continue
@@ -143,17 +140,3 @@ def _previewed(tx: Transaction, before: RevisionSpec | None, app: Application) -
         app, revision, between(before, revision), impact_of(before, revision),
         values_between(before, revision),
     )  # fmt: skip
-
-
-def _give(tx: Transaction, app: Application, secrets: Mapping[str, str]) -> None:
-    """Keep what a person chose before the application asks for it. A Secret that is there is completed."""
-    identity = Identity(app.metadata.namespace, app.metadata.name)
-    data = {name: base64.b64encode(text.encode()).decode() for name, text in secrets.items()}
-    kept: Any = tx.find(SECRET, identity.namespace, identity.secret)
-    if kept is not None:
-        kept.data = {**kept.data, **data}
-        tx.update(SECRET, kept)
-        return
-    secret = types.convert(types.Secret, identity.manifest("v1", "Secret", identity.secret, type="Opaque"))
-    secret.data = data
-    tx.create(SECRET, secret)

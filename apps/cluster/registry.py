@@ -214,6 +214,11 @@ def kind_named(name: str, group: str = "") -> Kind:
     raise UnknownKind(f"{name}.{group}" if group else name)
 
 
+def kind_at(api_version: str, name: str) -> Kind:
+    """The kind as objects and references write it: ``apps/v1`` and ``Deployment``."""
+    return kind_named(name, api_version.rpartition("/")[0])
+
+
 def kind_for(obj: Any) -> Kind:
     """The kind of a stored object."""
-    return kind_named(obj.kind, obj.api_version.rpartition("/")[0])
+    return kind_at(obj.api_version, obj.kind)

@@ -23,7 +23,7 @@ from apps.cluster import types
 from apps.cluster.errors import ApiError
 from apps.cluster.kinds import NODE, POD, SECRET
 from apps.cluster.log import Change
-from apps.cluster.registry import Kind, kind_for, kind_named
+from apps.cluster.registry import Kind, kind_at, kind_for
 from apps.cluster.selectors import LabelSelector
 from apps.controllers.actions import (
     Actions,
@@ -123,7 +123,7 @@ class Applications(Controller[View]):
 
 
 def kind_of(manifest: Mapping[str, Any]) -> Kind:
-    return kind_named(manifest["kind"], manifest["apiVersion"].rpartition("/")[0])
+    return kind_at(manifest["apiVersion"], manifest["kind"])
 
 
 def plan(view: View, now: datetime, me: str) -> Actions:
@@ -160,15 +160,14 @@ def _applied(view: View, manifest: Manifest) -> Create | Update | None:
     """What brings one object to its manifest; None when it was made from it, whatever somebody did since."""
     kind = kind_of(manifest)
     live = view.live.get((kind.key, manifest["metadata"]["name"]))
-    wanted = drift.wanted(kind, manifest)
     if live is None:
         told = Note(about=view.app, reason="Created", message=f"Created {kind.name} {{name}}")
-        return Create(kind=kind, obj=wanted, told=told)
+        return Create(kind=kind, obj=drift.wanted(kind, manifest), told=told)
     if drift.made_from(live) == drift.fingerprint(manifest) or live.metadata.deletion_timestamp is not None:
         return None
     if kind.name in drift.TAKEN_AS_IS:
         return None
-    return Update(kind=kind, obj=drift.onto(live, wanted, manifest))
+    return Update(kind=kind, obj=drift.onto(live, drift.wanted(kind, manifest), manifest))
 
 
 def _all_applied(view: View) -> bool:

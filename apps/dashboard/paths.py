@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
 from apps.cluster import types
-from apps.cluster.registry import Kind, UnknownKind, all_kinds, kind_named
+from apps.cluster.registry import Kind, UnknownKind, all_kinds, kind_at
 
 NOWHERE = "-"  # stands for the namespace of what has none; no namespace can be called so
 
@@ -40,9 +40,8 @@ def referred(ref: types.ObjectReference | types.OwnerReference, namespace: str =
 
 
 def kind_of_reference(api_version: str, name: str) -> Kind | None:
-    group = api_version.rpartition("/")[0]
     try:
-        return kind_named(name, group)
+        return kind_at(api_version, name)
     except UnknownKind:
         return None
 

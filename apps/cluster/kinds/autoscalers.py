@@ -8,7 +8,7 @@ from datetime import datetime
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, refusals, templates
 from apps.cluster.kinds.volume_checks import amount_problems
-from apps.cluster.registry import Column, Kind, UnknownKind, kind_named, register
+from apps.cluster.registry import Column, Kind, UnknownKind, kind_at, register
 from apps.cluster.types import Problem
 
 RESOURCES = ("cpu", "memory")
@@ -68,7 +68,7 @@ def target_kind(autoscaler: types.HorizontalPodAutoscaler) -> Kind | None:
     """The kind of what is scaled, when it is one that can be."""
     reference = autoscaler.spec.scale_target_ref
     try:
-        kind = kind_named(reference.kind, reference.api_version.rpartition("/")[0])
+        kind = kind_at(reference.api_version, reference.kind)
     except UnknownKind:
         return None
     return kind if "scale" in kind.subresources else None
