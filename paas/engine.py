@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shlex
@@ -18,6 +19,7 @@ SOCKET = "/var/run/docker.sock"
 START_SECONDS = 40.0
 STOP_SECONDS = 20.0
 BRIDGE = "docker0"
+PID_FILES = (Path("/var/run/docker.pid"), Path("/var/run/docker/containerd/containerd.pid"))
 
 
 def socket_path() -> str:
@@ -87,6 +89,7 @@ def revive(state: StateDirectory) -> str:
 
 def _start(state: StateDirectory) -> subprocess.Popen[bytes]:
     found = _rules()
+    _bury()
     with _log(state).open("ab") as output:
         engine = subprocess.Popen(
             ["dockerd"],
@@ -104,6 +107,14 @@ def _start(state: StateDirectory) -> subprocess.Popen[bytes]:
     }
     _record(state).write_text(json.dumps({**record, "pid": mark.pid, "started": mark.started}))
     return engine
+
+
+def _bury() -> None:
+    """Take away the notes of a killed engine: one that its parent does not reap counts as living to the next."""
+    for note in PID_FILES:
+        with contextlib.suppress(OSError, ValueError):
+            if not ProcessMark.of(int(note.read_text())).started:
+                note.unlink()
 
 
 def _await_answer(engine: subprocess.Popen[bytes] | None, hint: str) -> None:
@@ -130,16 +141,19 @@ def busy() -> int:
 
 def stop(state: StateDirectory) -> str:
     """Stop the engine if we started it and nothing runs in it any more; returns what was done, in words."""
-    mark = started_by_us(state)
-    if mark is None:
-        return ""
-    if left := busy():
-        return f"the engine keeps running: it still carries {left} container(s) that are not Drover's"
-    os.kill(mark.pid, 15)
-    if not wait_gone(mark, STOP_SECONDS):
-        os.kill(mark.pid, 9)
-        wait_gone(mark, 5)
     kept = _kept(state)
+    if not kept:
+        return ""
+    mark = started_by_us(state)
+    if mark is None and listening():
+        return ""
+    if mark is not None:
+        if left := busy():
+            return f"the engine keeps running: it still carries {left} container(s) that are not Drover's"
+        os.kill(mark.pid, 15)
+        if not wait_gone(mark, STOP_SECONDS):
+            os.kill(mark.pid, 9)
+            wait_gone(mark, 5)
     _remove_traces(kept)
     _record(state).unlink(missing_ok=True)
     return "the Docker engine that `up` had started was stopped"

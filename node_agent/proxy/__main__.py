@@ -6,6 +6,7 @@ It ends when its input ends, and leaves the rules in place.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import selectors
 import signal
@@ -134,8 +135,9 @@ def main(argv: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     keeper = Keeper(backend, out, options.verify_seconds)
-    keeper.say(Answer(backend=backend.name))
-    keeper.run(0)
+    with contextlib.suppress(BrokenPipeError):  # the agent is gone; the rules stay for the next one
+        keeper.say(Answer(backend=backend.name))
+        keeper.run(0)
     return 0
 
 

@@ -156,12 +156,11 @@ def test_docker_restarted_under_load_brings_every_pod_back(platform: Platform) -
     with under_load(platform, seed=SEED + 300) as load:
         os.kill(mark.pid, signal.SIGKILL)
         assert wait_gone(mark, 10)
-        # Its parent, the test run, does not bury it, and an engine takes a dead process for a living one.
-        Path("/var/run/docker.pid").unlink(missing_ok=True)
         subprocess.run([sys.executable, "-c", REVIVE, state.path], check=True, cwd=BASE)
         load.goes_on(20)
         present = load.settle()
         assert check(load.attempts, (), present).clean
+
     def again() -> bool:
         pods = platform.pods("app=steady", ready=2)
         return all(restarts(pod) == [1] for pod in pods) and uids(pods) == uids(steady)
