@@ -7,6 +7,8 @@ from benchmarks.figures import Figure
 from tests.platform import EXAMPLES, Platform
 
 MIB = 1024
+FOREIGN = ("dockerd", "docker-registry")
+"""Not Drover's own, as the kernel names them."""
 IN_ORDER = (
     "redis-master-controller", "redis-master-service", "redis-slave-controller",
     "redis-slave-service", "frontend-controller", "frontend-service-nodeport",
@@ -57,6 +59,14 @@ def lineage(pid: int) -> list[int]:
 
 
 def family(root: int) -> list[int]:
-    """The process and all that descend from it."""
+    """The process and all that descend from it, but for an engine or a registry that it had to start."""
     pids = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdigit()]
-    return [pid for pid in pids if root in lineage(pid)]
+    lines = {pid: lineage(pid) for pid in pids}
+    return [pid for pid, line in lines.items() if root in line and not any(map(is_foreign, line))]
+
+
+def is_foreign(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip() in FOREIGN
+    except OSError:
+        return False

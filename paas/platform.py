@@ -30,7 +30,7 @@ from apps.cluster.types.agent import LEFT_EXIT
 from paas import engine, registry
 from paas.machines import fleet, relay
 from paas.machines.machine import Machine
-from paas.privileges import Identity
+from paas.privileges import Identity, hold_less_memory
 from paas.state import Refused, StateDirectory
 from paas.supervisor import Program
 
@@ -138,6 +138,7 @@ def _open_ports() -> tuple[int, int]:
 
 def preload() -> None:
     """Import what the forked programs need, and take it out of the collector's walks."""
+    hold_less_memory()
     for module in PRELOAD:
         importlib.import_module(module)
     gc.collect()
@@ -235,7 +236,7 @@ def agent(node: NodePlan, mirror: str) -> Program:
     start += ["--door-port", str(settings.PORT + DOOR_OFFSET), "--pod-network", settings.POD_NETWORK]
     if mirror:
         start += ["--mirror", f"http://{mirror}"]
-    environment = {"PYTHONPATH": str(settings.BASE)}
+    environment = {"PYTHONPATH": str(settings.BASE), "MALLOC_ARENA_MAX": "1"}
     left = {LEFT_EXIT: "its node was removed from the cluster; the next `make up` makes it a node again"}
     kept = partial(Program, environment=environment, death=signal.SIGTERM, final=left)
     if node.machine is not None:

@@ -14,6 +14,7 @@ from pathlib import Path
 ACCOUNT = "drover"
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, PR_SET_NO_NEW_PRIVS = 1, 24, 38
 PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL = 47, 4
+M_MMAP_THRESHOLD, M_ARENA_MAX = -3, -8
 LAST_CAPABILITY = Path("/proc/sys/kernel/cap_last_cap")
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -86,6 +87,12 @@ def die_with_parent(signum: signal.Signals, parent: int) -> None:
     _prctl(PR_SET_PDEATHSIG, signum)
     if os.getppid() != parent:
         os._exit(1)
+
+
+def hold_less_memory() -> None:
+    """Threads of one process take turns in Python anyway: an arena for each would only hold what is free."""
+    for option, value in ((M_ARENA_MAX, 1), (M_MMAP_THRESHOLD, 128 * 1024)):
+        _libc.mallopt(option, value)
 
 
 def _powerless() -> None:

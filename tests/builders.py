@@ -219,6 +219,11 @@ _SAMPLES: dict[str, Callable[[], Any]] = {
     "Secret": lambda: types.Secret(data={"password": "aHVudGVyMg=="}),
     "ConfigMap": lambda: types.ConfigMap(data={"colour": "blue"}),
     "ServiceAccount": types.ServiceAccount,
+    "PodDisruptionBudget": lambda: types.PodDisruptionBudget(
+        spec=types.PodDisruptionBudgetSpec(
+            min_available=1, selector=types.LabelSelector(match_labels=dict(LABELS))
+        )
+    ),
     "PriorityClass": lambda: types.PriorityClass(value=1000, description="for what people wait for"),
     "ResourceQuota": _resource_quota,
     "LimitRange": _limit_range,

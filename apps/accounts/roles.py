@@ -128,6 +128,12 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _rule((*READ, "create", "delete", "update"), ("discovery.k8s.io",), ("endpointslices",)),
         _EVENTS,
     ),
+    "controller:disruption": (
+        _rule((*READ, "update"), ("policy",), ("poddisruptionbudgets", "poddisruptionbudgets/status")),
+        _rule(READ, ("",), ("pods", "replicationcontrollers")),
+        _rule(READ, ("apps",), ("deployments", "replicasets")),
+        _EVENTS,
+    ),
     "controller:load-balancers": (
         _rule((*READ, "update"), ("",), ("services", "services/status")),
         _rule(READ, ("",), ("nodes", "pods")),

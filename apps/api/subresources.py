@@ -13,7 +13,7 @@ from apps.api.objects import checked_as
 from apps.api.paths import UNKNOWN
 from apps.api.reading import get
 from apps.api.streams import forwarding, processes
-from apps.cluster import names, store, types
+from apps.cluster import eviction, names, store, types
 from apps.cluster.errors import BadRequest, MethodNotAllowed, NotFound, invalid
 from apps.cluster.registry import kind_for
 from apps.cluster.transaction import Transaction
@@ -176,16 +176,16 @@ def bind(call: Call) -> Answer:
 
 
 def evict(call: Call) -> Answer:
-    """Deletes a pod as those do who empty a node. No disruption budgets exist that could say "not now"."""
+    """Deletes a pod as those do who empty a node; a disruption budget may say "not now"."""
     call.require("create")
     data, _ = checked_as(Eviction, "Eviction", "policy/v1", call.body(), call.validation, group="policy")
-    eviction: Eviction = msgspec.convert(data, Eviction)
-    _must_be_about(call, eviction.metadata)
-    options = eviction.delete_options or types.DeleteOptions()
+    asked: Eviction = msgspec.convert(data, Eviction)
+    _must_be_about(call, asked.metadata)
+    options = asked.delete_options or types.DeleteOptions()
     writing.check_delete_options(options)
 
     def change(tx: Transaction) -> None:
-        tx.delete(call.kind, call.namespace, call.name, options)
+        eviction.evict(tx, call.namespace, call.name, options)
 
     store.write(call.actor, change, dry_run=call.dry_run or bool(options.dry_run))
     return Answer(201, status_body(types.Status(status="Success", code=201)))

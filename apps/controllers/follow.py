@@ -36,6 +36,7 @@ DEFAULT_CONTROLLERS = (
     "apps.controllers.volumes.Volumes",
     "apps.controllers.endpoints.EndpointsOfServices",
     "apps.controllers.load_balancers.LoadBalancers",
+    "apps.controllers.budgets.Budgets",
     "apps.controllers.namespace.Namespaces",
     "apps.controllers.garbage.Garbage",
     "apps.controllers.node_lifecycle.NodeLifecycle",

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from apps.cluster import types
+from apps.cluster.kinds.shares import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +55,9 @@ def bounds(spec: types.DeploymentSpec) -> Bounds:
     """Of a defaulted spec. Were both shares 0 of so few pods, an update could never begin: then one pod may be away."""
     desired = 1 if spec.replicas is None else spec.replicas
     rolling = spec.strategy.rolling_update or types.RollingUpdateDeployment(max_unavailable=0, max_surge=0)
-    surge = share(rolling.max_surge or 0, desired, up=True)
-    unavailable = min(share(rolling.max_unavailable or 0, desired, up=False), desired)
+    surge = count(rolling.max_surge or 0, desired, up=True)
+    unavailable = min(count(rolling.max_unavailable or 0, desired, up=False), desired)
     return Bounds(desired, surge, unavailable if surge or unavailable else min(1, desired))
-
-
-def share(value: types.IntOrString, of: int, *, up: bool) -> int:
-    """A count as it is, "25%" of ``of``, rounded up or down to whole pods."""
-    if isinstance(value, int):
-        return value
-    hundredths = int(value.removesuffix("%")) * of
-    return -(-hundredths // 100) if up else hundredths // 100
 
 
 def rolled(new: Stand, old: Sequence[Stand], limits: Bounds) -> Counts:

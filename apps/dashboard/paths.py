@@ -54,6 +54,7 @@ ICONS = {
     "jobs.batch": "done",
     "cronjobs.batch": "clock",
     "horizontalpodautoscalers.autoscaling": "scale",
+    "poddisruptionbudgets.policy": "quota",
     "persistentvolumes": "volume",
     "persistentvolumeclaims": "volume",
     "storageclasses.storage.k8s.io": "volume",
@@ -93,7 +94,7 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         "Workloads",
         (
             "deployments.apps", "pods", "jobs.batch", "cronjobs.batch", "horizontalpodautoscalers.autoscaling",
-            "replicasets.apps", "replicationcontrollers",
+            "replicasets.apps", "replicationcontrollers", "poddisruptionbudgets.policy",
         ),
     ),
     ("Storage", ("persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io")),
@@ -105,7 +106,10 @@ _LETTERS = {
     "deployments.apps": "d", "pods": "p", "replicationcontrollers": "r", "services": "s", "endpoints": "e",
     "configmaps": "m", "secrets": "x", "nodes": "n", "namespaces": "a", "events": "v",
 }  # fmt: skip
-_TITLES = {"replicationcontrollers": "Controllers", "horizontalpodautoscalers": "Autoscalers"}
+_TITLES = {
+    "replicationcontrollers": "Controllers", "horizontalpodautoscalers": "Autoscalers",
+    "poddisruptionbudgets": "Disruption budgets",
+}  # fmt: skip
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 

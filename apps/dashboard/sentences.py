@@ -152,6 +152,18 @@ def _autoscaler(autoscaler: types.HorizontalPodAutoscaler, now: datetime) -> Sen
     return Sentence("Active", look.OK, f"{_count(status.current_replicas, 'pod')} are right for the load, {bounds}.")
 
 
+def _budget(budget: types.PodDisruptionBudget, now: datetime) -> Sentence:
+    status = budget.status
+    unknown = next((each.message for each in status.conditions if each.status == "False" and each.message), "")
+    if unknown:
+        return Sentence("Unknown", look.WARN, f"None of its pods may leave: {unknown}.")
+    ready = f"{status.current_healthy} ready, {status.desired_healthy} needed"
+    if status.disruptions_allowed:
+        text = f"{_count(status.disruptions_allowed, 'pod')} may leave now: {ready}."
+        return Sentence("Allows", look.OK, text)
+    return Sentence("Holds", look.WAITING, f"None of its pods may leave now: {ready}.")
+
+
 def _node(node: types.Node, now: datetime) -> Sentence:
     ready = next((condition for condition in node.status.conditions if condition.type == "Ready"), None)
     cordoned = " It takes no new pods: it is cordoned." if node.spec.unschedulable else ""
@@ -193,6 +205,7 @@ _SENTENCES: dict[str, Callable[[Any, datetime], Sentence | None]] = {
     "persistentvolumeclaims": _claim,
     "persistentvolumes": _volume,
     "horizontalpodautoscalers.autoscaling": _autoscaler,
+    "poddisruptionbudgets.policy": _budget,
     "nodes": _node,
     "services": _service,
     "namespaces": _namespace,

@@ -42,6 +42,10 @@ _LESSONS = {
         "An autoscaler gives a deployment as many pods as their load needs, within bounds.",
         "kubectl autoscale deployment web --min=1 --max=5 --cpu-percent=60",
     ),
+    "poddisruptionbudgets.policy": Lesson(
+        "A disruption budget keeps enough pods of a service running while nodes are emptied.",
+        "kubectl create pdb web --selector=app=web --min-available=1",
+    ),
     "persistentvolumeclaims": Lesson(
         "A claim is storage that outlives pods. It gets its volume on the node where its first pod runs; later pods "
         "follow it there."

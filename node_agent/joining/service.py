@@ -30,6 +30,7 @@ After=network-online.target docker.service
 
 [Service]
 Environment=PYTHONPATH={program}
+Environment=MALLOC_ARENA_MAX=1
 ExecStart={python} -m node_agent run @{arguments}
 Restart=always
 RestartSec=1
@@ -46,7 +47,7 @@ cd / || exit 1
 exec >>{log} 2>&1 9>>{lock}
 flock -n 9 || exit 0
 echo $$ >{lock}
-export PYTHONPATH={program}
+export PYTHONPATH={program} MALLOC_ARENA_MAX=1
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 [ -S /var/run/docker.sock ] || setsid dockerd >>{engine_log} 2>&1 9>&- &
 while :; do

@@ -71,7 +71,7 @@ def sandbox_spec(names: Names, pod: types.Pod, attempt: int, lowest_oom_score: i
         hostname="" if host else kernel_hostname(pod),
         sysctls={sysctl.name: sysctl.value for sysctl in shared.sysctls},
         network="host" if host else "none",
-        ipc="shareable",
+        ipc="host" if pod.spec.host_ipc else "shareable",
         oom_score=max(SANDBOX_OOM, lowest_oom_score),
         cpu_shares=SMALLEST_SHARES,
     )
@@ -100,6 +100,7 @@ def app_spec(
     capabilities = own.capabilities or types.Capabilities()
     cpu_limit, memory_limit = limits.get("cpu"), limits.get("memory")
     shared_with = sandbox if pod.spec.share_process_namespace else target
+    processes = "host" if pod.spec.host_pid else ""
     return ContainerSpec(
         name=container_name(pod, container.name, attempt),
         image=container.image,
@@ -111,8 +112,8 @@ def app_spec(
         user=user(own, shared, image),
         groups=groups(shared),
         network="host" if pod.spec.host_network else f"container:{sandbox}",
-        ipc=f"container:{sandbox}",
-        pid=f"container:{shared_with}" if shared_with else "",
+        ipc="host" if pod.spec.host_ipc else f"container:{sandbox}",
+        pid=f"container:{shared_with}" if shared_with else processes,
         mounts=list(mounts),
         tty=bool(container.tty),
         stdin=bool(container.stdin),

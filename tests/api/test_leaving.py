@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from apps.cluster import store
-from apps.cluster.kinds import CONFIG_MAP, POD
+from apps.cluster.kinds import CONFIG_MAP, POD, POD_DISRUPTION_BUDGET
 from apps.cluster.work import in_db
 from tests.api.doors import Door
 from tests.api.test_contract import MERGE, created, place, sent
@@ -38,6 +38,21 @@ async def test_an_eviction_comes_as_protobuf_too(door: Door) -> None:
     evicted = await door.ask("POST", EVICTION, FRAMED, headers)
     assert evicted.code == 201, evicted.body
     assert (await door.ask("GET", place(POD, "p"))).code == 404
+
+
+async def test_an_eviction_that_a_budget_forbids_is_told_to_come_again(door: Door) -> None:
+    made = await created(door, POD, "p")
+    await created(door, POD_DISRUPTION_BUDGET, "web")
+    made["status"] = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+    assert (await door.ask("PUT", place(POD, "p") + "/status", made)).code == 200
+    refused = await door.ask("POST", EVICTION, {"apiVersion": "policy/v1", "kind": "Eviction"})
+    assert (refused.code, refused.data["reason"]) == (429, "TooManyRequests")
+    assert refused.data["details"]["causes"] == [
+        {
+            "reason": "DisruptionBudget",
+            "message": "The disruption budget web needs 1 healthy pods and has 1 currently",
+        }
+    ]
 
 
 @pytest.mark.parametrize(

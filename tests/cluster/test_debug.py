@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -51,3 +52,22 @@ def test_a_copy_of_a_pod_is_looked_into(debugged: Platform) -> None:
     assert names == "main second look"
     assert "echo second" in debugged.kubectl("logs", "copied", "-c", "look")
     debugged.kubectl("delete", "pod", "copied", "--now")
+
+
+def test_a_node_is_looked_into_from_a_pod_in_the_machines_own_namespaces(platform: Platform) -> None:
+    platform.kubectl("create", "namespace", "rescue")
+    node = platform.objects("nodes")[0]["metadata"]["name"]
+    look = ("debug", f"node/{node}", "-n", "rescue", "--image=busybox", "--image-pull-policy=IfNotPresent")
+    refused = platform.kubectl(*look, "--", "true", check=False)
+    assert "spec.hostPID: Forbidden: needs the namespace label" in refused
+    platform.kubectl("label", "namespace", "rescue", "pod-security.kubernetes.io/enforce=privileged")
+    machine = Path("/proc/sys/kernel/hostname").read_text().strip()
+    platform.kubectl(*look, "--", "sh", "-c", "cat /proc/1/cmdline; echo; hostname; ls -d /host/etc; ls /proc/1/ns")
+    (found,) = platform.objects("pod", "-n", "rescue")
+    ended = "--for=jsonpath={.status.phase}=Succeeded"
+    name = found["metadata"]["name"]
+    platform.kubectl("wait", ended, f"pod/{name}", "-n", "rescue", "--timeout=30s")
+    said = platform.kubectl("logs", name, "-n", "rescue")
+    assert Path("/proc/1/cmdline").read_text() in said
+    assert f"\n{machine}\n/host/etc\n" in said
+    platform.kubectl("delete", "namespace", "rescue")

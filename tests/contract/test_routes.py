@@ -65,7 +65,8 @@ VIEWED = frozenset({
     "horizontalpodautoscalers.autoscaling", "horizontalpodautoscalers.autoscaling/status", "jobs.batch",
     "jobs.batch/status", "cronjobs.batch", "cronjobs.batch/status",
     "persistentvolumeclaims", "persistentvolumeclaims/status", "deployments.apps", "deployments.apps/scale",
-    "deployments.apps/status", "endpointslices.discovery.k8s.io",
+    "deployments.apps/status", "endpointslices.discovery.k8s.io", "poddisruptionbudgets.policy",
+    "poddisruptionbudgets.policy/status",
 })  # fmt: skip
 FOR_ALL_NODES = frozenset({"services", "endpointslices.discovery.k8s.io"})
 FILTERED = frozenset(

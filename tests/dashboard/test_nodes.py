@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 
 from apps.cluster import types
-from apps.cluster.kinds import NODE, POD
+from apps.cluster.kinds import NODE, POD, POD_DISRUPTION_BUDGET
 from apps.dashboard import draining
 from tests.builders import build
-from tests.harness import add_nodes, create, find, settle
+from tests.harness import add_nodes, create, find, run_pods, settle
 
 HTMX = {"HX-Request": "true"}
 
@@ -63,6 +63,19 @@ def test_a_drained_node_takes_no_pods_and_those_that_may_leave_do(admin: Client,
     assert admin.post(place, headers=HTMX).status_code == 204
     assert find(NODE, "worker-7").spec.unschedulable is True  # type: ignore[union-attr]
     assert find(POD, "stays").metadata.deletion_timestamp is not None  # type: ignore[union-attr]
+
+
+def test_a_drain_leaves_what_a_disruption_budget_keeps_and_says_so(admin: Client, node: types.Node) -> None:
+    create(POD, name="kept", spec__node_name="worker-7")
+    run_pods([find(POD, "kept")])  # type: ignore[list-item]
+    create(POD_DISRUPTION_BUDGET, name="web")
+    place = "/actions/drain/nodes/-/worker-7"
+    why = "default/kept: The disruption budget web needs 1 healthy pods and has 1 currently"
+    assert why in admin.get(place, headers=HTMX).content.decode()
+    assert not find(NODE, "worker-7").spec.unschedulable, "it was only asked"  # type: ignore[union-attr]
+    assert why in admin.post(place, headers=HTMX).headers["HX-Trigger"]
+    assert find(POD, "kept").metadata.deletion_timestamp is None  # type: ignore[union-attr]
+    assert find(NODE, "worker-7").spec.unschedulable is True  # type: ignore[union-attr]
 
 
 def test_labels_and_taints_are_set_and_what_is_none_is_named(admin: Client, node: types.Node) -> None:

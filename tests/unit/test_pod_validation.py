@@ -78,6 +78,10 @@ def test_a_sound_pod_is_accepted(changes: dict[str, Any]) -> None:
 
 
 REFUSED: list[tuple[dict[str, Any], str]] = [
+    ({"spec__host_pid": True, "spec__share_process_namespace": True},
+     "spec.shareProcessNamespace: Invalid value: true: may not be true when `hostPID` is"),
+    ({"spec__host_ipc": True, **sysctls(("kernel.shm_rmid_forced", "1"))},
+     'spec.securityContext.sysctls[0].name: Invalid value: "kernel.shm_rmid_forced": may not be set when `hostIPC`'),
     ({"name": "Redis"}, 'metadata.name: Invalid value: "Redis": a lowercase RFC 1123 subdomain must'),
     ({"name": ""}, "metadata.name: Required value: name or generateName is required"),
     ({"labels": {"a b": "c"}}, 'metadata.labels: Invalid value: "a b": the name part must'),
@@ -258,6 +262,7 @@ def let_in(changes: dict[str, Any], labels: dict[str, str]) -> list[tuple[str, s
     [(HOST_PATH, "spec.volumes[0].hostPath"), (HOST_PORT, "spec.containers[0].ports[0].hostPort"),
      (PRIVILEGED, "spec.containers[0].securityContext.privileged"),
      ({"spec__host_network": True}, "spec.hostNetwork"),
+     ({"spec__host_pid": True}, "spec.hostPID"), ({"spec__host_ipc": True}, "spec.hostIPC"),
      (ADMIN, "spec.containers[0].securityContext.capabilities.add[1]")],
 )  # fmt: skip
 def test_what_would_be_root_on_the_machine_needs_the_namespaces_leave(

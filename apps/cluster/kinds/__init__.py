@@ -4,6 +4,7 @@ What a kind does over time lives in its controller or in the agent, not here.
 """
 
 from apps.cluster.kinds.autoscalers import HORIZONTAL_POD_AUTOSCALER
+from apps.cluster.kinds.budgets import POD_DISRUPTION_BUDGET
 from apps.cluster.kinds.claims import PERSISTENT_VOLUME_CLAIM
 from apps.cluster.kinds.configuration import CONFIG_MAP, SECRET, SERVICE_ACCOUNT
 from apps.cluster.kinds.deployments import DEPLOYMENT
@@ -39,6 +40,7 @@ __all__ = [
     "PERSISTENT_VOLUME",
     "PERSISTENT_VOLUME_CLAIM",
     "POD",
+    "POD_DISRUPTION_BUDGET",
     "PRIORITY_CLASS",
     "REPLICATION_CONTROLLER",
     "REPLICA_SET",

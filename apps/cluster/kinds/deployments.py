@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from datetime import datetime
 
 from apps.cluster import names, types
-from apps.cluster.kinds import ages, meta, refusals, templates
+from apps.cluster.kinds import ages, meta, refusals, shares, templates
 from apps.cluster.kinds.pod_defaults import default_spec
 from apps.cluster.kinds.replication import ALWAYS
 from apps.cluster.registry import Column, Kind, register
@@ -19,7 +18,6 @@ HISTORY = 10
 DEADLINE = 600
 NO_DEADLINE = templates.MOST
 """What says that an update may take for ever."""
-_PERCENT = re.compile(r"[0-9]{1,9}%", re.ASCII)
 
 
 def _default(deployment: types.Deployment) -> None:
@@ -61,30 +59,13 @@ def _strategy_problems(strategy: types.DeploymentStrategy, path: str) -> Iterato
     if strategy.type != ROLLING or rolling is None:
         return
     wrong = [
-        *_share_problems(f"{path}.rollingUpdate.maxUnavailable", rolling.max_unavailable, at_most=100),
-        *_share_problems(f"{path}.rollingUpdate.maxSurge", rolling.max_surge),
+        *shares.problems(f"{path}.rollingUpdate.maxUnavailable", rolling.max_unavailable, at_most=100),
+        *shares.problems(f"{path}.rollingUpdate.maxSurge", rolling.max_surge),
     ]
     yield from wrong
-    if not wrong and _is_none(rolling.max_unavailable) and _is_none(rolling.max_surge):
+    if not wrong and shares.is_none(rolling.max_unavailable) and shares.is_none(rolling.max_surge):
         why = "may not be 0 when `maxSurge` is 0"
         yield refusals.invalid(f"{path}.rollingUpdate.maxUnavailable", rolling.max_unavailable, why)
-
-
-def _share_problems(
-    path: str, value: types.IntOrString | None, *, at_most: int | None = None
-) -> Iterator[Problem]:
-    """A count, or a share such as "25%"."""
-    if isinstance(value, int):
-        yield from refusals.between(path, value, 0, templates.MOST)
-    elif value is not None:
-        if not _PERCENT.fullmatch(value):
-            yield refusals.invalid(path, value, 'must be a number, or a percentage such as "25%"')
-        elif at_most is not None and int(value[:-1]) > at_most:
-            yield refusals.invalid(path, value, f"must not be greater than {at_most}%")
-
-
-def _is_none(value: types.IntOrString | None) -> bool:
-    return value in {0, "0%"}
 
 
 def _ready(deployment: types.Deployment, now: datetime) -> str:

@@ -72,6 +72,9 @@ def spec_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
 def _choices_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     yield from refusals.one_of(f"{path}.restartPolicy", spec.restart_policy, RESTART_POLICIES)
     yield from refusals.one_of(f"{path}.dnsPolicy", spec.dns_policy, DNS_POLICIES)
+    if spec.host_pid and spec.share_process_namespace:
+        why = "may not be true when `hostPID` is: all of the machine's processes are seen then"
+        yield refusals.invalid(f"{path}.shareProcessNamespace", True, why)
     grace = spec.termination_grace_period_seconds
     if grace is not None and not 0 <= grace <= LONGEST_GRACE:
         yield refusals.invalid(

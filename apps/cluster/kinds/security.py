@@ -66,7 +66,7 @@ def privileges(spec: types.PodSpec, path: str) -> Iterator[Problem]:
     """What only the level `privileged` allows."""
     why = f"needs the namespace label {LEVEL_LABEL}=privileged"
     for field in ("host_network", "host_pid", "host_ipc"):
-        if getattr(spec, field, None):
+        if getattr(spec, field):
             yield refusals.forbidden(f"{path}.{types.wire_name(field)}", why)
     for index, volume in enumerate(spec.volumes):
         if volume.host_path is not None:

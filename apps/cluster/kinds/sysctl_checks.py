@@ -35,6 +35,8 @@ def sysctl_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
             yield refusals.unsupported(f"{at}.name", sysctl.name, SAFE)
         elif spec.host_network and sysctl.name.startswith("net."):
             yield refusals.invalid(f"{at}.name", sysctl.name, "may not be set when `hostNetwork` is true")
+        elif spec.host_ipc and sysctl.name.startswith("kernel."):
+            yield refusals.invalid(f"{at}.name", sysctl.name, "may not be set when `hostIPC` is true")
         seen.add(sysctl.name)
         if not sysctl.value:
             yield refusals.required(f"{at}.value")

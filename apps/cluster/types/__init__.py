@@ -172,6 +172,7 @@ from apps.cluster.types.pods import (
     Sysctl,
     VolumeMount,
 )
+from apps.cluster.types.policy import PodDisruptionBudget, PodDisruptionBudgetSpec, PodDisruptionBudgetStatus
 from apps.cluster.types.probes import (
     ExecAction,
     GRPCAction,
@@ -246,7 +247,8 @@ __all__ = [
     "ObjectFieldSelector", "ObjectMeta", "ObjectReference", "OwnerReference", "PersistentVolume",
     "PersistentVolumeClaim", "PersistentVolumeClaimSpec", "PersistentVolumeClaimStatus",
     "PersistentVolumeClaimVolumeSource", "PersistentVolumeSpec", "PersistentVolumeStatus", "Pod", "PodAffinity",
-    "PodAffinityTerm", "PodAntiAffinity", "PodDNSConfig", "PodDNSConfigOption", "PodIP", "PodSchedulingGate",
+    "PodAffinityTerm", "PodAntiAffinity", "PodDNSConfig", "PodDNSConfigOption", "PodDisruptionBudget",
+    "PodDisruptionBudgetSpec", "PodDisruptionBudgetStatus", "PodIP", "PodSchedulingGate",
     "PodSecurityContext", "PodSpec", "PodStatus", "PodTemplateSpec", "PolicyRule", "PortStatus", "Preconditions",
     "PreferredSchedulingTerm", "PriorityClass", "Probe", "Problem", "ProjectedVolumeSource", "Quantity",
     "ReplicaSet", "ReplicaSetSpec", "ReplicaSetStatus", "ReplicationController", "ReplicationControllerSpec",

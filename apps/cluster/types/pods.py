@@ -167,6 +167,8 @@ class PodSpec(Wire):
     automount_service_account_token: bool | None = None
     node_name: str = ""
     host_network: bool | None = None
+    host_pid: bool | None = None
+    host_ipc: bool | None = None
     share_process_namespace: bool | None = None
     host_aliases: list[HostAlias] = []
     security_context: PodSecurityContext | None = None

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.cluster import store, types
+from apps.cluster import eviction, store, types
 from apps.cluster.actors import Actor
-from apps.cluster.errors import ApiError, NotFound
+from apps.cluster.errors import ApiError, Conflict, NotFound, TooManyRequests
 from apps.cluster.kinds import NODE, POD
 from apps.cluster.transaction import Transaction
 from apps.dashboard import access, draining, pages, reading
@@ -39,28 +39,37 @@ def drain(request: HttpRequest, who: Actor, key: str, namespace: str, name: str)
     node = _node(who, key, namespace, name)
     found = draining.of(reading.pods_on(who, name))
     told: dict[str, Any] = {"drain": found}
-    if request.method == "GET":
-        return dialog(request, "drain", node, told)
-    for pod in found.leaving:
-        access.require(who, "create", POD, pod.metadata.namespace, pod.metadata.name, "eviction")
 
-    def work(tx: Transaction) -> None:
+    def work(tx: Transaction) -> list[str]:
         fresh = tx.get(NODE, "", name)
         _mark(fresh, wanted=True)
         tx.update(NODE, fresh, part="spec")
-        for pod in found.leaving:
-            try:
-                options = types.DeleteOptions(preconditions=types.Preconditions(uid=pod.metadata.uid))
-                tx.delete(POD, pod.metadata.namespace, pod.metadata.name, options)
-            except NotFound:
-                continue
+        return [words for pod in found.leaving if (words := _held(tx, pod))]
 
+    if request.method == "GET":
+        return dialog(request, "drain", node, told | {"held": store.write(who, work, dry_run=True)})
+    for pod in found.leaving:
+        access.require(who, "create", POD, pod.metadata.namespace, pod.metadata.name, "eviction")
     try:
-        store.write(who, work)
+        held = store.write(who, work)
     except ApiError as refusal:
         return dialog(request, "drain", node, told | {"problem": refusal.message}, status=refusal.code)
-    count = len(found.leaving)
-    return done(request, node, f"{name} takes no new pods; {count} pod{'s' if count != 1 else ''} leave it.")
+    count = len(found.leaving) - len(held)
+    stay = f" {len(held)} must stay for now: {'; '.join(held)}. Drain again later." if held else ""
+    return done(request, node, f"{name} takes no new pods; {count} pod{'s' if count != 1 else ''} leave it.{stay}")
+
+
+def _held(tx: Transaction, pod: types.Pod) -> str:
+    """Ask the pod to leave; what a disruption budget says against it."""
+    meta = pod.metadata
+    options = types.DeleteOptions(preconditions=types.Preconditions(uid=meta.uid))
+    try:
+        eviction.evict(tx, meta.namespace, meta.name, options)
+    except TooManyRequests as refusal:
+        return f"{meta.namespace}/{meta.name}: {', '.join(cause.message for cause in refusal.causes)}"
+    except (Conflict, NotFound):
+        return ""
+    return ""
 
 
 @pages.page("GET", "POST")
