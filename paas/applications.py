@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apps.catalog import format, operations, parameters, removal
+from apps.catalog import format, operations, parameters, removal, standing
+from apps.catalog import schema as published
 from apps.catalog.changes import Change
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
 from apps.catalog.render.metadata import COMPONENT, INSTANCE
@@ -22,7 +24,7 @@ from paas.management.administrator import ADMINISTRATOR
 
 Say = Callable[[str], object]
 POLL_SECONDS = 0.3
-OVER = {"Running": 0, "Failing": 1}
+OVER = {"Running": 0, "Failing": 1, standing.CANCELLED: 1}
 
 
 class Mistake(Exception):
@@ -35,6 +37,11 @@ def catalog(say: Say, **_: Any) -> int:
         for one in (row.object for row in store.list(APPLICATION_TEMPLATE).rows)
     ]
     _table(say, ("NAME", "VERSION", "SUMMARY"), rows)
+    return 0
+
+
+def schema(say: Say, **_: Any) -> int:
+    say(json.dumps(published.schema(), indent=2))
     return 0
 
 
@@ -154,6 +161,26 @@ def rollback(say: Say, *, namespace: str, name: str, revision: int | None, **opt
         ADMINISTRATOR, namespace, name, revision, why=options["why"], dry_run=options["dry_run"]
     )
     say(f"{name} goes back to revision {revision}, as revision {made.app.spec.revision}")
+    return _after(say, made, **options)
+
+
+def cancel(say: Say, *, namespace: str, name: str, **options: Any) -> int:
+    """Give up what is under way."""
+    app = _get(namespace, name)
+    number = app.spec.revision
+    if not operations.under_way(app):
+        words = "ready" if number == app.status.revision else "cancelled already"
+        say(f"nothing is under way: revision {number} of {name} is {words}")
+        return 0
+    made = operations.cancel(
+        ADMINISTRATOR, namespace, name, number, why=options["why"], dry_run=options["dry_run"]
+    )
+    if made.app.spec.revision == number:
+        say(f"revision {number} of {name} {'would be' if options['dry_run'] else 'is'} cancelled; what was made of it "
+            f"stays: `manage.py app -n {namespace} delete {name}` lists and removes it")  # fmt: skip
+        return 0
+    say(f"revision {number} of {name} {'would be' if options['dry_run'] else 'is'} cancelled: back to revision "
+        f"{app.status.revision}, as revision {made.app.spec.revision}")  # fmt: skip
     return _after(say, made, **options)
 
 
@@ -286,6 +313,8 @@ def _awaited(say: Say, app: Application, timeout: float) -> int:
         if now.status.observed_generation >= app.metadata.generation and now.status.message != told:
             told = now.status.message
             say(told)
+        if now.status.phase == standing.CANCELLED and now.spec.revision == app.spec.revision:
+            return 1
         if now.spec.revision != app.spec.revision:
             say(f"revision {app.spec.revision} was taken back: now at {now.spec.revision}")
             return 1

@@ -6,6 +6,7 @@ urlpatterns = [
     path("", include("apps.api.urls")),
     path("", include("apps.accounts.urls")),
     path("", include("apps.nodes.urls")),
+    path("", include("apps.catalog.urls")),
     path("", include("apps.dashboard.urls")),
 ]
 

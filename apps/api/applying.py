@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import msgspec
 import orjson
 
 from apps.accounts import policy
@@ -39,7 +38,7 @@ def applied(call: Call, part: str, config: dict[str, Any]) -> tuple[int, Any, tu
         record, data = _brought_in(call, row.object, orjson.loads(row.text), config, owner, force=force)
         data, warnings = checked(call.kind, data, call.validation)
         settle_identity(call, metadata_of(data))
-        obj = msgspec.convert(data, call.kind.schema)
+        obj = types.convert(call.kind.schema, data)
         return 200, tx.update(call.kind, obj, part, record=record) or obj, warnings
 
     return store.write(call.actor, change, dry_run=call.dry_run)
@@ -102,7 +101,7 @@ def _created(
         )  # fmt: skip
     data, warnings = checked(call.kind, config, call.validation)
     owned = Owned(frozenset(_wanted(call, config, owner)), types.now())
-    obj = msgspec.convert(data, call.kind.schema)
+    obj = types.convert(call.kind.schema, data)
     made = tx.create(call.kind, obj, record=lambda old, new: owners.written({owner: owned}))
     return made, warnings
 

@@ -36,7 +36,7 @@ def checked_as(
     _must_be(name, api_version, data)
     data = types.prune_nulls(data)
     try:
-        msgspec.convert(data, schema)
+        types.convert(schema, data)
         return data, ()
     except msgspec.ValidationError:
         pass

@@ -13,6 +13,7 @@ from apps.api.paths import UNKNOWN
 from apps.cluster import types
 from apps.cluster.errors import NotFound
 from apps.cluster.registry import Kind, all_kinds
+from apps.cluster.types.extensions import EXTENSIONS
 
 _REF = "#/components/schemas/"
 V2_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
@@ -130,6 +131,8 @@ def _struct(cls: type[Any], waiting: list[type[Any]]) -> dict[str, Any]:
     assert isinstance(info, inspect.StructType)
     properties: dict[str, Any] = {}
     for field in info.fields:
+        if field.encode_name == EXTENSIONS:
+            continue
         schema = _schema(field.type, waiting)
         merge = MERGES.get((cls.__name__, field.encode_name))
         if merge is not None:

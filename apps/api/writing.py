@@ -50,7 +50,7 @@ def create(call: Call) -> Answer:
     record = call.record()
 
     def change(tx: Transaction) -> bytes:
-        obj = msgspec.convert(data, call.kind.schema)
+        obj = types.convert(call.kind.schema, data)
         return types.encode(tx.create(call.kind, obj, record=record))
 
     body = store.write(call.actor, change, dry_run=call.dry_run)
@@ -64,7 +64,7 @@ def update(call: Call, part: str = "spec") -> Answer:
     record = call.record(call.target.subresource)
 
     def change(tx: Transaction) -> bytes:
-        obj = msgspec.convert(data, call.kind.schema)
+        obj = types.convert(call.kind.schema, data)
         return types.encode(tx.update(call.kind, obj, part, record=record) or obj)
 
     body = store.write(call.actor, change, dry_run=call.dry_run)
@@ -89,7 +89,7 @@ def patch(call: Call, part: str = "spec") -> Answer:
         data = patched(media_type, orjson.loads(row.text), wanted, call.kind.schema)
         data, warnings = checked(call.kind, data, call.validation)
         settle_identity(call, metadata_of(data))
-        obj = msgspec.convert(data, call.kind.schema)
+        obj = types.convert(call.kind.schema, data)
         return types.encode(tx.update(call.kind, obj, part, record=record) or obj), warnings
 
     body, warnings = store.write(call.actor, change, dry_run=call.dry_run)

@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from apps.catalog import checking, drift, parameters, secrets, types
+from apps.catalog import checking, drift, parameters, revisions, secrets, standing, types
 from apps.catalog.format import Definition
 from apps.catalog.render import Identity, Refused, Rendered, render
 from apps.catalog.render.metadata import INSTANCE
@@ -21,7 +21,7 @@ from apps.cluster.transaction import Transaction
 from apps.cluster.types import Problem, guess
 
 WHY = "kubernetes.io/change-cause"
-TEMPLATES, REVISIONS = "applicationtemplates.drover.dev", "applicationrevisions.drover.dev"
+TEMPLATES = "applicationtemplates.drover.dev"
 
 
 def decide(tx: Transaction, old: types.Application | None, new: types.Application) -> None:
@@ -32,8 +32,13 @@ def decide(tx: Transaction, old: types.Application | None, new: types.Applicatio
     new.spec.revision, new.spec.revision_digest = (
         (old.spec.revision, old.spec.revision_digest) if old else (0, "")
     )
-    if new.spec.rollback_to is not None:
-        why = why or f"back to revision {new.spec.rollback_to}"
+    given_up = new.spec.cancel
+    if given_up is not None:
+        why = why or f"revision {given_up} was cancelled"
+        new.spec.rollback_to = _give_up(tx, old, new)
+    back = new.spec.rollback_to
+    if back is not None:
+        why = why or f"back to revision {back}"
         _take_back(tx, new)
     else:
         _take_template(tx, old, new)
@@ -46,18 +51,25 @@ def decide(tx: Transaction, old: types.Application | None, new: types.Applicatio
         rendered = render(identity, definition, values, new.spec.rotations)
     except Refused as refused:
         raise _invalid(new, refused.problems) from refused
-    current = _revision(tx, new, new.spec.revision)
     made = _revision_spec(new, definition, rendered, tx.actor.name, why)
-    if (
-        current is not None
-        and current.spec.digest() == new.spec.revision_digest
-        and _same(current.spec, made)
-    ):
+    if _is_asked_already(tx, new, made, back):
+        if back is not None and given_up is not None:
+            words = f"it is the way back to revision {back} already"
+            raise _invalid(new, [refusals.invalid("spec.cancel", given_up, words)])
         return
     _rehearse(tx, new, rendered)
-    made.number = new.spec.revision = _latest(tx, new) + 1
-    new.spec.revision_digest = made.digest()
-    _keep(tx, new, made)
+    revisions.keep(tx, new, made)
+
+
+def _is_asked_already(
+    tx: Transaction, app: types.Application, made: types.RevisionSpec, back: int | None
+) -> bool:
+    """Whether the current revision says the same. One that was cancelled is taken up again by going back to it."""
+    current = revisions.revision_of(tx, app, app.spec.revision)
+    if current is None or current.spec.digest() != app.spec.revision_digest:
+        return False
+    taken_up = back == current.spec.number and current.status.phase == standing.CANCELLED
+    return not taken_up and revisions.same(current.spec, made)
 
 
 def _why(old: types.Application | None, new: types.Application) -> str:
@@ -99,17 +111,26 @@ def _take_template(tx: Transaction, old: types.Application | None, new: types.Ap
 
 
 def _definition_of(template: types.ApplicationTemplate) -> Definition:
-    data = api.to_data(template.spec)
-    known = set(Definition.__struct_encode_fields__)
-    return api.convert(Definition, {name: value for name, value in data.items() if name in known})
+    return Definition(**{name: getattr(template.spec, name) for name in Definition.__struct_fields__})
+
+
+def _give_up(tx: Transaction, old: types.Application | None, new: types.Application) -> int | None:
+    """End what is under way; returns the revision to go back to, None when none was ever good."""
+    if new.spec.rollback_to is not None:
+        why = "going back ends what is under way already"
+        raise _invalid(new, [refusals.forbidden("spec.cancel", why)])
+    good, problems = revisions.give_up(tx, old, new)
+    if problems:
+        raise _invalid(new, problems)
+    return good
 
 
 def _take_back(tx: Transaction, new: types.Application) -> None:
     """Put the plan and the values of an older revision into the application; secrets stay what they are now."""
     number = new.spec.rollback_to or 0
-    revision = _revision(tx, new, number)
+    revision = revisions.revision_of(tx, new, number)
     if revision is None:
-        numbers = [one.spec.number for one in _revisions(tx, new)]
+        numbers = [one.spec.number for one in revisions.revisions_of(tx, new)]
         words = f"there is no such revision; there are {', '.join(map(str, sorted(numbers))) or 'none'}"
         raise _invalid(new, [refusals.invalid("spec.rollbackTo", number, words)])
     new.spec.definition = revision.spec.definition
@@ -184,43 +205,6 @@ def _revision_spec(
         parameters=dict(app.spec.parameters), rotations=dict(app.spec.rotations), objects=list(rendered.objects),
         secrets=list(rendered.recipes), waits={name: dict(on) for name, on in rendered.waits.items()}, by=by, why=why,
     )  # fmt: skip
-
-
-def _same(one: types.RevisionSpec, other: types.RevisionSpec) -> bool:
-    """Whether both make the same application, whoever asked for them."""
-    fields = ("definition", "parameters", "rotations", "template", "objects", "secrets")
-    return all(api.encode(getattr(one, field)) == api.encode(getattr(other, field)) for field in fields)
-
-
-def revision_name(app: str, number: int) -> str:
-    return f"{app}-{number}"
-
-
-def _revision(tx: Transaction, app: types.Application, number: int) -> types.ApplicationRevision | None:
-    name = revision_name(app.metadata.name, number)
-    found: types.ApplicationRevision | None = tx.find(by_key(REVISIONS), app.metadata.namespace, name)
-    return found if found and _belongs(found, app) else None
-
-
-def _revisions(tx: Transaction, app: types.Application) -> list[types.ApplicationRevision]:
-    return [one for one in tx.list(by_key(REVISIONS), app.metadata.namespace) if _belongs(one, app)]
-
-
-def _belongs(revision: types.ApplicationRevision, app: types.Application) -> bool:
-    return any(owner.uid == app.metadata.uid for owner in revision.metadata.owner_references)
-
-
-def _latest(tx: Transaction, app: types.Application) -> int:
-    return max((one.spec.number for one in _revisions(tx, app)), default=app.spec.revision)
-
-
-def _keep(tx: Transaction, app: types.Application, made: types.RevisionSpec) -> None:
-    identity = Identity(app.metadata.namespace, app.metadata.name, app.metadata.uid)
-    name = revision_name(app.metadata.name, made.number)
-    manifest = identity.manifest("drover.dev/v1", "ApplicationRevision", name)
-    revision = api.convert(types.ApplicationRevision, manifest)
-    revision.spec = made
-    tx.create(by_key(REVISIONS), revision)
 
 
 # Trying

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from msgspec import field
 
-from apps.cluster.types import Wire
+from apps.cluster.types import Extensible
 
 Whole = int | str
-Switch = bool | str
 Scalar = str | int | float | bool
 
 
-class Group(Wire):
+class Group(Extensible):
     """A heading of the install form."""
 
     id: str
@@ -23,21 +22,21 @@ class Group(Wire):
     collapsed: bool = False
 
 
-class Option(Wire):
+class Option(Extensible):
     """One choice of an enum."""
 
     value: str | int
     label: str = ""
 
 
-class Generate(Wire):
+class Generate(Extensible):
     """How a secret comes into being: once, by the server, never again."""
 
     kind: str
     length: int | None = None
 
 
-class Parameter(Wire):
+class Parameter(Extensible):
     """One question of the install form."""
 
     type: str
@@ -62,7 +61,7 @@ class Parameter(Wire):
     rotatable: bool = False
 
 
-class Requires(Wire):
+class Requires(Extensible):
     """What a cluster must have before this can be installed."""
 
     platform: str = ""
@@ -72,32 +71,32 @@ class Requires(Wire):
     privileges: list[str] = []
 
 
-class File(Wire):
+class File(Extensible):
     """One file in a container; ``mode`` is octal text."""
 
     content: str
     mode: str = ""
 
 
-class SecretValue(Wire):
+class SecretValue(Extensible):
     """A variable whose value is a secret parameter."""
 
     secret: str
 
 
-class Volume(Wire):
+class Volume(Extensible):
     """Data that outlives containers."""
 
     mount: str
     size: str
 
 
-class Port(Wire):
+class Port(Extensible):
     port: Whole
     protocol: str = ""
 
 
-class Probe(Wire):
+class Probe(Extensible):
     """Exactly one of ``http``, ``tcp``, ``exec``; durations as "5s"."""
 
     http: str = ""
@@ -110,18 +109,18 @@ class Probe(Wire):
     failures: int | None = None
 
 
-class Probes(Wire):
+class Probes(Extensible):
     ready: Probe | None = None
     live: Probe | None = None
     start: Probe | None = None
 
 
-class Limits(Wire):
+class Limits(Extensible):
     cpu: str = ""
     memory: str = ""
 
 
-class Resources(Wire):
+class Resources(Extensible):
     """What a replica is promised, and the most it may take."""
 
     cpu: str = ""
@@ -129,14 +128,14 @@ class Resources(Wire):
     limits: Limits = field(default_factory=Limits)
 
 
-class Update(Wire):
+class Update(Extensible):
     """How replicas are exchanged: so many more, so many fewer, as numbers or per cent."""
 
     max_surge: Whole | None = None
     max_unavailable: Whole | None = None
 
 
-class Autoscale(Wire):
+class Autoscale(Extensible):
     """Between so many replicas, by CPU use in per cent of what is promised."""
 
     min: Whole
@@ -144,7 +143,7 @@ class Autoscale(Wire):
     cpu: Whole = 80
 
 
-class Security(Wire):
+class Security(Extensible):
     """Who the processes are, and what they may do beyond that: privileges must stand in ``requires.privileges`` too."""
 
     run_as_user: int | None = None
@@ -157,7 +156,7 @@ class Security(Wire):
     host_paths: dict[str, str] = {}
 
 
-class Component(Wire):
+class Component(Extensible):
     """One kind of container of the application, in so many replicas."""
 
     image: str
@@ -181,7 +180,7 @@ class Component(Wire):
     stop_timeout: str = ""
 
 
-class Endpoint(Wire):
+class Endpoint(Extensible):
     """A way in from outside: ``via`` is internal, nodePort or ingress."""
 
     component: str
@@ -193,14 +192,14 @@ class Endpoint(Wire):
     primary: bool = False
 
 
-class Command(Wire):
+class Command(Extensible):
     """What to run in a container of a component."""
 
     component: str
     command: list[str]
 
 
-class Check(Wire):
+class Check(Extensible):
     """What must work once the application runs: a page that answers, or a command that ends well."""
 
     name: str
@@ -211,7 +210,7 @@ class Check(Wire):
     within: str = ""
 
 
-class Definition(Wire):
+class Definition(Extensible):
     """An application's plan: questions, components, ways in."""
 
     requires: Requires = field(default_factory=Requires)
@@ -223,14 +222,14 @@ class Definition(Wire):
     notes: str = ""
 
 
-class Upgrade(Wire):
+class Upgrade(Extensible):
     """A word of warning for those who come from these versions."""
 
     from_: str
     note: str
 
 
-class Links(Wire):
+class Links(Extensible):
     docs: str = ""
     source: str = ""
     website: str = ""

@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from apps.catalog import drift
-from apps.catalog.admission import WHY, complete, revision_name
+from apps.catalog import drift, standing
+from apps.catalog.admission import WHY, complete
 from apps.catalog.changes import Change, Field, Impact, between, impact_of, values_between
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.render import Identity
+from apps.catalog.revisions import revision_name, revision_of
 from apps.catalog.types import Application, ApplicationRevision, RevisionSpec
 from apps.cluster import store
 from apps.cluster.actors import Actor
@@ -80,6 +81,23 @@ def take_back(
     return change(actor, namespace, name, work, why=why, dry_run=dry_run)
 
 
+def under_way(app: Application) -> bool:
+    """Whether the application is on its way to a revision: what ``cancel`` ends."""
+    status = app.status
+    return app.spec.revision != status.revision and status.phase != standing.CANCELLED
+
+
+def cancel(
+    actor: Actor, namespace: str, name: str, number: int = 0, *, why: str = "", dry_run: bool = False
+) -> Preview:
+    """Give up what is under way, revision ``number`` or whichever it is, and go back to the last good revision."""
+
+    def work(app: Application) -> None:
+        app.spec.cancel = number or app.spec.revision
+
+    return change(actor, namespace, name, work, why=why, dry_run=dry_run)
+
+
 def rotate(actor: Actor, namespace: str, name: str, parameter: str) -> Preview:
     """Exchange a secret; what uses it restarts."""
 
@@ -127,8 +145,8 @@ def _get(tx: Transaction, namespace: str, name: str) -> Application:
 
 
 def _revision(tx: Transaction, app: Application) -> RevisionSpec | None:
-    name = revision_name(app.metadata.name, app.spec.revision)
-    found: ApplicationRevision | None = tx.find(APPLICATION_REVISION, app.metadata.namespace, name)
+    """What is to run."""
+    found = revision_of(tx, app, app.spec.revision)
     return found.spec if found else None
 
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from msgspec import Struct, structs
 
+from apps.cluster.types.extensions import EXTENSIONS
+
 PIECE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
 STEPS = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
@@ -81,12 +83,14 @@ def references(value: Any) -> Iterator[Reference]:
 
 
 def scalars(value: Any, path: str) -> Iterator[tuple[str, str]]:
-    """The text in a value of the format, each with its path as problems name it."""
+    """The text in a value of the format, each with its path as problems name it; what authors added is theirs."""
     match value:
         case str():
             yield path, value
         case Struct():
             for field in structs.fields(value):
+                if field.encode_name == EXTENSIONS:
+                    continue
                 yield from scalars(getattr(value, field.name), f"{path}.{field.encode_name}")
         case dict():
             for key, one in value.items():

@@ -128,7 +128,7 @@ def conditions(status: ApplicationStatus, found: Verdict) -> Iterator[types.Cond
     for name, holds in (
         ("Ready", settled),
         ("Available", served),
-        ("Progressing", not settled),
+        ("Progressing", not settled and status.phase != standing.CANCELLED),
         ("Drifted", bool(status.drift)),
     ):
         yield types.Condition(

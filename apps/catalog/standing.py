@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,6 +15,8 @@ WAITING, STARTING, UPDATING, READY, DEGRADED, FAILING, COMPLETE, STOPPED = (
 )  # fmt: skip
 SETTLED = frozenset({READY, COMPLETE, STOPPED})
 """States in which a component is as it should be."""
+CANCELLED = "Cancelled"
+"""The phase of a revision that was given up, and of an application that has no good one to go back to."""
 WORKLOADS = frozenset({"Deployment", "Job"})
 
 
@@ -96,6 +99,17 @@ def phase_of(components: Sequence[ComponentStatus], *, first: bool, deleting: bo
     if first:
         return "Installing"
     return "Updating" if states & {UPDATING, WAITING, STARTING} else "Degraded"
+
+
+def cancelled(number: int, left: Iterable[str], *, namespace: str, name: str) -> str:
+    """What stays of an installation that was given up, by kind, and how it goes away or on."""
+    kinds = Counter(left)
+    made = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in sorted(kinds.items()))
+    stays = f"What was made stays: {made}." if made else "Nothing was made."
+    return (
+        f"Revision {number} was cancelled. {stays} `kubectl -n {namespace} delete app {name}` removes it; "
+        f"a change, or going back to revision {number}, goes on."
+    )
 
 
 def sentence(phase: str, components: Sequence[ComponentStatus]) -> str:

@@ -37,6 +37,8 @@ class ApplicationSpec(Wire):
     """How often each secret was exchanged: a higher number exchanges it once more."""
     rollback_to: int | None = None
     """Asks for the state of this revision; answered by a new revision."""
+    cancel: int | None = None
+    """Asks to give up this revision, which is under way; answered by going back to the last good one."""
     revision: int = 0
     """The revision that is to run. Set by the server."""
     revision_digest: str = ""

@@ -13,15 +13,26 @@ from typing import Any
 from msgspec.structs import replace
 
 from apps.catalog import drift, reach, rollout, standing
-from apps.catalog.admission import WHY, revision_name
+from apps.catalog.admission import WHY
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.render import Identity
 from apps.catalog.render.metadata import COMPONENT, INSTANCE, Manifest
 from apps.catalog.render.payload import Recipe
+from apps.catalog.revisions import revision_name
 from apps.catalog.types import Application, ApplicationRevision, ApplicationStatus, RevisionStatus
 from apps.cluster import types
 from apps.cluster.errors import ApiError
-from apps.cluster.kinds import NODE, POD, SECRET
+from apps.cluster.kinds import (
+    CONFIG_MAP,
+    DEPLOYMENT,
+    HORIZONTAL_POD_AUTOSCALER,
+    JOB,
+    NODE,
+    PERSISTENT_VOLUME_CLAIM,
+    POD,
+    SECRET,
+    SERVICE,
+)
 from apps.cluster.log import Change
 from apps.cluster.registry import Kind, kind_at, kind_for
 from apps.cluster.selectors import LabelSelector
@@ -44,6 +55,10 @@ MOST_DEPENDENTS = 2000
 HISTORY = 20
 """Revisions that are kept."""
 
+MADE = (SERVICE, CONFIG_MAP, SECRET, PERSISTENT_VOLUME_CLAIM, DEPLOYMENT, JOB, HORIZONTAL_POD_AUTOSCALER)
+"""Kinds that applications are rendered to."""
+REMEMBERED = 10_000
+
 Key = tuple[str, str]
 """An object's kind, as rows name it, and its name."""
 
@@ -62,6 +77,11 @@ class View:
     address: str = field(default="", compare=False)
 
     @property
+    def cancelled(self) -> bool:
+        """Whether the revision was given up, and there was none to go back to."""
+        return self.revision.status.phase == standing.CANCELLED
+
+    @property
     def fingerprint(self) -> Fingerprint:
         return fingerprint((self.app, self.secret), self.revisions, self.live.values(), self.pods)
 
@@ -71,12 +91,12 @@ class Applications(Controller[View]):
 
     name = "application"
     component = "application-controller"
-    watches = ()
+    watches = (APPLICATION, APPLICATION_REVISION, *MADE, POD)
 
     def keys(self, change: Change, read: Reader) -> Iterable[str]:  # noqa: ARG002
         if change.kind_key == APPLICATION.key:
             return (key_of(change.namespace, change.name),)
-        app = meta_in(change).labels.get(INSTANCE) if change.namespace else None
+        app = meta_in(change).labels.get(INSTANCE)
         return (key_of(change.namespace, app),) if app else ()
 
     def all_keys(self, read: Reader) -> Iterable[str]:
@@ -127,7 +147,10 @@ def kind_of(manifest: Mapping[str, Any]) -> Kind:
 
 
 def plan(view: View, now: datetime, me: str) -> Actions:
-    """Pure. Makes and changes what may be, tells how it stands, clears away once all is as it should be."""
+    """Pure. Makes and changes what may be, tells how it stands, clears away once all is as it should be.
+
+    Of a revision that was cancelled it only tells.
+    """
     if view.app.metadata.deletion_timestamp is not None:
         return Actions()
     parts = rollout.parts(view.revision.spec.objects)
@@ -136,19 +159,24 @@ def plan(view: View, now: datetime, me: str) -> Actions:
     }
     found = {name: _standing(view, name, parts[name], pods[name], parts, now) for name in parts}
     components = list(found.values())
-    settled = all(one.state in standing.SETTLED for one in components) and _all_applied(view)
+    settled = (
+        not view.cancelled and all(one.state in standing.SETTLED for one in components) and _all_applied(view)
+    )
     verdict = rollout.verdict(view.app, view.revision, components, settled=settled, now=now)
     if verdict.failed:
         return failed(view, verdict.words, now, me)
+    status = _status(view, components, verdict, now)
+    told = (*told_status(view.app, status), *_told_revisions(view, verdict, now))
+    if view.cancelled:
+        return Actions(statuses=told)
     open_ = [name for name in parts if not _waits(view, name, parts)]
     made = [_applied(view, manifest) for manifest in rollout.allowed(view.revision.spec.objects, open_)]
     mixed = [_mixed(view, recipe) for recipe in view.revision.spec.secrets if recipe.component in open_]
-    status = _status(view, components, verdict, now)
     return Actions(
         creates=tuple(one for one in (*mixed, *made) if isinstance(one, Create)),
         updates=tuple(one for one in made if isinstance(one, Update)),
         deletes=tuple(_surplus(view)) if settled else (),
-        statuses=(*told_status(view.app, status), *_told_revisions(view, verdict, now)),
+        statuses=told,
         again=earliest(verdict.deadline),
     )
 
@@ -236,17 +264,24 @@ def _waits(view: View, name: str, parts: Mapping[str, Manifest]) -> str:
 def _status(view: View, components: list[Any], verdict: rollout.Verdict, now: datetime) -> ApplicationStatus:
     app, before = view.app, view.app.status
     phase = standing.phase_of(components, first=not before.revision and not verdict.ready, deleting=False)
+    message = standing.sentence(phase, components)
+    if view.cancelled:
+        phase, left, meta = (
+            standing.CANCELLED,
+            [view.live[one].kind for one in sorted(view.owned)],
+            app.metadata,
+        )
+        message = standing.cancelled(app.spec.revision, left, namespace=meta.namespace, name=meta.name)
     endpoints = reach.endpoints(app, view.revision.spec, view.live, view.address)
     changed = [
         f"{obj.kind} {obj.metadata.name}: {path}"
         for manifest in view.revision.spec.objects
         if (obj := view.live.get((kind_of(manifest).key, manifest["metadata"]["name"]))) is not None
-        and drift.made_from(obj) == drift.fingerprint(manifest)
-        for path in drift.differences(kind_of(manifest), manifest, obj)
+        for path in _drifted(manifest, obj)
     ]
     status = ApplicationStatus(
         phase=phase,
-        message=standing.sentence(phase, components),
+        message=message,
         url=next(
             (one.url for one in endpoints if one.url and rollout.primary(view.revision.spec, one.name)), ""
         ),
@@ -260,6 +295,23 @@ def _status(view: View, components: list[Any], verdict: rollout.Verdict, now: da
     for condition in rollout.conditions(status, verdict):
         status.conditions = with_condition(status.conditions, condition, now)
     return status
+
+
+_drift: dict[str, tuple[tuple[str, str], list[str]]] = {}
+
+
+def _drifted(manifest: Manifest, obj: Any) -> list[str]:
+    """What somebody changed of one object. Compared once for each version of it: most looks find most unmoved."""
+    wanted, meta = drift.fingerprint(manifest), obj.metadata
+    if drift.made_from(obj) != wanted:
+        return []
+    at = (meta.resource_version, wanted)
+    known = _drift.get(meta.uid)
+    if known is None or known[0] != at:
+        if len(_drift) >= REMEMBERED:
+            del _drift[next(iter(_drift))]
+        known = _drift[meta.uid] = (at, drift.differences(kind_of(manifest), manifest, obj))
+    return known[1]
 
 
 def _told_revisions(view: View, verdict: rollout.Verdict, now: datetime) -> Iterator[Update]:

@@ -129,7 +129,7 @@ class Follower:
     def resync_soon(self) -> None:
         """Look at every key of every controller as soon as somebody follows, when the log is drained."""
         self._resync_at = self._chores_at = 0.0
-        # Those who listen look first: what they notice, such as a clock that jumped, is how everything is judged.
+        # Those who listen must have looked before.
         self._looked_at = [0.0] * len(self.controllers)
 
     def resync(self) -> None:
@@ -234,12 +234,13 @@ class Follower:
             return
         self._chores_at = clock + CHORES_EVERY
         now = self._present()
-        for wakeup in wakeups.due(now):
-            self._wake(wakeup, now)
+        # Those who listen look first: what they notice, such as a clock that jumped, is how wake-ups are judged.
         for place, controller in enumerate(self.controllers):
             if controller.every and clock >= self._looked_at[place] + controller.every:
                 self._looked_at[place] = clock
                 self.settle([(place, key) for key in controller.overdue(Reader(), now)])
+        for wakeup in wakeups.due(now):
+            self._wake(wakeup, now)
         if clock >= self._resync_at:
             self._resync_at = clock + self._resync_every
             self._look_at_everything()

@@ -121,7 +121,9 @@ def _component(
 
 def of_state(word: str) -> look.Look:
     """The look of a component's or an application's state."""
-    known = {"Failing": look.BAD, "Degraded": look.WARN, "Complete": look.OK, "Stopped": look.IDLE}
+    known = {
+        "Failing": look.BAD, "Degraded": look.WARN, "Complete": look.OK, "Stopped": look.IDLE, "Cancelled": look.IDLE,
+    }  # fmt: skip
     return known.get(word) or look.of_word(word)
 
 

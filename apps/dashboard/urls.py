@@ -30,6 +30,7 @@ urlpatterns = [
     path(f"apps/{APPLICATION}", applications.application, name="application"),
     path(f"apps/{APPLICATION}/change", applications.change, name="change"),
     path(f"apps/{APPLICATION}/back/<str:number>", applications.take_back, name="take-back"),
+    path(f"apps/{APPLICATION}/cancel/<str:number>", applications.cancel, name="cancel"),
     path(f"apps/{APPLICATION}/rotate/<str:parameter>", applications.rotate, name="rotate"),
     path(f"apps/{APPLICATION}/repair", applications.repair, name="repair"),
     path(f"apps/{APPLICATION}/delete", applications.delete, name="delete-application"),

@@ -15,6 +15,17 @@ IMAGE = "must have a pinned tag: 'latest' changes under running applications"
 ONE_OF_THREE = "must have exactly one of http, tcp and exec"
 
 BROKEN: list[tuple[dict[str, Any], str, str]] = [
+    ({"requires": {"nodes": 0}}, "requires.nodes", "must be between 1 and 10000"),
+    ({"requires": {"memory": "plenty"}}, "requires.memory", "must be a number with"),
+    ({"requires": {"privileges": ["root"]}}, "requires.privileges[0]", "supported values"),
+    ({"components__web__replicas": "three"}, "components[web].replicas", "a whole number, or a reference to one"),
+    (
+        {"components__web__replicas": None, "components__web__autoscale": {"min": 1, "max": "many"}},
+        "components[web].autoscale.max",
+        "a whole number, or a reference to one",
+    ),
+    ({"components__web__ports__http": "web"}, "components[web].ports[http]", "a reference to one"),
+    ({"endpoints__web__nodePort": "any"}, "endpoints[web].nodePort", "a reference to one"),
     ({"parameters__title__group": "basic"}, "parameters[title].group", 'Not found: "basic"'),
     ({"groups": [{"id": "basics"}, {"id": "basics"}]}, "groups[1].id", 'Duplicate value: "basics"'),
     (

@@ -24,6 +24,7 @@ MACHINES = "machines, with the token of a line"
 PAGES = {
     API: SWEPT,
     "login": OPEN,
+    "schemas/drover.dev/v1/ApplicationTemplate.json": OPEN,
     "setup/<str:token>": OPEN,
     "join/ca": OPEN,
     "join/start": OPEN,
@@ -38,6 +39,7 @@ PAGES = {
     f"apps/{APP}": OBJECTS,
     f"apps/{APP}/change": OBJECTS,
     f"apps/{APP}/back/<str:number>": OBJECTS,
+    f"apps/{APP}/cancel/<str:number>": OBJECTS,
     f"apps/{APP}/rotate/<str:parameter>": OBJECTS,
     f"apps/{APP}/repair": OBJECTS,
     f"apps/{APP}/delete": OBJECTS,

@@ -2,73 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
+from apps.catalog.render.metadata import INSTANCE
 from apps.catalog.types import (
     Application,
-    ApplicationRevision,
     ApplicationSpec,
     ApplicationTemplate,
     TemplateReference,
 )
-from apps.cluster import store, types
+from apps.cluster import log, store, types
 from apps.cluster.errors import Invalid
 from apps.cluster.kinds import (
     CONFIG_MAP,
     DEPLOYMENT,
+    ENDPOINTS,
     PERSISTENT_VOLUME_CLAIM,
     POD,
     SECRET,
     SERVICE,
     STORAGE_CLASS,
 )
-from apps.cluster.registry import Kind
+from apps.controllers.applications import MADE, Applications, kind_of
 from tests.catalog.plans import shop
+from tests.controllers.shop import PLAIN, app, change, get, install, revision, states
 from tests.harness import add_nodes, create, delete, edit, follower, objects, roll, settle
 
 pytestmark = pytest.mark.usefixtures("ruled")
-PLAIN: dict[str, Any] = {"components__db__volumes": None}
-
-
-def get(kind: Kind, name: str) -> Any:
-    return store.get(kind, "default", name).object
-
-
-def install(**changes: Any) -> None:
-    spec = ApplicationSpec(definition=shop(**PLAIN, **changes))
-    create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
-
-
-def change(work: Callable[[ApplicationSpec], None]) -> None:
-    edit(APPLICATION, "acme", lambda app: work(app.spec))
-
-
-def app() -> Application:
-    found: Application = get(APPLICATION, "acme")
-    return found
-
-
-def revision(number: int) -> ApplicationRevision:
-    found: ApplicationRevision = get(APPLICATION_REVISION, f"acme-{number}")
-    return found
-
-
-def states() -> dict[str, str]:
-    return {component.name: component.state for component in app().status.components}
-
-
-@pytest.fixture
-def running(ruled: None) -> None:  # noqa: ARG001
-    add_nodes("node-1")
-    install()
-    roll()
-
-
 def test_what_waits_is_made_once_the_other_is_ready() -> None:
     add_nodes("node-1")
     install()
@@ -153,7 +116,7 @@ def test_a_revision_that_does_not_become_ready_is_taken_back_and_says_so() -> No
     change(lambda spec: setattr(spec, "definition", shop(**PLAIN, components__web__image="shop:broken")))
     roll(lambda pod: "broken" not in pod.spec.containers[0].image)
     assert app().status.phase == "Updating"
-    later = follower(present=lambda: datetime.now(UTC) + timedelta(minutes=10), resync_every=0)
+    later = follower(present=lambda: datetime.now(UTC) + timedelta(minutes=10))
     later.follow()
     roll()
     assert revision(2).status.phase == "Failed"
@@ -263,3 +226,28 @@ def test_a_claim_that_was_kept_is_used_again_as_it_is() -> None:
     assert get(SECRET, "acme-secrets").data == kept
     assert get(PERSISTENT_VOLUME_CLAIM, "acme-db-data").metadata.uid == claim.metadata.uid
     assert app().status.phase == "Running", app().status
+
+
+def test_every_kind_that_is_rendered_is_watched() -> None:
+    """What the controller does not hear of it would repair only at the resync."""
+    add_nodes("node-1")
+    everything = shop(
+        components__web__replicas=None, components__web__autoscale={"min": 1, "max": 2},
+        components__seed={"image": "shop:1.2", "kind": "job"},
+    )  # fmt: skip
+    spec = ApplicationSpec(definition=everything, parameters={"reach": "nodePort"})
+    create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
+    rendered = {kind_of(manifest).key for manifest in revision(1).spec.objects} | {SECRET.key}
+    assert rendered == {kind.key for kind in MADE}
+
+
+@pytest.mark.usefixtures("running")
+def test_what_concerns_no_application_is_not_looked_at() -> None:
+    worker = follower([Applications()])
+    before = store.clock()
+    edit(ENDPOINTS, "acme-web", lambda found: found.metadata.annotations.update(note="x"))
+    create(CONFIG_MAP, name="another")
+    create(POD, name="alone")
+    assert worker.tasks(log.after(before, 100)) == []
+    edit(CONFIG_MAP, "another", lambda found: found.metadata.labels.update({INSTANCE: "acme"}))
+    assert worker.tasks(log.after(before, 100)) == [(0, "default/acme")]

@@ -121,6 +121,22 @@ def test_a_worker_killed_in_the_middle_of_a_batch_leaves_the_rest_to_the_next(
     assert next_worker.asked == ["one", "two", "three"]
 
 
+def test_those_who_listen_look_before_any_wake_up_is_judged() -> None:
+    """Woken after a long sleep, a follower must first notice that it slept: else it blames others' silence."""
+
+    class Listening(Listener):
+        every = 1.0
+
+        def overdue(self, read: Any, now: datetime) -> Iterable[str]:
+            self.asked.append("listened")
+            return ()
+
+    listener = Listening()
+    wakeups.at(listener.name, "one", datetime.now(UTC) - timedelta(minutes=5))
+    follower([listener]).follow()
+    assert listener.asked == ["listened", "one"]
+
+
 def test_two_followers_at_once_make_no_pod_too_many() -> None:
     """Redis is dead, so no lock keeps them apart: only the check that the view still holds does."""
     for number in range(6):

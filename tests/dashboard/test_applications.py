@@ -136,6 +136,25 @@ def test_going_back_says_what_it_changes_first(admin: Client, shown: None) -> No
     assert app("book").spec.revision == 3
 
 
+def test_what_is_under_way_can_be_cancelled_beside_its_progress(admin: Client, shown: None) -> None:
+    sent = {"p-frontends": "5", "p-reach": "nodePort", "p-readers": "3", "do": "apply"}
+    assert "/cancel/" not in text(admin.get("/apps/default/book"))
+    admin.post(
+        "/apps/default/book/change", {**sent, "seen": app("book").metadata.resource_version}, headers=HTMX
+    )
+    assert 'href="/apps/default/book/cancel/3"' in text(admin.get("/apps/default/book"))
+    page = text(admin.get("/apps/default/book/cancel/3", headers=HTMX))
+    assert "goes back to revision 2, as revision 4" in page
+    assert "Frontend goes from 5 to 4 pods" in page
+    assert "patch app book --type merge -p &#x27;{&quot;spec&quot;:{&quot;cancel&quot;:3}}&#x27;" in page
+    assert app("book").spec.revision == 3
+    assert admin.post("/apps/default/book/cancel/3", headers=HTMX).status_code == 204
+    assert app("book").spec.revision == 4
+    again = admin.get("/apps/default/book/cancel/2", headers=HTMX)
+    assert again.status_code == 422
+    assert "revision 2 is not under way" in text(again)
+
+
 def test_deleting_lists_what_goes(admin: Client, shown: None) -> None:
     page = text(admin.get("/apps/default/book/delete", headers=HTMX))
     assert "Service redis-leader" in page

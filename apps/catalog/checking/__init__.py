@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from apps.catalog import graph
-from apps.catalog.checking import components, questions, reach, references
+from apps.catalog.checking import components, questions, reach, references, requirements
 from apps.catalog.format import Definition
 from apps.cluster.types import Problem
 
@@ -11,6 +11,7 @@ from apps.cluster.types import Problem
 def problems(definition: Definition, path: str = "spec") -> list[Problem]:
     """Everything wrong with it. A circle of components is told once the rest is right."""
     found = [
+        *requirements.problems(definition, path),
         *questions.problems(definition, path),
         *components.problems(definition, path),
         *reach.problems(definition, path),

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from apps.catalog import graph, parameters
-from apps.catalog.checking.words import literal, unknown
+from apps.catalog.checking.requirements import PRIVILEGES
+from apps.catalog.checking.words import literal, number, unknown
 from apps.catalog.format import Component, Definition, Port, Probe, SecretValue
 from apps.cluster import names
 from apps.cluster.kinds import refusals
@@ -15,8 +16,8 @@ from apps.cluster.types import Problem
 
 KINDS = ("deployment", "job")
 UPDATES = ("rolling", "recreate")
+PROTOCOLS = ("TCP", "UDP")
 MODE = re.compile(r"0?[0-7]{3}", re.ASCII)
-PRIVILEGES = ("privileged", "hostNetwork", "hostPath", "capabilities")
 NAME_LIMIT = 30
 """Of components: together with the application's they must fit into one DNS label."""
 MOST_COMPONENTS = 100
@@ -68,6 +69,9 @@ def _image(at: Place) -> Iterator[Problem]:
 
 def _replicas(at: Place) -> Iterator[Problem]:
     component = at.component
+    yield from number(component.replicas, f"{at.here}.replicas")
+    for name in ("min", "max", "cpu") if component.autoscale is not None else ():
+        yield from number(getattr(component.autoscale, name), f"{at.here}.autoscale.{name}")
     if component.autoscale is not None and component.replicas is not None:
         yield refusals.forbidden(f"{at.here}.replicas", "autoscale decides on the replicas")
     if component.volumes and (component.autoscale is not None or component.replicas not in (None, 0, 1)):
@@ -126,9 +130,10 @@ def _ports(at: Place) -> Iterator[Problem]:
         here = f"{at.here}.ports[{name}]"
         port = given if isinstance(given, Port) else Port(port=given)
         yield from refusals.spelled(here, name, names.port_name_problem)
+        yield from number(port.port, here)
         if isinstance(port.port, int):
             yield from refusals.between(here, port.port, 1, 65535)
-        yield from refusals.one_of(f"{here}.protocol", port.protocol or "TCP", ("TCP", "UDP"))
+        yield from refusals.one_of(f"{here}.protocol", port.protocol or "TCP", PROTOCOLS)
 
 
 def _mounts(at: Place) -> Iterator[Problem]:

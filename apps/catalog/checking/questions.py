@@ -12,6 +12,7 @@ from apps.cluster.kinds import refusals
 from apps.cluster.types import Problem
 
 GENERATED = ("password", "hex", "base64", "uuid")
+LENGTHS = (8, 1024)
 
 
 def problems(definition: Definition, path: str) -> Iterator[Problem]:
@@ -79,7 +80,7 @@ def _secret_attributes(parameter: Parameter, here: str) -> Iterator[Problem]:
         yield refusals.forbidden(f"{here}.default", "a secret has no default: it would be everybody's")
     if parameter.generate is not None:
         yield from refusals.one_of(f"{here}.generate.kind", parameter.generate.kind, GENERATED)
-        yield from refusals.between(f"{here}.generate.length", parameter.generate.length, 8, 1024)
+        yield from refusals.between(f"{here}.generate.length", parameter.generate.length, *LENGTHS)
 
 
 def _show_if(definition: Definition, name: str, parameter: Parameter, here: str) -> Iterator[Problem]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.catalog import parameters
-from apps.catalog.checking.words import literal, unknown
+from apps.catalog.checking.words import literal, number, unknown
 from apps.catalog.format import Check, Definition, Endpoint
 from apps.cluster import names
 from apps.cluster.kinds import refusals
@@ -35,6 +35,7 @@ def _endpoint(definition: Definition, name: str, endpoint: Endpoint, path: str) 
         yield from refusals.one_of(f"{here}.via", endpoint.via or "internal", WAYS)
     if endpoint.path and not endpoint.path.startswith(("/", "${")):
         yield refusals.invalid(f"{here}.path", endpoint.path, "must begin with '/'")
+    yield from number(endpoint.node_port, f"{here}.nodePort")
     if endpoint.primary and any(other.primary for one, other in definition.endpoints.items() if one < name):
         yield refusals.invalid(f"{here}.primary", True, "one endpoint is the primary one")
 
@@ -44,4 +45,5 @@ def _check(definition: Definition, check: Check, here: str) -> Iterator[Problem]
         yield Problem(here, "must have exactly one of http and exec", "FieldValueInvalid")
     if check.exec is not None and check.exec.component not in definition.components:
         yield unknown(f"{here}.exec.component", "component", check.exec.component, definition.components)
+    yield from number(check.expect, f"{here}.expect")
     yield from literal(check.within, f"{here}.within", parameters.TEXT_TYPES["duration"])

@@ -13,6 +13,12 @@ def unknown(path: str, what: str, name: str, known: Iterable[str]) -> Problem:
     return Problem(path, f"no {what} {name}{guess(name, known)}", "FieldValueNotFound")
 
 
+def number(given: int | str | None, path: str) -> Iterator[Problem]:
+    """A whole number, or text that is a reference to one."""
+    if isinstance(given, str) and "${" not in given:
+        yield refusals.invalid(path, given, "must be a whole number, or a reference to one")
+
+
 def literal(text: str, path: str, rule: Callable[[str], str | None]) -> Iterator[Problem]:
     """Text that is no reference must obey the rule now, not at install."""
     if text and "${" not in text and (why := rule(text)):

@@ -68,7 +68,7 @@ def render(
 def _resolved(name: str, component: Component, addresses: Addresses) -> tuple[Component, Payload]:
     """The component without references; what may hold secrets stands apart."""
     here = f"spec.components[{name}]"
-    data = types.to_data(component)
+    data = types.bare_data(component)
     env, files, words = data.pop("env", {}), data.pop("files", {}), {}
     for key in ("command", "args"):
         words[key] = references.substitute(data.pop(key, []), addresses.quoted)
@@ -90,7 +90,7 @@ def _secret(env: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _endpoint(name: str, endpoint: Endpoint, addresses: Addresses) -> Endpoint:
-    data = references.substitute(types.to_data(endpoint), addresses.value)
+    data = references.substitute(types.bare_data(endpoint), addresses.value)
     return _typed(Endpoint, data, f"spec.endpoints[{name}]")
 
 

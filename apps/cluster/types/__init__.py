@@ -26,8 +26,10 @@ from apps.cluster.types.autoscaling import (
     ResourceMetricStatus,
 )
 from apps.cluster.types.base import (
+    Extensible,
     Quantity,
     Wire,
+    bare_data,
     decode,
     encode,
     now,
@@ -235,7 +237,8 @@ __all__ = [
     "DeploymentSpec", "DeploymentStatus", "DeploymentStrategy", "DownwardAPIProjection", "DownwardAPIVolumeFile",
     "DownwardAPIVolumeSource", "EmptyDirVolumeSource", "Endpoint", "EndpointAddress", "EndpointConditions",
     "EndpointPort", "EndpointSlice", "EndpointSubset", "Endpoints", "EnvFromSource", "EnvSource", "EnvVar",
-    "EnvVarSource", "EphemeralContainer", "Event", "EventSeries", "EventSource", "ExecAction", "GRPCAction",
+    "EnvVarSource", "EphemeralContainer", "Event", "EventSeries", "EventSource", "ExecAction",
+    "Extensible", "GRPCAction",
     "HPAScalingPolicy", "HPAScalingRules", "HTTPGetAction", "HTTPHeader", "HorizontalPodAutoscaler",
     "HorizontalPodAutoscalerBehavior", "HorizontalPodAutoscalerSpec", "HorizontalPodAutoscalerStatus", "HostAlias",
     "HostIP", "HostPathVolumeSource", "IntOrString", "Job", "JobSpec", "JobStatus", "JobTemplateSpec", "KeyToPath",
@@ -259,7 +262,8 @@ __all__ = [
     "Service", "ServiceAccount", "ServiceAccountTokenProjection", "ServicePort", "ServiceSpec", "ServiceStatus",
     "SessionAffinityConfig", "SleepAction", "SlicePort", "Status", "StatusCause", "StatusDetails", "StorageClass",
     "Subject", "Sysctl", "TCPSocketAction", "Taint", "Toleration", "TopologySpreadConstraint", "Volume",
-    "VolumeMount", "VolumeNodeAffinity", "VolumeProjection", "WeightedPodAffinityTerm", "Wire", "convert", "decode",
+    "VolumeMount", "VolumeNodeAffinity", "VolumeProjection", "WeightedPodAffinityTerm", "Wire", "bare_data", "convert",
+    "decode",
     "decode_lenient", "encode", "guess", "now", "problems", "prune_nulls", "to_data", "wire_name",
     "without_unknown",
 ]  # fmt: skip

@@ -1,7 +1,7 @@
 """Reads a value against an API type and names everything that is wrong with it, or drops what is unknown."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from difflib import get_close_matches
 from functools import cache
@@ -10,7 +10,12 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 from msgspec import inspect
 
+from apps.cluster.types.extensions import gathered, has_room, is_extension
+
 T = TypeVar("T")
+Fields = Mapping[str, inspect.Type]
+Among = Callable[[Fields, dict[str, Any], str], dict[str, Any]]
+"""What becomes of an object's keys, given the fields of its type and its path."""
 
 
 class Problem(NamedTuple):
@@ -46,12 +51,23 @@ def problems(cls: Any, data: Any) -> list[Problem]:
 def without_unknown(cls: Any, data: Any) -> tuple[Any, list[str]]:
     """``data`` without the fields that ``cls`` does not know, and the paths of those."""
     unknown: list[str] = []
-    return _pruned(_type_of(cls), data, "", unknown), unknown
+
+    def known_only(known: Fields, data: dict[str, Any], path: str) -> dict[str, Any]:
+        unfit = [name for name in data if name not in known and not is_extension(name, known)]
+        unknown.extend(_join(path, name) for name in unfit)
+        return {name: item for name, item in data.items() if name not in unfit}
+
+    return _rebuilt(_type_of(cls), data, "", known_only), unknown
 
 
 def convert(cls: type[T], data: Any) -> T:
     """Strict: raises ``msgspec.ValidationError``; ask ``problems`` for the whole list then."""
-    return msgspec.convert(data, cls)
+    return msgspec.convert(_gathered(cls, data) if has_room(cls) else data, cls)
+
+
+def _gathered(cls: Any, data: Any) -> Any:
+    """Wire data as structs have it: the author's own keys in their one field."""
+    return _rebuilt(_type_of(cls), data, "", lambda known, found, _: gathered(known, found))
 
 
 def decode_lenient(cls: type[T], data: bytes | str) -> T:
@@ -60,7 +76,7 @@ def decode_lenient(cls: type[T], data: bytes | str) -> T:
         return msgspec.json.decode(data, type=cls)
     except msgspec.ValidationError:
         known, _ = without_unknown(cls, msgspec.json.decode(data))
-        return msgspec.convert(known, cls)
+        return convert(cls, known)
 
 
 def guess(name: str, known: Iterable[str]) -> str:
@@ -103,6 +119,8 @@ def _problems(kind: inspect.Type, data: Any, path: str) -> Iterator[Problem]:
 def _struct_problems(struct: inspect.StructType, data: dict[str, Any], path: str) -> Iterator[Problem]:
     known = {field.encode_name: field for field in struct.fields}
     for name, item in data.items():
+        if is_extension(name, known):
+            continue
         if name not in known:
             yield Problem(_join(path, name), f"unknown field{guess(name, known)}", "FieldValueUnknown")
         else:
@@ -112,21 +130,20 @@ def _struct_problems(struct: inspect.StructType, data: dict[str, Any], path: str
             yield Problem(_join(path, name), "Required value", "FieldValueRequired")
 
 
-def _pruned(kind: inspect.Type, data: Any, path: str, unknown: list[str]) -> Any:
+def _rebuilt(kind: inspect.Type, data: Any, path: str, among: Among) -> Any:
+    """The same value, each object of a struct's fields as ``among`` has it."""
     struct = _struct_of(kind)
     if struct is not None and isinstance(data, dict):
         known = {field.encode_name: field.type for field in struct.fields}
-        unknown.extend(_join(path, name) for name in data if name not in known)
         return {
-            name: _pruned(known[name], item, _join(path, name), unknown)
-            for name, item in data.items()
-            if name in known
+            name: _rebuilt(known[name], item, _join(path, name), among) if name in known else item
+            for name, item in among(known, data, path).items()
         }
     for choice in _choices(kind):
         if isinstance(choice, inspect.ListType) and isinstance(data, list):
-            return [_pruned(choice.item_type, v, f"{path}[{i}]", unknown) for i, v in enumerate(data)]
+            return [_rebuilt(choice.item_type, v, f"{path}[{i}]", among) for i, v in enumerate(data)]
         if isinstance(choice, inspect.DictType) and isinstance(data, dict):
-            return {key: _pruned(choice.value_type, v, f"{path}[{key}]", unknown) for key, v in data.items()}
+            return {key: _rebuilt(choice.value_type, v, f"{path}[{key}]", among) for key, v in data.items()}
     return data
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -20,7 +20,7 @@ from apps.dashboard import access, look, overview, pages, paths, questions, read
 
 TABS = ("overview", "settings", "revisions", "logs")
 TITLES = {"overview": "Topology", "settings": "Settings", "revisions": "Revisions", "logs": "Logs"}
-WORST_FIRST = ("Failing", "Degraded", "Installing", "Updating", "Deleting", "", "Running")
+WORST_FIRST = ("Failing", "Degraded", standing.CANCELLED, "Installing", "Updating", "Deleting", "", "Running")
 
 
 @pages.page("GET")
@@ -85,6 +85,7 @@ def _frame(who: Actor, app: Application, number: int) -> dict[str, Any]:
         "may_change": access.may(who, "update", APPLICATION, meta.namespace, meta.name),
         "may_delete": access.may(who, "delete", APPLICATION, meta.namespace, meta.name),
         "commands": _commands(meta.namespace, meta.name),
+        "under_way": operations.under_way(app) and not meta.deletion_timestamp,
     }  # fmt: skip
 
 
@@ -96,6 +97,13 @@ def _commands(namespace: str, name: str) -> list[tuple[str, str]]:
         ("Its revisions", f"kubectl -n {namespace} get apprev"),
         ("All of its logs", f"kubectl -n {namespace} logs -f --prefix -l {INSTANCE}={name}"),
     ]
+
+
+def _cancelling(app: Application) -> str:
+    """How to cancel from a terminal."""
+    namespace, name = app.metadata.namespace, app.metadata.name
+    patch = f'{{"spec":{{"cancel":{app.spec.revision}}}}}'
+    return f"kubectl -n {namespace} patch app {name} --type merge -p '{patch}'"
 
 
 def _overview(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:
@@ -223,21 +231,38 @@ def change(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpR
 @pages.page("GET", "POST")
 def take_back(request: HttpRequest, who: Actor, namespace: str, name: str, number: str) -> HttpResponse:
     """Back to a revision: what that changes, then the deed."""
+    told = f"{name} goes back to revision {number}."
+    return _to_another(request, who, (namespace, name, number), "rollback", operations.take_back, told)
+
+
+@pages.page("GET", "POST")
+def cancel(request: HttpRequest, who: Actor, namespace: str, name: str, number: str) -> HttpResponse:
+    """Give up a revision that is under way: where that leads, then the deed."""
+    told = f"Revision {number} of {name} is cancelled."
+    return _to_another(request, who, (namespace, name, number), "cancel", operations.cancel, told)
+
+
+def _to_another(
+    request: HttpRequest,
+    who: Actor,
+    place: tuple[str, str, str],
+    action: str,
+    work: Callable[..., operations.Preview],
+    told: str,
+) -> HttpResponse:
+    namespace, name, number = place
     app: Application = access.seen(who, APPLICATION, namespace, name).object
     access.require(who, "update", APPLICATION, namespace, name)
     wanted = _number(number, 0)
+    context: dict[str, Any] = {"wanted": wanted, "command": _cancelling(app)}
     dry = request.method == "GET"
     try:
-        preview = operations.take_back(who, namespace, name, wanted, dry_run=dry)
+        preview = work(who, namespace, name, wanted, dry_run=dry)
     except ApiError as refusal:
-        return _dialog(
-            request, "rollback", app, {"problem": refusal.message, "wanted": wanted}, status=refusal.code
-        )
+        return _dialog(request, action, app, {**context, "problem": refusal.message}, status=refusal.code)
     if dry:
-        return _dialog(request, "rollback", app, {"preview": preview, "wanted": wanted})
-    return done(
-        request, paths.of_application(namespace, name), f"{name} goes back to revision {wanted}.", leave=True
-    )
+        return _dialog(request, action, app, {**context, "preview": preview})
+    return done(request, paths.of_application(namespace, name), told, leave=True)
 
 
 @pages.page("GET", "POST")

@@ -22,7 +22,7 @@ class Command(BaseCommand):
         for verb, told in VERBS.items():
             one = verbs.add_parser(verb, help=told)
             one.add_argument("-n", "--namespace", default="default")
-            if verb not in {"catalog", "list", "install"}:
+            if verb not in {"catalog", "schema", "list", "install"}:
                 one.add_argument("name", help="the application")
             ARGUMENTS.get(verb, _no_more)(one)
 
@@ -48,12 +48,14 @@ class Command(BaseCommand):
 
 VERBS = {
     "catalog": "the templates that can be installed",
+    "schema": "the format of templates as a JSON Schema",
     "install": "install a template, or an application from a file",
     "list": "all applications",
     "status": "how one stands, component by component",
     "diff": "what lies between two revisions, or between the last one and a file or new values",
     "update": "change parameters, the template's version, or everything from a file",
     "rollback": "go back to a revision, as a new one",
+    "cancel": "give up what is under way, and go back to the last good revision",
     "repair": "put back what somebody changed beside the application",
     "logs": "the logs of all its pods, merged",
     "delete": "remove it; volumes and their secrets stay unless asked otherwise",
@@ -109,6 +111,11 @@ def _rollback(parser: ArgumentParser) -> None:
     _waiting(parser)
 
 
+def _cancel(parser: ArgumentParser) -> None:
+    parser.add_argument("--why", default="")
+    _waiting(parser)
+
+
 def _logs(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true")
     parser.add_argument("--tail", type=int, default=100, help="lines of each container to begin with")
@@ -124,5 +131,6 @@ def _delete(parser: ArgumentParser) -> None:
 
 
 ARGUMENTS: dict[str, Callable[[ArgumentParser], None]] = {
-    "install": _install, "diff": _diff, "update": _update, "rollback": _rollback, "logs": _logs, "delete": _delete,
+    "install": _install, "diff": _diff, "update": _update, "rollback": _rollback,
+    "cancel": _cancel, "logs": _logs, "delete": _delete,
 }  # fmt: skip
