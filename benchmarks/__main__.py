@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 
+from benchmarks.applications import app_list, first_page, rendering
 from benchmarks.crowd import crowd
 from benchmarks.deciding import deciding
 from benchmarks.figures import Figure
@@ -14,8 +15,10 @@ from benchmarks.memory import memory
 from benchmarks.names import names
 from benchmarks.quiet import quiet
 from benchmarks.requests import requests
+from benchmarks.screens import live_page, screens
 from benchmarks.services import services
 from benchmarks.watching import watching
+from tests.browser.server import PASSWORD
 from tests.platform import Platform, running
 
 Measure = Callable[[Platform], list[Figure]]
@@ -24,6 +27,8 @@ ON_THE_NODE: dict[str, Measure] = {
     "first-ready": first_ready,
     "many-ready": many_ready,
     "memory": memory,
+    "first-page": first_page,
+    "live-page": live_page,
     "quiet": quiet,
 }
 # Each on a control plane alone, fresh.
@@ -32,10 +37,13 @@ ON_A_CONTROL_PLANE: dict[str, Measure] = {
     "crowd": crowd,
     "watching": watching,
     "binding": binding,
+    "app-list": app_list,
+    "screens": screens,
     "idle": idle,
 }
 ALONE: dict[str, Callable[[], list[Figure]]] = {
     "deciding": deciding,
+    "rendering": rendering,
     "names": names,
     "services": services,
 }
@@ -59,12 +67,12 @@ def measured(names: list[str]) -> Iterator[Figure]:
     """Every figure as soon as it is known; one benchmark that fails costs only its own figures."""
     on_the_node = [name for name in names if name in ON_THE_NODE]
     if on_the_node:
-        with running(nodes=1) as platform:
+        with running(nodes=1, DROVER_ADMIN_PASSWORD=PASSWORD) as platform:
             for name in on_the_node:
                 yield from _figures(name, lambda name=name: ON_THE_NODE[name](platform))  # type: ignore[misc]
     for name in names:
         if name in ON_A_CONTROL_PLANE:
-            with running(nodes=0) as platform:
+            with running(nodes=0, DROVER_ADMIN_PASSWORD=PASSWORD) as platform:
                 yield from _figures(name, lambda name=name: ON_A_CONTROL_PLANE[name](platform))  # type: ignore[misc]
         elif name in ALONE:
             yield from _figures(name, ALONE[name])

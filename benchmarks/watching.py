@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 
+from benchmarks.burst import program
 from benchmarks.client import Talker
 from benchmarks.figures import Figure, percentile
 from tests.platform import BASE, Platform
@@ -17,27 +18,7 @@ WARM_UP, WRITES, BETWEEN = 10, 100, 0.1
 MANY = 1000
 BURST_WATCHERS, BURST_RATE, BURST_SECONDS = 50, 500, 4
 STAMP = b'"stamp":"'
-# Five updates a transaction: the burst must reach its rate whatever one HTTP client could do.
-BURST = f"""
-import time
-from apps.cluster import store, types
-from apps.cluster.actors import system
-from apps.cluster.kinds import CONFIG_MAP
-me = system("bench")
-def change(turn):
-    def work(tx):
-        for at in range(5):
-            found = tx.get(CONFIG_MAP, "default", f"burst-{{at}}")
-            found.data = {{"stamp": str(turn)}}
-            found.metadata.resource_version = ""
-            tx.update(CONFIG_MAP, found)
-    return work
-began = time.monotonic()
-for turn in range({BURST_RATE * BURST_SECONDS // 5}):
-    store.write(me, change(turn))
-    time.sleep(max(0.0, began + (turn + 1) * 5 / {BURST_RATE} - time.monotonic()))
-print({BURST_RATE * BURST_SECONDS} / (time.monotonic() - began))
-"""
+BURST = program("CONFIG_MAP", [f"burst-{at}" for at in range(5)], BURST_RATE, BURST_SECONDS)
 
 
 def watching(platform: Platform) -> list[Figure]:
@@ -48,7 +29,9 @@ def watching(platform: Platform) -> list[Figure]:
     detail = f"{rate:.0f} changes/s, {BURST_WATCHERS} watchers, {seen} events"
     return [
         Figure("watch, write -> event, p99, 1 watcher", percentile(one, 0.99) * 1000, "ms", at_most=20),
-        Figure(f"watch, write -> event, p99, {MANY} watchers", percentile(many, 0.99) * 1000, "ms", at_most=100),
+        Figure(
+            f"watch, write -> event, p99, {MANY} watchers", percentile(many, 0.99) * 1000, "ms", at_most=100
+        ),
         Figure(f"forced closes at {BURST_RATE} changes/s", closes, "", at_most=0, detail=detail),
     ]
 
@@ -119,5 +102,3 @@ async def _burst(platform: Platform) -> tuple[int, float, int]:
         for task in tasks:
             task.cancel()
     return len(ended), float(told.split()[-1]), sum(seen)
-
-

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
@@ -16,6 +16,7 @@ from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, NotFound
 from apps.cluster.kinds import POD
+from apps.cluster.selectors import LabelSelector
 from apps.dashboard import access, look, overview, pages, paths, questions, reading, topology
 
 TABS = ("overview", "settings", "revisions", "logs")
@@ -115,7 +116,7 @@ def _overview(who: Actor, app: Application, request: HttpRequest) -> dict[str, A
     href = paths.of_application(app.metadata.namespace, app.metadata.name)
     found = next((one for one in app.status.components if one.name == chosen), None)
     component = definition.components.get(chosen)
-    pods = reading.pods_of(who, namespace=app.metadata.namespace) if component else []
+    pods = _pods(who, app, {COMPONENT: chosen}) if component else []
     return {
         "picture": topology.of_application(definition, app.status, urls, href, chosen),
         "as_list": request.GET.get("view") == "list",
@@ -125,11 +126,16 @@ def _overview(who: Actor, app: Application, request: HttpRequest) -> dict[str, A
         "component_look": topology.of_state(found.state if found else "Waiting"),
         "pods": [
             (pod, paths.of_object(POD, pod.metadata.namespace, pod.metadata.name)) for pod in pods
-            if pod.metadata.labels.get(INSTANCE) == app.metadata.name and pod.metadata.labels.get(COMPONENT) == chosen
         ],
         "unwell": [one for one in app.status.components if one.state not in standing.SETTLED],
         "states": [(one, topology.of_state(one.state)) for one in app.status.components],
     }  # fmt: skip
+
+
+def _pods(who: Actor, app: Application, labels: Mapping[str, str]) -> Sequence[types.Pod]:
+    """Its pods, of one component or of all."""
+    wanted = LabelSelector.of({INSTANCE: app.metadata.name, **labels})
+    return reading.pods_of(who, namespace=app.metadata.namespace, labels=wanted)
 
 
 def _settings(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
@@ -169,10 +175,7 @@ def _of(who: Actor, app: Application) -> list[ApplicationRevision]:
 
 
 def _logs(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
-    pods = [
-        pod for pod in reading.pods_of(who, namespace=app.metadata.namespace)
-        if pod.metadata.labels.get(INSTANCE) == app.metadata.name
-    ]  # fmt: skip
+    pods = _pods(who, app, {})
     streams = [
         {
             "pod": pod.metadata.name, "container": container.name, "component": pod.metadata.labels.get(COMPONENT, ""),
