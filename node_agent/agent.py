@@ -20,6 +20,7 @@ from node_agent.collect import Collector, Usage, references
 from node_agent.connection import Connection, Identity, Left
 from node_agent.dns.client import DnsProcess
 from node_agent.door import Door
+from node_agent.ended import EndedLogs
 from node_agent.health_ports import HealthPorts, checks
 from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
@@ -93,6 +94,7 @@ class Agent:
         self._sweeping = Coalesced("sweeping", self._sweep, every=SWEEP_SECONDS)
         self._persistent = LocalVolumes(settings.volumes)
         self._reclaiming = Coalesced("reclaiming", self._reclaim, every=SWEEP_SECONDS)
+        self._ended = EndedLogs(settings.ended)
         tools = Tools(
             names=self._names,
             node=self._node,
@@ -105,6 +107,7 @@ class Agent:
             alarms=Alarms(),
             gate=Gate(STARTS_AT_ONCE),
             prober=Prober(DockerStreams(settings.docker)),
+            ended=self._ended,
             resolv_conf=files.machine_resolv_conf(),
             dns=settings.dns,
             moved=self._rewire.poke,
@@ -113,7 +116,7 @@ class Agent:
         self._herd = Herd(tools, self._view)
         self._fetching = Coalesced("images ahead", self._fetch)
         self._ahead = Ahead(tools.images, tools.alarms, self._outbox.event, self._fetching.poke)
-        self._door = Door(settings, self._herd, self._runtime, DockerStreams(settings.docker))
+        self._door = Door(settings, self._herd, self._runtime, DockerStreams(settings.docker), self._ended)
         self._status: types.NodeStatus | None = None
 
     def run(self) -> None:
@@ -290,7 +293,8 @@ class Agent:
         return Usage(found.total - found.free, found.total)
 
     def _sweep(self) -> None:
-        """Images that nobody uses, and pods that took more room than they may."""
+        """Images that nobody uses, logs kept long enough, and pods that took more room than they may."""
+        self._ended.sweep(utcnow())
         self._collector.sweep(utcnow())
         for worker in self._herd.workers():
             pod = worker.record.pod

@@ -2,6 +2,7 @@
 
 ``GET /logs/<namespace>/<pod>/<container>`` is a container's output as text; ``/exec``, ``/attach`` and
 ``/portforward`` are websockets (``apps.cluster.types.streams`` tells their frames). Only pods of this node are known.
+``GET /ended/<namespace>?labels=app=web`` lists what is kept of pods that are gone, ``/ended/<namespace>/<id>`` is one.
 """
 
 from __future__ import annotations
@@ -12,16 +13,18 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from apps.cluster import types
 from apps.cluster.types.streams import KEEP_ALIVE, MOST_BYTES
 from apps.serving import Server
 from node_agent import door_sockets
+from node_agent.ended import EndedLogs
 from node_agent.herd import Herd
 from node_agent.logs import Logs, wish_of
 from node_agent.refused import Refused
@@ -64,11 +67,14 @@ class _NoCertificate:
 class Door:
     """Serves in a thread of its own, so that a slow reader of logs holds up nothing else."""
 
-    def __init__(self, settings: Settings, herd: Herd, runtime: Runtime, engine: StreamingRuntime) -> None:
+    def __init__(
+        self, settings: Settings, herd: Herd, runtime: Runtime, engine: StreamingRuntime, ended: EndedLogs
+    ) -> None:
         self._settings = settings
         self._runtime, self._engine = runtime, engine
         self._logs = Logs(herd, runtime)
         self._streams = Streams(herd, runtime, engine)
+        self._ended = ended
         self._server: Server | None = None
         self._thread = threading.Thread(target=self._serve, name="door", daemon=True)
 
@@ -144,13 +150,24 @@ class Door:
                 raise Refused(405, "only GET is answered here")
             elif parts[:1] == ["logs"] and len(parts) == 4:
                 await self._log(parts, scope, receive, send)
+            elif parts[:1] == ["ended"]:
+                await _text(send, 200, await asyncio.to_thread(self._of_ended, parts[1:], dict(_query(scope))))
             else:
                 await self._streams.open(parts[0] if parts else "", parts[1:], _query(scope), only_ask=True)
-                await _text(send, 200, "")
+                await _text(send, 200, b"")
         except Refused as refusal:
-            await _text(send, refusal.status, str(refusal))
+            await _text(send, refusal.status, str(refusal).encode())
         except RuntimeTrouble as error:
-            await _text(send, 500, str(error))
+            await _text(send, 500, str(error).encode())
+
+    def _of_ended(self, parts: list[str], query: Mapping[str, str]) -> bytes:
+        match parts:
+            case [namespace]:
+                labels = dict(pair.split("=", 1) for pair in query.get("labels", "").split(",") if "=" in pair)
+                return types.encode(self._ended.find(namespace, labels))
+            case [namespace, id]:
+                return self._ended.read(namespace, id)
+        raise Refused(404, "there is no such door")
 
     async def _talk(self, parts: list[str], scope: Scope, receive: Receive, send: Send) -> None:
         await receive()  # the wish to connect
@@ -177,10 +194,10 @@ def _query(scope: Scope) -> list[tuple[str, str]]:
     return parse_qsl(scope["query_string"].decode(), keep_blank_values=True)
 
 
-async def _text(send: Send, status: int, words: str) -> None:
+async def _text(send: Send, status: int, words: bytes) -> None:
     headers = [(b"content-type", b"text/plain; charset=utf-8")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": words.encode()})
+    await send({"type": "http.response.body", "body": words})
 
 
 async def _stream(stream: Stream, limit: int | None, receive: Receive, send: Send) -> None:

@@ -58,5 +58,9 @@ class Settings:
         return self.state / "volumes"
 
     @property
+    def ended(self) -> Path:
+        return self.state / "ended"
+
+    @property
     def network(self) -> Path:
         return self.state / "network"

@@ -19,7 +19,7 @@ from apps.catalog.types import Application, ApplicationRevision, ApplicationSpec
 from apps.cluster import documents, store, types
 from apps.cluster.kinds import POD
 from apps.cluster.selectors import LabelSelector
-from apps.nodes import door
+from apps.nodes import door, ended
 from paas.management.administrator import ADMINISTRATOR
 
 Say = Callable[[str], object]
@@ -142,11 +142,20 @@ def update(
     made = operations.change(
         ADMINISTRATOR, namespace, name, work, why=options["why"], dry_run=options["dry_run"]
     )
-    if not made.changes:
-        say(f"{name} is as asked already (revision {made.app.spec.revision})")
-        return 0
-    say(f"revision {made.app.spec.revision} of {name}{' would follow' if options['dry_run'] else ''}")
-    return _after(say, made, **options)
+    return _changed(say, name, made, **options)
+
+
+def scale(say: Say, *, namespace: str, name: str, replicas: Sequence[str], **options: Any) -> int:
+    """Other numbers of replicas, as a revision."""
+    wanted = {component: _count(component, text) for component, text in _pairs(replicas, "COMPONENT=N")}
+    made = operations.scale(ADMINISTRATOR, namespace, name, wanted, dry_run=options["dry_run"])
+    return _changed(say, name, made, **options)
+
+
+def _count(component: str, text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 6):
+        raise Mistake(f"{component}={text}: replicas are a whole number.")
+    return int(text)
 
 
 def rollback(say: Say, *, namespace: str, name: str, revision: int | None, **options: Any) -> int:
@@ -208,15 +217,31 @@ def delete(say: Say, *, namespace: str, name: str, volumes: bool, yes: bool, wai
 
 
 def logs(say: Say, *, namespace: str, name: str, component: str, follow: bool, tail: int, **_: Any) -> int:
-    """Every container's lines, each after its pod's name."""
+    """Every container's lines, each after its pod's name; first those of pods that are gone."""
     _get(namespace, name)
     labels = {INSTANCE: name, **({COMPONENT: component} if component else {})}
     pods = [row.object for row in store.list(POD, namespace=namespace, labels=LabelSelector.of(labels)).rows]
+    asyncio.run(_every_log(say, namespace, labels, pods, tail, follow=follow))
+    return 0
+
+
+async def _every_log(
+    say: Say, namespace: str, labels: Mapping[str, str], pods: Sequence[types.Pod], tail: int, *, follow: bool
+) -> None:
+    kept, unheard = await ended.found(namespace, labels)
+    for words in unheard:
+        say(f"({words}: what it keeps of pods that are gone is missing)")
+    texts = await asyncio.gather(*(ended.read(one.node, namespace, one.log.id) for one in kept))
+    lines = [
+        (line, one.log.pod)
+        for one, text in zip(kept, texts, strict=True)
+        for line in text.decode(errors="replace").splitlines()[-tail:]
+    ]
+    for line, pod in sorted(lines):
+        say(f"{pod} (gone): {line.partition(' ')[2]}")
     if not pods:
         say("(no pod is there)")
-        return 0
-    asyncio.run(_merged(pods, {"tailLines": str(tail), **({"follow": "true"} if follow else {})}))
-    return 0
+    await _merged(pods, {"tailLines": str(tail), **({"follow": "true"} if follow else {})})
 
 
 async def _merged(pods: Iterable[types.Pod], asked: dict[str, str]) -> None:
@@ -295,6 +320,14 @@ def _set(values: Mapping[str, Any]) -> Callable[[Application], None]:
 
 def _secret(file: str) -> str:
     return (sys.stdin.read() if file == "-" else Path(file).read_text()).rstrip("\n")
+
+
+def _changed(say: Say, name: str, made: operations.Preview, **options: Any) -> int:
+    if not made.changes:
+        say(f"{name} is as asked already (revision {made.app.spec.revision})")
+        return 0
+    say(f"revision {made.app.spec.revision} of {name}{' would follow' if options['dry_run'] else ''}")
+    return _after(say, made, **options)
 
 
 def _after(say: Say, made: operations.Preview, *, dry_run: bool, wait: bool, timeout: float, **_: Any) -> int:

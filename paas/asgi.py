@@ -14,6 +14,7 @@ django.setup()
 
 from apps.api import asgi as api  # noqa: E402  the apps can be imported only once Django is set up
 from apps.dashboard.live import LiveConsumer  # noqa: E402
+from apps.dashboard.terminal import TerminalConsumer  # noqa: E402
 from apps.nodes.consumer import AgentConsumer  # noqa: E402
 from apps.watch import socket  # noqa: E402
 
@@ -26,6 +27,7 @@ _sockets = URLRouter(
     [
         path("nodes/agent", AgentConsumer.as_asgi()),
         path("live", LiveConsumer.as_asgi()),
+        path("terminal", TerminalConsumer.as_asgi()),
     ]
 )
 

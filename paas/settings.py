@@ -123,7 +123,14 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 
 STATIC_URL = "/static/"
-STATICFILES_DIRS = [BASE / "static"]
+NODE_MODULES = BASE / "node_modules"
+STATICFILES_DIRS: list[Path | tuple[str, Path]] = [BASE / "static"]
+# What package.json names, as it is; absent where there is no npm.
+STATICFILES_DIRS += [
+    (place, NODE_MODULES / part)
+    for place, part in (("xterm", "@xterm/xterm/lib"), ("xterm", "@xterm/xterm/css"), ("xterm", "@xterm/addon-fit/lib"))
+    if (NODE_MODULES / part).is_dir()
+]
 # Found beside the code at start: no collecting step stands between a clone and the first page.
 WHITENOISE_USE_FINDERS = True
 

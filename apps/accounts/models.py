@@ -50,3 +50,15 @@ class Throttle(models.Model):
 
     def __str__(self) -> str:
         return f"{self.key}: {self.failures} failures"
+
+
+class Ticket(models.Model):
+    """What opens one stream, once, within moments."""
+
+    digest = models.CharField(max_length=64, unique=True)
+    actor = models.CharField(max_length=253)
+    what = models.CharField(max_length=1024)
+    expires_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"ticket of {self.actor}"

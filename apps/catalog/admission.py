@@ -9,7 +9,7 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from apps.catalog import checking, drift, parameters, revisions, secrets, standing, types
+from apps.catalog import checking, drift, parameters, revisions, scaling, secrets, standing, types
 from apps.catalog.format import Definition
 from apps.catalog.render import Identity, Refused, Rendered, render
 from apps.catalog.render.metadata import INSTANCE
@@ -44,11 +44,15 @@ def decide(tx: Transaction, old: types.Application | None, new: types.Applicatio
         _take_template(tx, old, new)
     definition = new.spec.definition
     assert definition is not None
+    if old is not None and new.spec.replicas == old.spec.replicas:
+        new.spec.replicas = scaling.kept(definition, new.spec.replicas)
     values = _values(old, new, definition)
     _keep_secrets(tx, old, new, definition)
     identity = Identity(new.metadata.namespace, new.metadata.name, new.metadata.uid)
     try:
-        rendered = render(identity, definition, values, new.spec.rotations)
+        rendered = render(
+            identity, scaling.applied(definition, new.spec.replicas), values, new.spec.rotations
+        )
     except Refused as refused:
         raise _invalid(new, refused.problems) from refused
     made = _revision_spec(new, definition, rendered, tx.actor.name, why)
@@ -136,6 +140,7 @@ def _take_back(tx: Transaction, new: types.Application) -> None:
     new.spec.definition = revision.spec.definition
     new.spec.template = revision.spec.template
     new.spec.parameters = dict(revision.spec.parameters)
+    new.spec.replicas = dict(revision.spec.replicas)
     new.spec.rollback_to = None
 
 
@@ -147,6 +152,7 @@ def _values(
         raise _invalid(new, found)
     new.spec.parameters = {name: value for name, value in new.spec.parameters.items() if value is not None}
     values, problems = parameters.resolve(definition.parameters, new.spec.parameters)
+    problems += scaling.problems(definition, new.spec.replicas)
     if old is not None:
         problems += parameters.fixed_problems(definition.parameters, old.spec.parameters, new.spec.parameters)
         problems += secrets.rotation_problems(definition.parameters, old.spec.rotations, new.spec.rotations)
@@ -202,7 +208,8 @@ def _revision_spec(
 ) -> types.RevisionSpec:
     return types.RevisionSpec(
         application=app.metadata.name, number=0, definition=definition, template=app.spec.template,
-        parameters=dict(app.spec.parameters), rotations=dict(app.spec.rotations), objects=list(rendered.objects),
+        parameters=dict(app.spec.parameters), replicas=dict(app.spec.replicas), rotations=dict(app.spec.rotations),
+        objects=list(rendered.objects),
         secrets=list(rendered.recipes), waits={name: dict(on) for name, on in rendered.waits.items()}, by=by, why=why,
     )  # fmt: skip
 

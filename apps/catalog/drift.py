@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from apps.catalog.render.metadata import APP_GROUP, Manifest
 from apps.cluster import types
 from apps.cluster.registry import Kind
+from apps.cluster.revisions import RESTARTED, restarted
 
 RENDERED = f"{APP_GROUP}/rendered"
 """The annotation that says which rendering an object was last made from."""
@@ -38,7 +39,8 @@ def wanted(kind: Kind, manifest: Manifest) -> Any:
 
 
 def onto(live: Any, asked: Any, manifest: Manifest) -> Any:
-    """``asked`` as an update of ``live``: what others keep in its metadata stays, and a size that nobody wrote."""
+    """``asked`` as an update of ``live``: what others keep in its metadata stays, a size that nobody wrote, and the
+    mark of a restart, without which the pods would be exchanged back."""
     kept, mine = live.metadata, asked.metadata
     asked.metadata = replace(
         kept,
@@ -49,6 +51,8 @@ def onto(live: Any, asked: Any, manifest: Manifest) -> Any:
     )
     if hasattr(asked, "spec") and hasattr(asked.spec, "replicas") and "replicas" not in manifest["spec"]:
         asked.spec.replicas = live.spec.replicas
+    if isinstance(live, types.Deployment) and (at := live.spec.template.metadata.annotations.get(RESTARTED)):
+        asked.spec.template = restarted(asked.spec.template, at)
     return asked
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from apps.catalog import drift, standing
+from apps.catalog import drift, scaling, standing
 from apps.catalog.admission import WHY, complete
 from apps.catalog.changes import Change, Field, Impact, between, impact_of, values_between
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
@@ -96,6 +96,31 @@ def cancel(
         app.spec.cancel = number or app.spec.revision
 
     return change(actor, namespace, name, work, why=why, dry_run=dry_run)
+
+
+def scale(
+    actor: Actor, namespace: str, name: str, replicas: Mapping[str, int], *, dry_run: bool = False
+) -> Preview:
+    """Give components so many replicas, as a revision."""
+
+    def work(app: Application) -> None:
+        for component, count in replicas.items():
+            scaling.scale(app.spec, component, count)
+
+    why = ", ".join(f"{component} to {count}" for component, count in replicas.items())
+    return change(actor, namespace, name, work, why=f"scaled {why}", dry_run=dry_run)
+
+
+def set_image(
+    actor: Actor, namespace: str, name: str, component: str, image: str, *, dry_run: bool = False
+) -> Preview:
+    """Have a component run another image, as a revision; the next version of the template says its own again."""
+
+    def work(app: Application) -> None:
+        if app.spec.definition is not None and component in app.spec.definition.components:
+            app.spec.definition.components[component].image = image
+
+    return change(actor, namespace, name, work, why=f"{component} with {image}", dry_run=dry_run)
 
 
 def rotate(actor: Actor, namespace: str, name: str, parameter: str) -> Preview:

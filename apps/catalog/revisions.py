@@ -43,7 +43,7 @@ def keep(tx: Transaction, app: types.Application, made: types.RevisionSpec) -> N
 
 def same(one: types.RevisionSpec, other: types.RevisionSpec) -> bool:
     """Whether both make the same application, whoever asked for them."""
-    fields = ("definition", "parameters", "rotations", "template", "objects", "secrets")
+    fields = ("definition", "parameters", "replicas", "rotations", "template", "objects", "secrets")
     return all(api.encode(getattr(one, field)) == api.encode(getattr(other, field)) for field in fields)
 
 

@@ -26,6 +26,9 @@ from apps.cluster import types
 
 DEADLINE = 300
 """Seconds that a revision has to become ready."""
+FAILING = 60
+"""Seconds that pods of a change may fail, where there is a good revision to go back to and nobody said otherwise:
+an image that cannot be had does not come by waiting."""
 OPEN = frozenset({"", "RollingOut"})
 """Phases of a revision that is not over."""
 
@@ -82,6 +85,7 @@ def verdict(
     app: Application,
     revision: ApplicationRevision,
     components: Sequence[ComponentStatus],
+    pods: Iterable[types.Pod],
     *,
     settled: bool,
     now: datetime,
@@ -91,12 +95,24 @@ def verdict(
         return Verdict(ready=True)
     if revision.status.phase not in OPEN:
         return Verdict()
-    patience = timedelta(seconds=app.spec.progress_deadline_seconds or DEADLINE)
-    deadline = (revision.status.started_at or now) + patience
+    began = revision.status.started_at or now
+    deadline = began + timedelta(seconds=app.spec.progress_deadline_seconds or DEADLINE)
+    since = _failing_since(components, pods, began)
+    if since is not None and app.status.revision and app.spec.progress_deadline_seconds is None:
+        deadline = min(deadline, since + timedelta(seconds=FAILING))
     if now < deadline:
         return Verdict(deadline=deadline)
     words = standing.sentence("Failing", components)
-    return Verdict(failed=True, words=f"not ready after {patience.seconds} s: {words}")
+    return Verdict(failed=True, words=f"not ready after {round((now - began).total_seconds())} s: {words}")
+
+
+def _failing_since(
+    components: Sequence[ComponentStatus], pods: Iterable[types.Pod], began: datetime
+) -> datetime | None:
+    """When the first pod of the change was made that keeps a component failing. Pods know whole seconds only."""
+    bad = {one.name for one in components if one.state == standing.FAILING}
+    made = [pod.metadata.creation_timestamp for pod in pods if pod.metadata.labels.get(COMPONENT) in bad]
+    return min((at for at in made if at is not None and at >= began.replace(microsecond=0)), default=None)
 
 
 def revision_status(

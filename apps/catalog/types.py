@@ -33,6 +33,8 @@ class ApplicationSpec(Wire):
     definition: Definition | None = None
     """What is installed. Copied from the template, so that the application depends on no catalog."""
     parameters: dict[str, Scalar | None] = {}
+    replicas: dict[str, int] = {}
+    """Of components whose number no parameter says: how many are wanted instead of what the plan says."""
     rotations: dict[str, int] = {}
     """How often each secret was exchanged: a higher number exchanges it once more."""
     rollback_to: int | None = None
@@ -98,6 +100,7 @@ class RevisionSpec(Wire):
     definition: Definition = field(default_factory=Definition)
     template: TemplateReference | None = None
     parameters: dict[str, Scalar | None] = {}
+    replicas: dict[str, int] = {}
     rotations: dict[str, int] = {}
     objects: list[Any] = []
     secrets: list[Recipe] = []

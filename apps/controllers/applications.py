@@ -162,7 +162,7 @@ def plan(view: View, now: datetime, me: str) -> Actions:
     settled = (
         not view.cancelled and all(one.state in standing.SETTLED for one in components) and _all_applied(view)
     )
-    verdict = rollout.verdict(view.app, view.revision, components, settled=settled, now=now)
+    verdict = rollout.verdict(view.app, view.revision, components, view.pods, settled=settled, now=now)
     if verdict.failed:
         return failed(view, verdict.words, now, me)
     status = _status(view, components, verdict, now)

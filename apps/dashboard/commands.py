@@ -1,8 +1,15 @@
-"""The same in a terminal: the kubectl commands that belong to an object. Pure."""
+"""The same in a terminal: the commands that belong to an object, and those that do what a form does. Pure."""
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from apps.cluster.registry import Kind
+from apps.dashboard import manifest
 
 
 def of(kind: Kind, namespace: str, name: str) -> list[tuple[str, str]]:
@@ -23,3 +30,35 @@ def of(kind: Kind, namespace: str, name: str) -> list[tuple[str, str]]:
     found.append(("Change it", f"kubectl edit {what} {name}{place}"))
     found.append(("Delete it", f"kubectl delete {what} {name}{place}"))
     return found
+
+
+@dataclass(frozen=True)
+class Same:
+    """What a form does, as commands and as YAML: it teaches, and it can be kept."""
+
+    commands: tuple[str, ...]
+    yaml: str
+
+
+def of_application(namespace: str, name: str, spec: Mapping[str, Any], verb: str = "", *words: str) -> Same:
+    """A change of an application: ``spec`` is what changes in it, ``verb`` and ``words`` are ``manage.py app``'s."""
+    patch = json.dumps({"spec": spec}, ensure_ascii=False, separators=(",", ":"))
+    told = [["kubectl", "-n", namespace, "patch", "app", name, "--type", "merge", "-p", patch]]
+    if verb:
+        told.append(["manage.py", "app", verb, "-n", namespace, name, *words])
+    return Same(tuple(map(shlex.join, told)), manifest.as_yaml({"spec": dict(spec)}))
+
+
+def of_installation(namespace: str, name: str, template: str, spec: Mapping[str, Any]) -> Same:
+    """A new application, for ``kubectl create -f`` and for ``manage.py app``."""
+    given = [
+        word for key, value in spec.get("parameters", {}).items() for word in ("--set", f"{key}={value}")
+    ]
+    whole = {
+        "apiVersion": "drover.dev/v1", "kind": "Application",
+        "metadata": {"name": name, "namespace": namespace}, "spec": spec,
+    }  # fmt: skip
+    return Same(
+        (shlex.join(["manage.py", "app", "install", "-n", namespace, template, "--name", name, *given]),),
+        manifest.as_yaml(whole),
+    )

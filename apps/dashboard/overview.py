@@ -10,11 +10,12 @@ from typing import Any
 
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
-from apps.cluster.exposure import NODE_PORT, Exposure, exposures
+from apps.cluster.exposure import exposures
 from apps.cluster.kinds import DEPLOYMENT, NODE, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE
 from apps.cluster.kinds.pod_columns import status as pod_word
 from apps.cluster.registry import kind_for
-from apps.dashboard import access, look, paths, reading, sentences
+from apps.dashboard import access, exposed, look, paths, reading, sentences
+from apps.dashboard.exposed import WayIn
 
 SHOWN = 8
 COUNTED = (NODE, POD, REPLICATION_CONTROLLER, SERVICE)
@@ -56,19 +57,6 @@ class Work:
 
 
 @dataclass(frozen=True)
-class Exposed:
-    """One way in from outside. ``address`` is empty where every node answers: then the page's own host does too."""
-
-    exposure: Exposure
-    href: str
-
-    @property
-    def address(self) -> str:
-        every = self.exposure.via == NODE_PORT
-        return "" if every else next(iter(self.exposure.addresses), "")
-
-
-@dataclass(frozen=True)
 class Overview:
     nodes: int
     nodes_ready: int
@@ -79,7 +67,7 @@ class Overview:
     troubles: list[Trouble]
     more: int
     works: list[Work]
-    exposed: list[Exposed]
+    exposed: list[WayIn]
     events: list[types.Event]
     hidden: frozenset[str]
     """Kinds of which this person may see nothing at all: their counts say nothing."""
@@ -111,7 +99,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
         troubles=troubles[:SHOWN],
         more=max(0, len(troubles) - SHOWN),
         works=_works(controllers, homes, pods, now),
-        exposed=_exposed(exposures(services, pods, nodes)),
+        exposed=exposed.plain(exposures(services, pods, nodes)[:SHOWN]),
         events=reading.latest(who, "events", 8),
         hidden=frozenset(kind.key for kind in COUNTED if not access.visible_at_all(who, kind)),
     )
@@ -247,10 +235,3 @@ def _works(
 def _pip(pod: types.Pod, now: datetime) -> Pip:
     word = pod_word(pod, now)
     return Pip(pod.metadata.name, word, look.of_word(word).tone)
-
-
-def _exposed(found: Sequence[Exposure]) -> list[Exposed]:
-    kinds = {"Service": SERVICE, "Pod": POD}
-    return [
-        Exposed(each, paths.of_object(kinds[each.kind], each.namespace, each.name)) for each in found[:SHOWN]
-    ]

@@ -70,7 +70,13 @@ def is_fragment(request: HttpRequest) -> bool:
 
 def shell(request: HttpRequest, here: str) -> dict[str, Any]:
     """What the frame around every page shows."""
-    return {"navigation": paths.navigation(), "here": here, "now": now(), "user": request.user}
+    return {
+        "screens": paths.SCREENS,
+        "navigation": paths.navigation(),
+        "here": here,
+        "now": now(),
+        "user": request.user,
+    }
 
 
 def refused(request: HttpRequest, refusal: ApiError) -> HttpResponse:

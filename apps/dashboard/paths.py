@@ -89,6 +89,14 @@ class Place:
     letter: str = ""
 
 
+SCREENS = (
+    Place("Applications", "/", "app", "home", "h"),
+    Place("Catalog", "/catalog", "catalog", "catalog", "c"),
+    Place("Cluster", "/cluster", "home", "cluster", "o"),
+    Place("Exposure", "/exposure", "out", "exposure", "w"),
+)
+"""What comes before the kinds: the pages that are about more than one."""
+
 _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
         "Workloads",

@@ -8,14 +8,17 @@ from apps.dashboard.views import (
     actions,
     applications,
     catalog,
+    components,
     creating,
     detail,
+    exposure,
     home,
     listed,
     logs,
     machines,
     nodes,
     rollouts,
+    terminal,
 )
 
 OBJECT = "<str:key>/<str:namespace>/<str:name>"
@@ -32,8 +35,13 @@ urlpatterns = [
     path(f"apps/{APPLICATION}/back/<str:number>", applications.take_back, name="take-back"),
     path(f"apps/{APPLICATION}/cancel/<str:number>", applications.cancel, name="cancel"),
     path(f"apps/{APPLICATION}/rotate/<str:parameter>", applications.rotate, name="rotate"),
+    path(f"apps/{APPLICATION}/scale/<str:component>", components.scale, name="scale-component"),
+    path(f"apps/{APPLICATION}/image/<str:component>", components.image, name="component-image"),
+    path(f"apps/{APPLICATION}/ended", logs.ended, name="ended-logs"),
+    path(f"apps/{APPLICATION}/ended/<str:node>/<str:id>", logs.ended_log, name="ended-log"),
     path(f"apps/{APPLICATION}/repair", applications.repair, name="repair"),
     path(f"apps/{APPLICATION}/delete", applications.delete, name="delete-application"),
+    path("exposure", exposure.exposure, name="exposure"),
     path("find", home.find, name="find"),
     path("create", creating.create, name="create"),
     path("styleguide", home.styleguide, name="styleguide"),
@@ -49,4 +57,5 @@ urlpatterns = [
     path(f"actions/mark/{OBJECT}", nodes.mark, name="mark"),
     path(f"actions/reveal/{OBJECT}", actions.reveal, name="reveal"),
     path(f"actions/logs/{OBJECT}", logs.stream, name="logs"),
+    path(f"actions/terminal/{OBJECT}", terminal.ticket, name="terminal"),
 ]

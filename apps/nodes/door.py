@@ -63,6 +63,12 @@ async def logs(
             raise Unavailable(f"the log broke off: node {node}, its agent or its container engine went away") from None
 
 
+async def fetch(node: str, path: str, params: Mapping[str, str] | None = None) -> bytes:
+    """A whole answer of a node's door. Raises as ``logs`` does."""
+    async with _asked(node, path, params or {}, patient=False) as answer:
+        return await answer.aread()
+
+
 async def door_of(node: str) -> Door:
     """Where the node said its door is. Raises Unavailable when it never did."""
     row = await in_db(store.find, NODE, "", node)

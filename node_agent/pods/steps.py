@@ -12,6 +12,7 @@ from typing import assert_never
 from apps.cluster import types
 from apps.cluster.types.agent import PodReport
 from node_agent import disk
+from node_agent import ended as ended_logs
 from node_agent.pods import plan, spec, status
 from node_agent.pods.care import Care
 from node_agent.pods.env import ConfigTrouble
@@ -278,8 +279,18 @@ class Steps:
 
     def _remove(self, ids: tuple[str, ...]) -> None:
         for id in ids:
+            self._keep_log(id)
             self._tools.runtime.remove(id)
             self._record.lost(id, None, utcnow())
+
+    def _keep_log(self, id: str) -> None:
+        """What a pod that goes has written outlives it for a while."""
+        pod, container = self._record.pod, self._record.seen.get(id)
+        if pod is None or container is None or container.name == SANDBOX or container.state is State.CREATED:
+            return
+        if self._record.ending():
+            written = self._written(id, LogWish(tail=ended_logs.MOST_LINES, timestamps=True))
+            self._tools.ended.keep(pod, container, written, utcnow())
 
     def _drop_sandbox(self, ids: tuple[str, ...]) -> None:
         if self._tools.node.network_up:
@@ -333,13 +344,12 @@ class Steps:
         except OSError:
             words = b""
         if not words and container.exit_code and wanted.termination_message_policy == "FallbackToLogsOnError":
-            words = self._tail(container.id)
+            words = self._written(container.id, LogWish(tail=MESSAGE_LINES))[-MESSAGE_LIMIT // 2 :]
         return words.decode(errors="replace")
 
-    def _tail(self, id: str) -> bytes:
+    def _written(self, id: str, wish: LogWish) -> bytes:
         try:
-            stream = self._tools.runtime.logs(id, LogWish(tail=MESSAGE_LINES))
-            return b"".join(stream)[-MESSAGE_LIMIT // 2 :]
+            return b"".join(self._tools.runtime.logs(id, wish))
         except RuntimeTrouble:
             return b""
 

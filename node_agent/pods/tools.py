@@ -10,6 +10,7 @@ from typing import Protocol
 
 from apps.cluster import types
 from apps.cluster.types.agent import EventReport, PodReport
+from node_agent.ended import EndedLogs
 from node_agent.images import Images
 from node_agent.names import Names
 from node_agent.network import PodNetwork
@@ -86,6 +87,7 @@ class Tools:
     alarms: AlarmClock
     gate: StartGate
     prober: Prober
+    ended: EndedLogs
     resolv_conf: str
     dns: str  # where this node answers names
     moved: Callable[[], None]  # a pod with ports on the machine has another address

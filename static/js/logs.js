@@ -3,19 +3,30 @@
   const KEEP = 5000;
   let stop = null;
 
-  // What is read: the one container that the form names, or every one listed of the component that it names.
+  // What is read: the one container that the form names; or every one of the component that it names, with their times,
+  // and those of pods that are gone.
   function sources(view, query) {
-    const listed = [...view.querySelectorAll("[data-stream]")];
     if (!view.hasAttribute("data-merged")) return [{ address: `${view.dataset.logs}?${query}`, name: "" }];
     const wanted = query.get("component");
-    return listed
+    return [...view.querySelectorAll("[data-stream]")]
       .filter((one) => !wanted || one.dataset.component === wanted)
-      .map((one) => ({ address: one.dataset.stream, name: one.dataset.component || one.dataset.pod }));
+      .map((one) => ({ address: `${one.dataset.stream}&timestamps=1`, name: one.dataset.pod, timed: true }));
+  }
+
+  async function gone(view, query, signal) {
+    if (!view.dataset.ended || !query.get("gone")) return { logs: [], unheard: [] };
+    const answer = await fetch(view.dataset.ended, { signal, headers: { Accept: "application/json" } });
+    if (!answer.ok) return { logs: [], unheard: [await answer.text()] };
+    const { logs, unheard } = await answer.json();
+    const wanted = query.get("component");
+    return { logs: logs.filter((one) => !wanted || one.component === wanted)
+      .map((one) => ({ address: one.href, name: one.pod, timed: true, over: true })), unheard };
   }
 
   function start(view) {
     stop?.abort();
     stop = new AbortController();
+    const signal = stop.signal;
     const lines = view.querySelector(".log-lines");
     const state = view.querySelector("[data-log-state]");
     const say = (tone, text) => { state.className = `small tone-${tone}`; state.textContent = text; };
@@ -23,16 +34,20 @@
     const open = sources(view, query);
     lines.textContent = "";
     history.replaceState(null, "", `?tab=logs&${query}`);
-    say(open.length ? "busy" : "idle", open.length ? "Opening the stream" : "No pod is there yet");
-    open.forEach((source) => read(source, open.length, lines, view, say, stop.signal));
+    say(open.length ? "busy" : "idle", open.length ? "Opening the stream" : "No pod is there");
+    open.forEach((source) => read(source, open.length, lines, view, say, signal));
+    gone(view, query, signal).then(({ logs, unheard }) => {
+      logs.forEach((source) => read(source, 2, lines, view, () => {}, signal));
+      unheard.forEach((words) => append(lines, { name: "" }, [`(${words}: what it keeps of pods that are gone is missing)`], view, true));
+    }).catch(() => {});
   }
 
-  async function read({ address, name }, count, lines, view, say, signal) {
+  async function read(source, count, lines, view, say, signal) {
     // Of many streams none speaks for all: what befalls one stands among its lines.
-    const tell = (tone, text) => (count > 1 ? append(lines, name, [`(${text})`], view) : say(tone, text));
+    const tell = (tone, text) => (count > 1 ? append(lines, source, [`(${text})`], view, true) : say(tone, text));
     let seen = 0;
     try {
-      const answer = await fetch(address, { signal, headers: { Accept: "text/plain" } });
+      const answer = await fetch(source.address, { signal, headers: { Accept: "text/plain" } });
       if (!answer.ok) { tell("bad", await answer.text()); return; }
       say("ok", count > 1 ? `Following ${count} containers` : "Following");
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
@@ -43,33 +58,50 @@
         const parts = (rest + value).split("\n");
         rest = parts.pop();
         seen += parts.length;
-        append(lines, name, parts, view);
+        append(lines, source, parts, view);
       }
-      if (rest) { append(lines, name, [rest], view); seen += 1; }
-      tell("idle", seen ? "The stream has ended" : "This container has written nothing yet");
+      if (rest) { append(lines, source, [rest], view); seen += 1; }
+      if (!source.over) tell("idle", seen ? "The stream has ended" : "This container has written nothing yet");
     } catch (error) {
       if (error.name !== "AbortError") tell("bad", "The connection broke. Press Follow to open it again.");
     }
   }
 
-  function append(lines, name, texts, view) {
+  // With their times, lines of many streams stand in the order in which they were written, whenever they come.
+  function append(lines, source, texts, view, remark = false) {
     const wanted = view.querySelector("[data-log-filter]").value.toLowerCase();
     const atEnd = lines.scrollHeight - lines.scrollTop - lines.clientHeight < 40;
-    const batch = document.createDocumentFragment();
-    for (const text of texts.slice(-KEEP)) {
-      const line = document.createElement("span");
-      if (name) {
-        const who = document.createElement("b");
-        who.textContent = `${name}  `;
-        line.append(who);
-      }
-      line.append(`${text}\n`);
-      line.hidden = Boolean(wanted) && !line.textContent.toLowerCase().includes(wanted);
-      batch.append(line);
+    const newest = lines.lastElementChild?.dataset.at || "";
+    const made = texts.slice(-KEEP).map((text) => lineOf(source, text, remark ? newest : ""));
+    for (const line of made) line.hidden = Boolean(wanted) && !line.textContent.toLowerCase().includes(wanted);
+    if (source.timed && made.length && made[0].dataset.at < newest) {
+      const all = [...lines.children, ...made];
+      lines.replaceChildren(...all.sort((one, other) => (one.dataset.at < other.dataset.at ? -1 : one.dataset.at > other.dataset.at ? 1 : 0)));
+    } else {
+      lines.append(...made);
     }
-    lines.append(batch);
     while (lines.childElementCount > KEEP) lines.firstElementChild.remove();
     if (atEnd) lines.scrollTop = lines.scrollHeight;
+  }
+
+  function lineOf(source, text, at) {
+    const line = document.createElement("span");
+    const [, moment, said] = (source.timed && !at && text.match(/^(\d{4}-\d\d-\d\dT\S+) ?(.*)$/s)) || [null, at, text];
+    line.dataset.at = moment;
+    if (source.timed && moment) {
+      const time = document.createElement("time");
+      time.dateTime = time.title = moment;
+      time.textContent = `${new Date(moment).toLocaleTimeString([], { hour12: false })}  `;
+      line.append(time);
+    }
+    if (source.name) {
+      const who = document.createElement("b");
+      who.textContent = `${source.name}  `;
+      if (source.over) who.className = "over";
+      line.append(who);
+    }
+    line.append(`${said}\n`);
+    return line;
   }
 
   document.addEventListener("DOMContentLoaded", () => {

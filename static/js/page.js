@@ -56,6 +56,7 @@
     if (step) {
       const input = step.parentElement.querySelector("input");
       input.value = Math.max(0, (Number(input.value) || 0) + Number(step.dataset.step));
+      input.dispatchEvent(new Event("input", { bubbles: true }));
       input.focus();
     }
   }, true);

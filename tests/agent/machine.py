@@ -17,6 +17,7 @@ import docker
 
 from apps.cluster import types
 from apps.cluster.types import agent as protocol
+from node_agent.ended import EndedLogs
 from node_agent.herd import Herd
 from node_agent.images import Images
 from node_agent.names import INSTANCE_LABEL, Names
@@ -135,6 +136,7 @@ class Machine:
         runtime.load(pause.archive(self.names.pause_image, pause.architecture()))
         self.network = NoNetwork()
         self.prober = Prober(DockerStreams(self._engine))
+        self.ended = EndedLogs(self.state / "ended")
         self.view = View(self.state / "view")
         self.view.load()
         tools = Tools(
@@ -149,6 +151,7 @@ class Machine:
             alarms=Alarms(),
             gate=Gate(4),
             prober=self.prober,
+            ended=self.ended,
             resolv_conf="nameserver 192.0.2.53\n",
             dns="10.254.0.10",
             moved=lambda: None,

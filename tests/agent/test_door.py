@@ -92,7 +92,7 @@ def knock(machine: Machine) -> Iterator[Knocker]:
         port = free.getsockname()[1]
     settings = Settings(server="", state=machine.state, node="node-1", address="127.0.0.1", door_port=port)
     runtime = DockerRuntime(machine.names, ENGINE)
-    door = Door(settings, machine.herd, runtime, DockerStreams(ENGINE))
+    door = Door(settings, machine.herd, runtime, DockerStreams(ENGINE), machine.ended)
     door.start()
     url = f"https://localhost:{port}"
     wait_for(lambda: _listens(port), "door")
@@ -167,6 +167,21 @@ def test_a_follower_who_leaves_frees_the_door(machine: Machine, knock: Knocker) 
     with httpx.Client(verify=knock.context, timeout=10) as client, client.stream("GET", follow) as answer:
         assert next(answer.iter_bytes())
     wait_for(lambda: not [each for each in threading.enumerate() if each.name == "log"], "end of the reader")
+
+
+@pytest.mark.docker
+def test_what_a_pod_wrote_is_kept_when_it_is_gone(machine: Machine, knock: Knocker) -> None:
+    pod = machine.run(app("sh", "-c", "echo its last words; exec sleep 1000"))
+    machine.ready(pod)
+    wait_for(lambda: "last words" in knock.get("/logs/default/web/app").text, "output")
+    machine.delete(pod, grace=0)
+    wait_for(lambda: machine.gone(pod), "end of the pod")
+    (kept,) = knock.get("/ended/default").json()
+    assert (kept["pod"], kept["container"]) == ("web", "app")
+    moment, _, words = knock.get(f"/ended/default/{kept['id']}").text.strip().partition(" ")
+    assert words == "its last words" and moment.endswith("Z")
+    assert knock.get("/ended/other").json() == knock.get("/ended/default?labels=app%3Dweb").json() == []
+    assert knock.get("/ended/default/none").status_code == 404
 
 
 @pytest.mark.docker

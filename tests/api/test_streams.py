@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
@@ -24,45 +22,11 @@ from apps.watch import socket
 from tests.api.doors import AsgiDoor
 from tests.api.test_bad_input import status
 from tests.api.test_contract import created, place
+from tests.nodes.fake_node import FakeNode
 
 EXEC = place(POD, "sample") + "/exec"
 ONE = "?command=ls&command=-l%20a&stdout=true&stderr=True"
 V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
-
-
-class FakeNode:
-    """A door that remembers what it was asked and says what it is told to."""
-
-    def __init__(self) -> None:
-        self.asked: list[tuple[Any, ...]] = []
-        self.heard: list[bytes] = []
-        self.says: asyncio.Queue[bytes | None] = asyncio.Queue()
-        self.refuses: Exception | None = None
-        self.open = 0
-
-    async def ask(self, node: str, path: str, query: Sequence[tuple[str, str]] = ()) -> None:
-        self.asked.append((node, path, *query))
-        if self.refuses:
-            raise self.refuses
-
-    @asynccontextmanager
-    async def opened(self, node: str, path: str, query: Sequence[tuple[str, str]]) -> AsyncIterator[Any]:
-        await self.ask(node, path, query)
-        self.open += 1
-        try:
-            yield self
-        finally:
-            self.open -= 1
-
-    async def send(self, frame: bytes) -> None:
-        self.heard.append(frame)
-
-    async def frames(self) -> AsyncIterator[bytes]:
-        while (frame := await self.says.get()) is not None:
-            yield frame
-            if frame[0] == frames.STATUS:
-                return
-        raise streams.Lost
 
 
 @pytest.fixture

@@ -17,7 +17,8 @@ APP = "<str:namespace>/<str:name>"
 APPLICATIONS, CATALOG = "applications.drover.dev", "applicationtemplates.drover.dev"
 FILLED = {
     "<str:token>": "guessed", "<str:namespace>": SPACE, "<str:name>": NAME, "<str:number>": "1",
-    "<int:number>": "1", "<str:parameter>": "x",
+    "<int:number>": "1", "<str:parameter>": "x", "<str:component>": "x",
+    "<str:node>": "x", "<str:id>": "x",
 }  # fmt: skip
 OPEN, PEOPLE, OBJECTS, SWEPT = "open to all", "people", "people, by what they may", "swept above"
 MACHINES = "machines, with the token of a line"
@@ -41,8 +42,13 @@ PAGES = {
     f"apps/{APP}/back/<str:number>": OBJECTS,
     f"apps/{APP}/cancel/<str:number>": OBJECTS,
     f"apps/{APP}/rotate/<str:parameter>": OBJECTS,
+    f"apps/{APP}/scale/<str:component>": OBJECTS,
+    f"apps/{APP}/image/<str:component>": OBJECTS,
+    f"apps/{APP}/ended": OBJECTS,
+    f"apps/{APP}/ended/<str:node>/<str:id>": OBJECTS,
     f"apps/{APP}/repair": OBJECTS,
     f"apps/{APP}/delete": OBJECTS,
+    "exposure": PEOPLE,
     "find": PEOPLE,
     "styleguide": PEOPLE,
     "create": PEOPLE,
@@ -58,6 +64,7 @@ PAGES = {
     f"actions/mark/{OBJECT}": OBJECTS,
     f"actions/reveal/{OBJECT}": OBJECTS,
     f"actions/logs/{OBJECT}": OBJECTS,
+    f"actions/terminal/{OBJECT}": OBJECTS,
 }
 
 

@@ -210,8 +210,12 @@ def test_a_watch_opens_for_those_who_may(who: str, town: dict[str, str]) -> None
 
 # Sockets
 
-SOCKETS = {"nodes/agent": {"node"}, "live": {"viewer", "editor", "node", "admin"}}
-"""Who gets in. Behind ``live`` each sees what policy lets them see."""
+SOCKETS = {
+    "nodes/agent": {"node"},
+    "live": {"viewer", "editor", "node", "admin"},
+    "terminal": {"viewer", "editor", "node", "admin"},
+}
+"""Who gets in. Behind ``live`` each sees what policy lets them see; ``terminal`` asks for a ticket next."""
 
 
 def _socket(path: str, token: str, subprotocols: list[str]) -> Wire:
@@ -329,7 +333,9 @@ def test_a_viewer_looks_and_does_nothing(town: dict[str, str]) -> None:
     for pattern, judged, path, key in concrete():
         if judged != OBJECTS:
             continue
-        looks = pattern.startswith("kinds/") or pattern in {f"apps/{APP}", "catalog/<str:name>"}
+        looks = pattern.startswith("kinds/") or pattern in {
+            f"apps/{APP}", f"apps/{APP}/ended", "catalog/<str:name>",
+        }  # fmt: skip
         may_look = (looks or pattern.startswith("actions/logs")) and key in {*VIEWED, CATALOG}
         answer = client.get(path)
         if looks and may_look:

@@ -22,7 +22,7 @@ def sampled(transactional_db: None) -> None:
 
 @pytest.fixture
 def admin(sampled: None) -> Client:
-    return _signed_in(User.objects.create_superuser("admin"))
+    return signed_in(User.objects.create_superuser("admin"))
 
 
 @pytest.fixture
@@ -36,10 +36,10 @@ def tenant(sampled: None) -> Client:
     )
     sample.make(ROLE_BINDING, binding)
     policy.forget()
-    return _signed_in(user)
+    return signed_in(user)
 
 
-def _signed_in(user: User) -> Client:
+def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user)
     # The browser knows the session under a name that says on which port it was given.

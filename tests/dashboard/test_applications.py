@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+import json
 from typing import Any
 
 import pytest
@@ -9,7 +11,7 @@ from django.test import Client
 
 from apps.catalog import operations
 from apps.catalog.kinds import APPLICATION
-from apps.catalog.types import Application, ApplicationSpec
+from apps.catalog.types import Application, ApplicationSpec, TemplateReference
 from apps.cluster import store, types
 from tests.browser import sample_apps
 from tests.browser.sample import WRITER
@@ -153,6 +155,47 @@ def test_what_is_under_way_can_be_cancelled_beside_its_progress(admin: Client, s
     again = admin.get("/apps/default/book/cancel/2", headers=HTMX)
     assert again.status_code == 422
     assert "revision 2 is not under way" in text(again)
+
+
+def test_scaling_says_what_it_means_and_is_a_revision(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/book/scale/frontend?replicas=5", headers=HTMX))
+    assert "Frontend goes from 4 to 5 pods" in page
+    assert '-p \'{"spec":{"parameters":{"frontends":5}}}' in html.unescape(page)
+    assert app("book").spec.revision == 2
+    answer = admin.post("/apps/default/book/scale/frontend", {"replicas": "5"}, headers=HTMX)
+    assert answer.status_code == 204
+    assert json.loads(answer.headers["HX-Trigger"])["toast"]["text"] == "Scaling frontend to 5…"
+    assert app("book").spec.revision == 3
+    assert "Scaling to 5…" in text(admin.get("/apps/default/book?component=frontend"))
+
+
+@pytest.mark.parametrize(
+    ("component", "replicas", "words"),
+    [("frontend", "99", "must be at most 20"), ("frontend", "-1", "must be between 0"), ("redis-leader", "1001", "")],
+)
+def test_a_number_that_cannot_be_is_refused_in_words(
+    admin: Client, shown: None, component: str, replicas: str, words: str
+) -> None:
+    before = store.clock()
+    answer = admin.post(f"/apps/default/book/scale/{component}", {"replicas": replicas}, headers=HTMX)
+    assert answer.status_code == 422
+    assert words in text(answer)
+    assert store.clock() == before
+
+
+def test_a_component_says_what_can_be_done_to_it(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/book?component=frontend"))
+    assert 'hx-get="/apps/default/book/scale/frontend"' in page
+    assert 'hx-get="/actions/rollout/deployments.apps/default/book-frontend?do=restart"' in page
+
+
+def test_a_viewer_sees_what_may_not_be_done_and_why(tenant: Client, shown: None) -> None:
+    sample_apps.install("seen", "shop", ApplicationSpec(template=TemplateReference(name="guestbook")))
+    page = text(tenant.get("/apps/shop/seen?component=frontend"))
+    for title in ("Scale", "Restart", "Image"):
+        assert f"</svg>{title}</button>" in page
+    assert "bo may not update applications" in page and "bo may not patch deployments" in page
+    assert tenant.post("/apps/shop/seen/scale/frontend", {"replicas": "1"}).status_code == 403
 
 
 def test_deleting_lists_what_goes(admin: Client, shown: None) -> None:

@@ -47,6 +47,18 @@ class PodReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_na
     gone: bool = False
 
 
+class EndedLog(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
+    """What a container of a pod that is gone had written: whose it was, and by which name its node keeps it."""
+
+    id: str
+    namespace: str
+    pod: str
+    container: str
+    ended_at: datetime
+    labels: dict[str, str] = {}
+    """The pod's."""
+
+
 class EventReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
     """Something worth telling about a pod (or, with an empty uid, about the node).
 

@@ -8,10 +8,13 @@ import json
 import logging
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 
+from apps.catalog.kinds import APPLICATION
+from apps.catalog.render.metadata import COMPONENT
 from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, NotFound
@@ -64,8 +67,9 @@ def scale(request: HttpRequest, who: Actor, key: str, namespace: str, name: str)
     if "scale" not in subject.kind.subresources:
         raise NotFound(f"{subject.kind.name} objects cannot be scaled.")
     access.require(who, "update", subject.kind, subject.namespace, name, "scale")
+    keeper = _keeper(subject)
     if request.method == "GET":
-        return dialog(request, "scale", subject, {"wanted": subject.obj.spec.replicas})
+        return dialog(request, "scale", subject, {"wanted": subject.obj.spec.replicas, "keeper": keeper})
     given = request.POST.get("replicas", "")
     if not (given.isascii() and given.isdigit() and int(given[:9]) <= MOST_REPLICAS):
         problem = f"The number of replicas must be between 0 and {MOST_REPLICAS}."
@@ -84,6 +88,17 @@ def scale(request: HttpRequest, who: Actor, key: str, namespace: str, name: str)
             request, "scale", subject, {"wanted": wanted, "problem": refusal.message}, status=refusal.code
         )
     return done(request, subject, f"{name} is scaling to {wanted}.")
+
+
+def _keeper(subject: Subject) -> tuple[str, str, str] | None:
+    """The application that says how many replicas there are to be, its component, and where that is changed."""
+    meta = subject.obj.metadata
+    component = meta.labels.get(COMPONENT, "")
+    for ref in meta.owner_references:
+        if ref.kind == APPLICATION.name and component:
+            where = f"{paths.of_application(meta.namespace, ref.name)}/scale/{quote(component)}"
+            return ref.name, component, where
+    return None
 
 
 @pages.page("POST")

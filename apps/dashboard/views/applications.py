@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from apps.catalog import changes, operations, removal, standing
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
@@ -16,8 +15,8 @@ from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, NotFound
 from apps.cluster.kinds import POD
-from apps.cluster.selectors import LabelSelector
-from apps.dashboard import access, look, overview, pages, paths, questions, reading, topology
+from apps.dashboard import access, commands, look, overview, pages, paths, questions, reading, topology
+from apps.dashboard.views import components, dialogs
 
 TABS = ("overview", "settings", "revisions", "logs")
 TITLES = {"overview": "Topology", "settings": "Settings", "revisions": "Revisions", "logs": "Logs"}
@@ -100,13 +99,6 @@ def _commands(namespace: str, name: str) -> list[tuple[str, str]]:
     ]
 
 
-def _cancelling(app: Application) -> str:
-    """How to cancel from a terminal."""
-    namespace, name = app.metadata.namespace, app.metadata.name
-    patch = f'{{"spec":{{"cancel":{app.spec.revision}}}}}'
-    return f"kubectl -n {namespace} patch app {name} --type merge -p '{patch}'"
-
-
 def _overview(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:
     chosen = request.GET.get("component", "")
     definition = app.spec.definition
@@ -114,28 +106,13 @@ def _overview(who: Actor, app: Application, request: HttpRequest) -> dict[str, A
         return {}
     urls = {one.name: one.url for one in app.status.endpoints}
     href = paths.of_application(app.metadata.namespace, app.metadata.name)
-    found = next((one for one in app.status.components if one.name == chosen), None)
-    component = definition.components.get(chosen)
-    pods = _pods(who, app, {COMPONENT: chosen}) if component else []
     return {
         "picture": topology.of_application(definition, app.status, urls, href, chosen),
         "as_list": request.GET.get("view") == "list",
-        "chosen": chosen if component else "",
-        "component": component,
-        "standing": found,
-        "component_look": topology.of_state(found.state if found else "Waiting"),
-        "pods": [
-            (pod, paths.of_object(POD, pod.metadata.namespace, pod.metadata.name)) for pod in pods
-        ],
         "unwell": [one for one in app.status.components if one.state not in standing.SETTLED],
         "states": [(one, topology.of_state(one.state)) for one in app.status.components],
-    }  # fmt: skip
-
-
-def _pods(who: Actor, app: Application, labels: Mapping[str, str]) -> Sequence[types.Pod]:
-    """Its pods, of one component or of all."""
-    wanted = LabelSelector.of({INSTANCE: app.metadata.name, **labels})
-    return reading.pods_of(who, namespace=app.metadata.namespace, labels=wanted)
+        **components.panel(who, app, chosen),
+    }
 
 
 def _settings(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
@@ -174,17 +151,21 @@ def _of(who: Actor, app: Application) -> list[ApplicationRevision]:
     return [one for one in found if one.spec.application == app.metadata.name]
 
 
-def _logs(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:  # noqa: ARG001
-    pods = _pods(who, app, {})
+def _logs(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:
     streams = [
         {
             "pod": pod.metadata.name, "container": container.name, "component": pod.metadata.labels.get(COMPONENT, ""),
             "href": paths.of_action("logs", POD, pod.metadata.namespace, pod.metadata.name),
         }
-        for pod in pods
+        for pod in components.pods_of(who, app)
         for container in pod.spec.containers
     ]  # fmt: skip
-    return {"streams": streams, "components": sorted({one["component"] for one in streams})}
+    return {
+        "streams": streams,
+        "components": sorted(app.spec.definition.components) if app.spec.definition else [],
+        "chosen": request.GET.get("component", ""),
+        "gone": "gone" in request.GET or "component" not in request.GET,
+    }
 
 
 _ABOUT = {"overview": _overview, "settings": _settings, "revisions": _revisions, "logs": _logs}
@@ -217,18 +198,26 @@ def change(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpR
     except ApiError as refusal:
         problems = [*refusal.causes] or [types.Problem("", refusal.message)]
     if not problems and not dry:
-        return done(request, paths.of_application(namespace, name), f"{name} is changing.", leave=True)
+        return dialogs.done(request, paths.of_application(namespace, name), f"{name} is changing.", leave=True)
     context = {
         **_frame(who, app, 0),
         "sections": questions.sections(definition, values, problems, installed=True),
         "problems": questions.unplaced(problems, definition),
         "preview": preview,
+        "same": _same(namespace, name, preview) if preview is not None else None,
         "seen": seen,
         "why": request.POST.get("why", ""),
     }
     return pages.show(
         request, "dashboard/settings.html", context, status=422 if problems else 200, here="home"
     )
+
+
+def _same(namespace: str, name: str, preview: operations.Preview) -> commands.Same:
+    """The values that differ; null takes one out."""
+    changed = {one.path: one.after for one in preview.values}
+    words = [word for key, value in changed.items() for word in ("--set", f"{key}={value}")]
+    return commands.of_application(namespace, name, {"parameters": changed}, "update", *words)
 
 
 @pages.page("GET", "POST")
@@ -245,6 +234,10 @@ def cancel(request: HttpRequest, who: Actor, namespace: str, name: str, number: 
     return _to_another(request, who, (namespace, name, number), "cancel", operations.cancel, told)
 
 
+_SAID = {"rollback": "rollbackTo", "cancel": "cancel"}
+"""Where an application says which revision is meant."""
+
+
 def _to_another(
     request: HttpRequest,
     who: Actor,
@@ -257,15 +250,19 @@ def _to_another(
     app: Application = access.seen(who, APPLICATION, namespace, name).object
     access.require(who, "update", APPLICATION, namespace, name)
     wanted = _number(number, 0)
-    context: dict[str, Any] = {"wanted": wanted, "command": _cancelling(app)}
+    words = () if action == "cancel" else (str(wanted),)
+    same = commands.of_application(namespace, name, {_SAID[action]: wanted}, action, *words)
+    context: dict[str, Any] = {"wanted": wanted, "same": same}
     dry = request.method == "GET"
     try:
         preview = work(who, namespace, name, wanted, dry_run=dry)
     except ApiError as refusal:
-        return _dialog(request, action, app, {**context, "problem": refusal.message}, status=refusal.code)
+        return dialogs.of_application(
+            request, action, app, {**context, "problem": refusal.message}, status=refusal.code
+        )
     if dry:
-        return _dialog(request, action, app, {**context, "preview": preview})
-    return done(request, paths.of_application(namespace, name), told, leave=True)
+        return dialogs.of_application(request, action, app, {**context, "preview": preview})
+    return dialogs.done(request, paths.of_application(namespace, name), told, leave=True)
 
 
 @pages.page("GET", "POST")
@@ -277,12 +274,12 @@ def delete(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpR
     kept, everything = removal.of(app, volumes=False), removal.of(app, volumes=True)
     context = {"kept": kept, "everything": everything, "volumes": volumes}
     if request.method == "GET":
-        return _dialog(request, "delete", app, context)
+        return dialogs.of_application(request, "delete", app, context)
     if volumes and everything.loses and request.POST.get("typed", "") != name:
         problem = f"Type {name} to confirm: its data is lost for good."
-        return _dialog(request, "delete", app, {**context, "problem": problem}, status=422)
+        return dialogs.of_application(request, "delete", app, {**context, "problem": problem}, status=422)
     removal.carry_out(who, namespace, name, volumes=volumes)
-    return done(request, "/", f"{name} is being deleted.", leave=True)
+    return dialogs.done(request, "/", f"{name} is being deleted.", leave=True)
 
 
 @pages.page("POST")
@@ -291,7 +288,7 @@ def repair(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpR
     access.seen(who, APPLICATION, namespace, name)
     access.require(who, "update", APPLICATION, namespace, name)
     count = len(operations.repair(who, namespace, name))
-    return done(
+    return dialogs.done(
         request, paths.of_application(namespace, name), f"{count} field{'s' * (count != 1)} put back."
     )
 
@@ -304,31 +301,4 @@ def rotate(request: HttpRequest, who: Actor, namespace: str, name: str, paramete
     if app.spec.definition is None or parameter not in app.spec.definition.parameters:
         raise NotFound(f"{name} has no parameter {parameter}.")
     operations.rotate(who, namespace, name, parameter)
-    return done(request, paths.of_application(namespace, name), f"{parameter} is exchanged.", leave=True)
-
-
-def _dialog(
-    request: HttpRequest, action: str, app: Application, context: Mapping[str, Any], *, status: int = 200
-) -> HttpResponse:
-    meta = app.metadata
-    known = {
-        "app": app, "meta": meta, "action": action, "template": f"dashboard/apps/{action}.html", "href": request.path,
-        "back": paths.of_application(meta.namespace, meta.name), **context,
-    }  # fmt: skip
-    return pages.show(request, "dashboard/action.html", known, status=status, here="home")
-
-
-def done(request: HttpRequest, where: str, text: str, *, leave: bool = False) -> HttpResponse:
-    """A note, and the page as it is now."""
-    if not pages.is_fragment(request):
-        return HttpResponseRedirect(where)
-    answer = HttpResponse(status=204)
-    told: dict[str, Any] = {
-        "toast": {"text": text, "tone": "ok"},
-        "drover:close": True,
-        "drover:refresh": True,
-    }
-    answer["HX-Trigger"] = json.dumps(told)
-    if leave:
-        answer["HX-Redirect"] = where
-    return answer
+    return dialogs.done(request, paths.of_application(namespace, name), f"{parameter} is exchanged.", leave=True)

@@ -13,7 +13,7 @@ from apps.catalog.types import Application, ApplicationSpec, ApplicationTemplate
 from apps.cluster import types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError
-from apps.dashboard import access, capacity, pages, paths, questions, reading
+from apps.dashboard import access, capacity, commands, pages, paths, questions, reading
 
 
 @pages.page("GET")
@@ -60,6 +60,8 @@ def install(request: HttpRequest, who: Actor, name: str) -> HttpResponse:
             if not dry:
                 return _gone(request, paths.of_application(place, called))
             context["preview"] = seen
+            spec = {"template": {"name": name}, "parameters": values}
+            context["same"] = commands.of_installation(place, called, name, spec)
     context["sections"] = questions.sections(
         template.spec, values if request.method == "POST" else {}, problems
     )

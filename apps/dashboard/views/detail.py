@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from django.contrib.staticfiles import finders
 from django.http import HttpRequest, HttpResponse
 
 from apps.cluster import types, why
@@ -16,7 +17,8 @@ from apps.dashboard import access, commands, listing, look, manifest, pages, pat
 from apps.dashboard.panels import Panel, Subject, panels_of
 from apps.dashboard.views.listed import kind_or_404
 
-TABS = ("overview", "logs", "yaml")
+TABS = ("overview", "logs", "terminal", "yaml")
+OF_PODS = frozenset({"logs", "terminal"})
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ def resource_detail(request: HttpRequest, who: Actor, key: str, namespace: str, 
     place = "" if namespace == paths.NOWHERE else namespace
     stored = access.seen(who, kind, place, name)
     chosen = request.GET.get("tab", "overview")
-    tab = chosen if chosen in TABS and (chosen != "logs" or kind is POD) else "overview"
+    tab = chosen if chosen in TABS and (chosen not in OF_PODS or kind is POD) else "overview"
     now = pages.now()
     events = reading.events_about(who, kind, stored)
     subject = Subject(who, kind, stored, now, events)
@@ -93,12 +95,25 @@ def _logs(subject: Subject, request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _terminal(subject: Subject, request: HttpRequest) -> dict[str, Any]:
+    told = _logs(subject, request)
+    place, name, container = subject.namespace, subject.name, told["container"]
+    return {
+        "containers": told["containers"],
+        "container": container,
+        "terminal_href": paths.of_action("terminal", POD, place, name),
+        "terminal_allowed": access.may(subject.who, "create", POD, place, name, "exec"),
+        "terminal_ready": finders.find("xterm/xterm.js") is not None,
+        "terminal_command": f"kubectl -n {place} exec -it {name} -c {container} -- sh",
+    }
+
+
 def _yaml(subject: Subject, request: HttpRequest) -> dict[str, Any]:
     text = manifest.as_yaml(manifest.of(subject.kind, subject.obj))
     return {"lines": list(manifest.lines(text)), "masked": bool(subject.kind.sealed)}
 
 
-_ABOUT = {"overview": _overview, "logs": _logs, "yaml": _yaml}
+_ABOUT = {"overview": _overview, "logs": _logs, "terminal": _terminal, "yaml": _yaml}
 
 
 def _facts(subject: Subject) -> list[listing.Cell]:
@@ -122,8 +137,8 @@ def _children(subject: Subject) -> list[tuple[Kind, str, str]]:
 
 
 def _tabs(kind: Kind, namespace: str, name: str, chosen: str) -> list[tuple[str, str, bool]]:
-    named = {"overview": "Overview", "logs": "Logs", "yaml": "YAML"}
-    shown = [tab for tab in TABS if tab != "logs" or kind is POD]
+    named = {"overview": "Overview", "logs": "Logs", "terminal": "Terminal", "yaml": "YAML"}
+    shown = [tab for tab in TABS if tab not in OF_PODS or kind is POD]
     asked = {tab: {} if tab == "overview" else {"tab": tab} for tab in shown}
     return [
         (named[tab], paths.of_object(kind, namespace, name, **asked[tab]), tab == chosen) for tab in shown

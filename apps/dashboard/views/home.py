@@ -31,7 +31,7 @@ def cluster(request: HttpRequest, who: Actor) -> HttpResponse:
 def find(request: HttpRequest, who: Actor) -> HttpResponse:
     """Pages and objects whose name holds what was typed."""
     text = request.GET.get("q", "").strip()[:253].lower()
-    every = [place for _, group in paths.navigation() for place in group]
+    every = [*paths.SCREENS, *(place for _, group in paths.navigation() for place in group)]
     places = [place for place in every if text in place.title.lower() or text in place.key]
     found = []
     if text:

@@ -54,6 +54,7 @@ VERBS = {
     "status": "how one stands, component by component",
     "diff": "what lies between two revisions, or between the last one and a file or new values",
     "update": "change parameters, the template's version, or everything from a file",
+    "scale": "give components other numbers of replicas, as a revision",
     "rollback": "go back to a revision, as a new one",
     "cancel": "give up what is under way, and go back to the last good revision",
     "repair": "put back what somebody changed beside the application",
@@ -105,6 +106,11 @@ def _update(parser: ArgumentParser) -> None:
     _values(parser)
 
 
+def _scale(parser: ArgumentParser) -> None:
+    parser.add_argument("replicas", nargs="+", metavar="COMPONENT=N")
+    _waiting(parser)
+
+
 def _rollback(parser: ArgumentParser) -> None:
     parser.add_argument("revision", nargs="?", type=int, help="the one before the last by default")
     parser.add_argument("--why", default="")
@@ -131,6 +137,6 @@ def _delete(parser: ArgumentParser) -> None:
 
 
 ARGUMENTS: dict[str, Callable[[ArgumentParser], None]] = {
-    "install": _install, "diff": _diff, "update": _update, "rollback": _rollback,
+    "install": _install, "diff": _diff, "update": _update, "scale": _scale, "rollback": _rollback,
     "cancel": _cancel, "logs": _logs, "delete": _delete,
 }  # fmt: skip

@@ -1,0 +1,137 @@
+"""What is reachable from outside, as pages show it: each way in with who made it and whether anything answers there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from apps.catalog.kinds import APPLICATION
+from apps.cluster import types
+from apps.cluster.actors import Actor
+from apps.cluster.exposure import NODE_PORT, Exposure, exposures
+from apps.cluster.kinds import ENDPOINTS, POD, SERVICE
+from apps.cluster.registry import all_kinds
+from apps.dashboard import access, look, paths, reading
+
+
+@dataclass(frozen=True)
+class Maker:
+    """Whose it is, as far as that is known: an application, a controller, or the program that wrote it."""
+
+    word: str
+    name: str
+    href: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Whether pods answer; ``word`` is "nobody" where none does."""
+
+    word: str
+    look: look.Look
+
+
+@dataclass(frozen=True)
+class WayIn:
+    """One port that the outside may come by. ``maker`` and ``answer`` are None where nobody asked for them."""
+
+    exposure: Exposure
+    href: str
+    maker: Maker | None = None
+    answer: Answer | None = None
+
+    @property
+    def address(self) -> str:
+        """Empty where every node answers: then the page's own host does too."""
+        every = self.exposure.via == NODE_PORT
+        return "" if every else next(iter(self.exposure.addresses), "")
+
+    @property
+    def opens(self) -> bool:
+        """Whether a browser may try it."""
+        return self.exposure.protocol == "TCP" and bool(self.exposure.addresses)
+
+
+def plain(found: Iterable[Exposure]) -> list[WayIn]:
+    """Just the ways in, each with the page of what opens it."""
+    return [WayIn(each, _href(each)) for each in found]
+
+
+def ways_in(who: Actor) -> list[WayIn]:
+    """Everything about them; the number of queries does not grow with the cluster."""
+    services: Sequence[types.Service] = reading.everything(who, SERVICE.key)
+    pods = reading.pods_of(who)
+    nodes: Sequence[types.Node] = reading.everything(who, "nodes")
+    found = exposures(services, pods, nodes)
+    behind = _behind(who)
+    ready = {_place(pod): _is_ready(pod) for pod in pods}
+    made = {(obj.kind, *_place(obj)): obj for obj in (*services, *pods)}
+    return [
+        WayIn(
+            each, _href(each), _maker(made.get((each.kind, each.namespace, each.name))), answer_of(each, behind, ready)
+        )
+        for each in found
+    ]  # fmt: skip
+
+
+def holds(way: WayIn, text: str) -> bool:
+    """Whether a word stands anywhere in its row."""
+    each, maker = way.exposure, way.maker
+    told = (
+        each.via, each.namespace, each.name, str(each.port), each.protocol, each.target, *each.addresses,
+        *each.source_ranges, maker.name if maker else "",
+    )  # fmt: skip
+    return any(text in one.lower() for one in told)
+
+
+def _href(each: Exposure) -> str:
+    kind = next((kind for kind in all_kinds() if kind.name == each.kind), None)
+    return paths.of_object(kind, each.namespace, each.name) if kind is not None else ""
+
+
+def _place(obj: Any) -> tuple[str, str]:
+    return obj.metadata.namespace, obj.metadata.name
+
+
+def _is_ready(pod: types.Pod) -> bool:
+    return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+
+
+def _behind(who: Actor) -> Mapping[tuple[str, str], tuple[int, int]]:
+    """How many addresses stand behind each service, and how many of them are ready. Services without are left out."""
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    endpoints: Sequence[types.Endpoints] = reading.everything(who, ENDPOINTS.key)
+    for each in endpoints:
+        ready = {one.ip for subset in each.subsets for one in subset.addresses}
+        late = {one.ip for subset in each.subsets for one in subset.not_ready_addresses}
+        found[_place(each)] = len(ready), len(ready | late)
+    return found
+
+
+def answer_of(
+    each: Exposure,
+    behind: Mapping[tuple[str, str], tuple[int, int]],
+    pods: Mapping[tuple[str, str], bool],
+) -> Answer:
+    place = each.namespace, each.target.partition(":")[0]
+    ready, total = (int(pods.get(place, False)), 1) if each.kind == POD.name else behind.get(place, (0, 0))
+    if not ready:
+        return Answer("nobody", look.BAD)
+    return Answer(f"{ready} of {total}", look.OK if ready == total else look.WARN)
+
+
+def _maker(obj: Any) -> Maker | None:
+    if obj is None:
+        return None
+    for ref in obj.metadata.owner_references:
+        if ref.kind == APPLICATION.name:
+            return Maker("application", ref.name, paths.of_application(obj.metadata.namespace, ref.name))
+        if ref.controller:
+            return Maker(ref.kind, ref.name, paths.referred(ref, obj.metadata.namespace))
+    wrote = next((one.manager for one in obj.metadata.managed_fields if one.manager), "")
+    return Maker("by", wrote) if wrote else None
+
+
+def may_see(who: Actor) -> bool:
+    return access.visible_at_all(who, SERVICE) or access.visible_at_all(who, POD)
