@@ -11,11 +11,14 @@ from paas.privileges import follow_owner
 from paas.state import default_path
 
 NEED_ROOT = ("up", "down", "machine")
-AS_CALLER = ("up-nodes",)  # with the caller's own ssh keys; it opens no database
+AS_CALLER = ("up-nodes", "backup", "restore")  # with the caller's own keys and files; the database is its owner's
+PRIVATE = ("set-up", "web", "worker", "beat", "backup", "restore")  # what they make is their own account's alone
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "paas.settings")
     command = sys.argv[1] if len(sys.argv) > 1 else ""
+    if command in PRIVATE:
+        os.umask(0o077)
     if command not in (*NEED_ROOT, *AS_CALLER):
         follow_owner(default_path() / "db.sqlite3")
     elif command in NEED_ROOT and os.geteuid() != 0:

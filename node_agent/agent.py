@@ -41,6 +41,7 @@ from node_agent.runtime import pause
 from node_agent.runtime.base import NoSuchImage, RuntimeTrouble
 from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.docker_streams import DockerStreams
+from node_agent.servers import Servers
 from node_agent.settings import Settings
 from node_agent.sizes import overfull
 from node_agent.view import Touched, View
@@ -155,7 +156,6 @@ class Agent:
     async def _connect(self) -> bool:
         """Until this process is asked to end, or (True) the node was taken out of the cluster."""
         who = Identity(
-            server=self._settings.server,
             node=self._settings.node,
             version=VERSION,
             boot_id=machine.boot_id(),
@@ -164,7 +164,7 @@ class Agent:
         )
         renewal = Renewal(self._settings.state, self._settings.node, self._door.renewed)
         connection = Connection(
-            who, self._view, self._outbox, self._synced,
+            who, Servers(self._settings.server, self._settings.servers), self._view, self._outbox, self._synced,
             renewal=renewal, everywhere=self._rules_follow,
         )  # fmt: skip
         task = asyncio.create_task(connection.run())

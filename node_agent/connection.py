@@ -19,6 +19,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from apps.cluster.types import agent
 from node_agent.outbox import Outbox
 from node_agent.renewal import Renewal
+from node_agent.servers import Servers
 from node_agent.view import Touched, View
 
 log = logging.getLogger(__name__)
@@ -43,17 +44,12 @@ class _Renewed(Exception):
 class Identity:
     """Who this agent is and whom it trusts."""
 
-    server: str  # https://host:port
     node: str
     version: str
     boot_id: str
     token: Path  # read anew for every connection: tokens are rotated
     ca: Path
     alone: bool = False  # makes no ways to other nodes
-
-    @property
-    def url(self) -> str:
-        return self.server.rstrip("/").replace("http", "ws", 1) + agent.PATH
 
 
 class Connection:
@@ -66,6 +62,7 @@ class Connection:
     def __init__(
         self,
         identity: Identity,
+        servers: Servers,
         view: View,
         outbox: Outbox,
         synced: Callable[[Touched], None],
@@ -74,7 +71,8 @@ class Connection:
         everywhere: Callable[[int], None] = lambda number: None,
         turn: asyncio.Semaphore | None = None,
     ) -> None:
-        self._identity, self._view, self._outbox, self._synced = identity, view, outbox, synced
+        self._identity, self._servers = identity, servers
+        self._view, self._outbox, self._synced = view, outbox, synced
         self._everywhere = everywhere
         self._filled, self._known, self._caught_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._first_synced = 0
@@ -97,14 +95,15 @@ class Connection:
                 async with self._turn:
                     opened = await self._open(min(max(OPEN_SECONDS, 4 * retry), LONGEST_OPEN))
                 async with opened as socket:
-                    log.info("connected to %s", self._identity.url)
+                    log.info("connected to %s", self._servers.current)
                     await self._serve(socket)
                     retry = FIRST_RETRY
             except _Renewed:
                 log.info("this node has a new identity")
             except (OSError, TimeoutError, websockets.WebSocketException, msgspec.DecodeError) as error:
                 _raise_left(error)
-                log.warning("no connection to the server: %s", _words(error))
+                log.warning("no connection to %s: %s", self._servers.current, _words(error))
+                self._servers.next()
             finally:
                 self._outbox.disconnected()
             if self._heard:
@@ -114,11 +113,12 @@ class Connection:
 
     def _open(self, within: float) -> connect:
         trusted = None
-        if self._identity.url.startswith("wss:"):
+        url = self._servers.current.replace("http", "ws", 1) + agent.PATH
+        if url.startswith("wss:"):
             trusted = _trust(self._identity.ca, self._identity.ca.stat().st_mtime_ns)
         token = self._identity.token.read_text().strip()
         return connect(
-            self._identity.url,
+            url,
             ssl=trusted,
             additional_headers={"Authorization": f"Bearer {token}"},
             subprotocols=[websockets.Subprotocol(agent.SUBPROTOCOL)],
@@ -191,6 +191,8 @@ class Connection:
                 self._everywhere(frame.number)
             case agent.Pong():
                 self._every = frame.every or agent.PING_SECONDS
+                if frame.servers:
+                    self._servers.told(frame.servers)
 
     async def _catch_up(self) -> None:
         """Nothing but hello is said before what is wanted is known, and this node's rules follow it: one that was cut

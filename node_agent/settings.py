@@ -30,6 +30,10 @@ class Settings:
         return str(IPv4Network(self.service_cidr)[10])
 
     @property
+    def servers(self) -> Path:
+        return self.state / "servers"
+
+    @property
     def token(self) -> Path:
         return self.state / "token"
 

@@ -2,3 +2,5 @@
 
 Nothing in here knows a kind; whatever has an opinion about the cluster lives in ``apps``.
 """
+
+VERSION = "0.1.0"

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 import warnings
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -26,8 +26,9 @@ from apps.accounts import bootstrap as accounts
 from apps.accounts import setup
 from apps.cluster import ranges
 from apps.cluster.actors import system
+from apps.cluster.seal import SealBroken
 from apps.cluster.types.agent import LEFT_EXIT
-from paas import engine, registry
+from paas import engine, registry, upgrading
 from paas.machines import fleet, relay
 from paas.machines.machine import Machine
 from paas.privileges import Identity, hold_less_memory
@@ -37,7 +38,14 @@ from paas.supervisor import Program
 Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 
 DOOR_OFFSET = 2250  # the node's door is 10250 beside the default port, and moves with PORT
-WORKER_THREADS = 4
+CELERY_OPTIONS = {
+    "worker": (
+        "--pool=threads", "--concurrency=4", "--hostname=drover@%h", "--loglevel=INFO",
+        "--without-gossip", "--without-mingle", "--without-heartbeat",
+    ),
+    # The schedule is in the settings and every task may run twice: nothing needs to be remembered in a file.
+    "beat": ("--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="),
+}  # fmt: skip
 REDIS_MEMORY = "64mb"
 # It keeps nothing on disk, so its advice about memory for saving is not for us.
 REDIS_ROUTINE = re.compile(
@@ -190,35 +198,28 @@ def redis(state: StateDirectory, identity: Identity) -> Program | None:
     return Program(name="redis", start=tuple(start), identity=identity, ready=ready, hidden=REDIS_ROUTINE)
 
 
-def web(identity: Identity, certificate: Path, key: Path) -> Program:
-    start = partial(call_command, "web", certificate=certificate, key=key)
+def web(identity: Identity, address: str, certificate: Path, key: Path) -> Program:
+    start = partial(call_command, "web", address=address, certificate=certificate, key=key)
     return Program(name="web", start=start, identity=identity, ready=partial(web_answers, settings.PORT))
 
 
-def worker(identity: Identity) -> Program:
-    options = ["--pool=threads", f"--concurrency={WORKER_THREADS}", "--hostname=drover@%h", "--loglevel=INFO"]
-    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
-    return _celery("worker", identity, *options, *quiet)
-
-
-def beat(identity: Identity) -> Program:
-    # The schedule is in the settings and every task may run twice: nothing needs to be remembered in a file.
-    options = ["--scheduler=celery.beat:Scheduler", "--loglevel=WARNING", "--pidfile="]
-    return _celery("beat", identity, *options)
-
-
-def _celery(name: str, identity: Identity, *arguments: str) -> Program:
-    def start() -> None:
-        from celery.bin.celery import celery  # noqa: PLC0415  runs in the fork; preload() has imported it
-        from celery.exceptions import SecurityWarning  # noqa: PLC0415
-
-        warnings.simplefilter("ignore", SecurityWarning)  # root without capabilities is no superuser
-        for each_task in ("celery.worker.strategy", "celery.app.trace"):
-            logging.getLogger(each_task).setLevel(logging.WARNING)
-        celery.main(args=["--quiet", "--app=paas.celery", name, *arguments], prog_name="celery")
-
+def celery(name: str, identity: Identity) -> Program:
+    """The worker, or beat."""
     # Its checks of all models and pages belong to `make check`; here they cost each process 15 MB.
-    return Program(name=name, start=start, identity=identity, environment={"CELERY_SKIP_CHECKS": "true"})
+    return Program(
+        name=name, start=partial(run_celery, name), identity=identity, environment={"CELERY_SKIP_CHECKS": "true"}
+    )
+
+
+def run_celery(name: str) -> None:
+    """Be the worker, or beat, until told to end."""
+    from celery.bin.celery import celery  # noqa: PLC0415  where it runs in a fork, preload() has imported it
+    from celery.exceptions import SecurityWarning  # noqa: PLC0415
+
+    warnings.simplefilter("ignore", SecurityWarning)  # root without capabilities is no superuser
+    for each_task in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(each_task).setLevel(logging.WARNING)
+    celery.main(args=["--quiet", "--app=paas.celery", name, *CELERY_OPTIONS[name]], prog_name="celery")
 
 
 def agent(node: NodePlan, mirror: str) -> Program:
@@ -262,20 +263,33 @@ def mirror(plan: list[NodePlan]) -> str:
     return registry.mirror()
 
 
-def bootstrap(state: StateDirectory, plan: list[NodePlan]) -> str:
+def bootstrap(state: StateDirectory, plan: list[NodePlan], say: Callable[[str], None]) -> str:
     """Bring the database up to date, make what a first start needs; returns what to tell a person, as JSON.
 
-    Runs in a process of its own as the serving account: the supervisor never opens the database.
+    Runs in a process of its own as the serving account: the supervisor never opens the database. Raises Refused.
     """
-    call_command("migrate", interactive=False, verbosity=0)
-    reached = next((node.server if node.machine else node.address for node in plan), "")
-    made = accounts.ensure_platform(state.path, settings.PORT, reached)
-    importlib.import_module("apps.catalog.bundled").bring_in(system("set-up"))
-    for node in plan:
-        accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
-    served = made.served
+    try:
+        with upgrading.alone():
+            upgrading.bring_up_to_date(state.path, say)
+            reached = next((node.server for node in plan if node.machine), "")
+            made = accounts.ensure_platform(state.path, settings.PORT, reached)
+            importlib.import_module("apps.catalog.bundled").bring_in(system("set-up"))
+            for node in plan:
+                accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
+            served, link = made.served, setup.link()
+    except SealBroken as error:
+        raise Refused(f"{error}.") from None
     told = {"certificate": str(served.certificate), "key": str(served.key), "fingerprint": served.fingerprint}
-    return json.dumps(told | {"link": setup.link() or ""})
+    return json.dumps(told | {"link": link, "address": made.address})
+
+
+def bootstrap_forked(state: StateDirectory, plan: list[NodePlan]) -> str:
+    """The same, with its refusal among the words of its process."""
+    try:
+        return bootstrap(state, plan, print)
+    except Refused as refusal:
+        print(refusal)
+        raise SystemExit(1) from None
 
 
 def hand_over(state: StateDirectory, node: NodePlan) -> None:

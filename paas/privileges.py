@@ -7,7 +7,7 @@ import os
 import pwd
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,6 +63,25 @@ def follow_owner(path: Path) -> None:
         return
     if os.geteuid() == 0 and owner.st_uid != 0:
         Identity(owner.st_uid, owner.st_gid).become()
+
+
+def as_owner(path: Path, work: Callable[[], int]) -> int:
+    """Run ``work`` in a child that is the account that owns ``path``; returns what it returns, 1 when it breaks."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            follow_owner(path)
+            code = work()
+        except BaseException:
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def _unreadable(identity: Identity, paths: Iterable[Path]) -> str:

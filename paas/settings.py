@@ -1,6 +1,7 @@
 """Django's settings. Every choice an operator has is an environment variable; README.md lists them."""
 
 import os
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,12 @@ DEBUG = False
 # How long a node may be unheard before it counts as lost, and how long its pods then wait for it. Seconds.
 NODE_GRACE = float(os.environ.get("DROVER_NODE_GRACE") or 5)
 NODE_EVICTION = float(os.environ.get("DROVER_NODE_EVICTION") or 2)
+# Where nodes and pods reach this server, when it is not the address that the machine uses towards others.
+SERVER_ADDRESS = os.environ.get("DROVER_ADDRESS") or ""
+try:
+    SERVER_ADDRESS = SERVER_ADDRESS and str(ip_address(SERVER_ADDRESS))
+except ValueError:
+    raise ImproperlyConfigured(f"DROVER_ADDRESS={SERVER_ADDRESS} is no address: give one such as 10.0.0.10.") from None
 # Further names and addresses under which this server is reached, for its certificate.
 SERVER_NAMES = [name for name in os.environ.get("DROVER_NAMES", "").split(",") if name]
 # A registry, as host:port, that machines which join ask first.

@@ -17,7 +17,7 @@ FORMAT = 1
 SOCKET_PATH_LIMIT = 107  # sun_path holds 108 bytes, the last one zero
 LONGEST_SOCKET = "redis.sock"
 ROOTS = ("lock", "format", "engine.json", "run", "pids", "log", "agent", "machines")
-OURS = (*ROOTS, "key", "kubeconfig", "ca.crt", "tls", "handover", "static", "beat", "write.lock")
+OURS = (*ROOTS, "key", "kubeconfig", "ca.crt", "tls", "handover", "static", "beat", "write.lock", "snapshots")
 
 
 class Refused(Exception):

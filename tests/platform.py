@@ -15,7 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -33,6 +33,7 @@ T = TypeVar("T")
 BASE = Path(__file__).resolve().parent.parent
 EXAMPLES = BASE / "examples"
 PREFIX = "drover-up-"
+NOTHING: Mapping[str, str] = {}
 
 
 def free_port() -> int:
@@ -65,9 +66,12 @@ def eventually(check: Callable[[], T | None], *, within: float = 30, what: str =
 
 
 class Platform:
-    """One installation. ``start`` returns once it says that it is ready."""
+    """One installation. ``start`` returns once it says that it is ready. ``settings`` hold for all its commands."""
 
-    def __init__(self, state: Path | None = None, port: int | None = None) -> None:
+    def __init__(
+        self, state: Path | None = None, port: int | None = None, settings: Mapping[str, str] = NOTHING
+    ) -> None:
+        self.settings = dict(settings)
         self.state = state or Path(tempfile.mkdtemp(prefix=PREFIX))
         self.state.chmod(0o755)
         self._owner = self.state.with_suffix(".owner")
@@ -89,7 +93,8 @@ class Platform:
             "PORT": str(self.port),
             "KUBECONFIG": str(self.state / "kubeconfig"),
         }
-        return {**kept, **settings, "HOME": str(self.state), "DJANGO_SETTINGS_MODULE": "paas.settings"}
+        settings |= {"HOME": str(self.state), "DJANGO_SETTINGS_MODULE": "paas.settings"}
+        return {**kept, **settings, **self.settings}
 
     def start(self, *, within: float = 60, nodes: int = 1, **environment: str) -> float:
         """Seconds until the platform said that it is ready; with ``nodes=0`` it is a control plane alone."""
@@ -146,6 +151,13 @@ class Platform:
             told = done.stderr or done.stdout
             raise AssertionError(f"kubectl {' '.join(arguments)}: exit {done.returncode}: {told}")
         return done.stdout + ("" if check else done.stderr)
+
+    def manage(self, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
+        """One of manage.py's commands on this installation, with what it said."""
+        return subprocess.run(
+            [sys.executable, "manage.py", *arguments], cwd=BASE, env={**self.environment, **changed},
+            capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
+        )  # fmt: skip
 
     def node(self, name: str) -> Node:
         """One of several nodes, as the machine it is."""

@@ -66,7 +66,8 @@ def private_redis() -> str:
     """Start a Redis of this session; returns its REDIS_URL."""
     folder = _folder("redis")
     path = folder / "redis.sock"
-    _start(["redis-server", "--port", "0", "--unixsocket", path, "--save", "", "--dir", folder], folder)
+    reached: list[str | Path] = ["--port", "0", "--unixsocket", path, "--unixsocketperm", "777"]
+    _start(["redis-server", *reached, "--save", "", "--dir", folder], folder)
     _await("Redis", folder, path.exists)
     return f"unix://{path}"
 

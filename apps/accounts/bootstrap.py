@@ -52,18 +52,23 @@ def ensure_platform(state: Path | None = None, port: int | None = None, address:
     """Everything but the nodes: certificates, first objects, roles, kubeconfig, the operator's chosen
     password.
 
-    ``address`` is the one under which pods reach this machine; found out when not given.
+    ``address`` is the one under which nodes and pods reach this server; found out when not given.
     """
     state = state or Path(settings.STATE)
     tls_port = (port or settings.PORT) + TLS_OFFSET
-    address = address or address_of_this_machine()
-    served = certificates.ensure(state, (*addresses.of_this_machine(), address, *settings.SERVER_NAMES))
-    _ensure_objects(_first_objects(address, tls_port))
+    address = address or server_address()
+    served = ensure_certificates(state, address)
+    _ensure_objects(_first_objects())
     kubeconfig = _ensure_kubeconfig(state, tls_port)
     remark = setup.admin_from_environment()
     if remark:
         logger.warning(remark)
     return Platform(kubeconfig, served, address)
+
+
+def ensure_certificates(state: Path, address: str) -> certificates.ServerFiles:
+    """What a server on this machine shows, good for every name and address that the machine has."""
+    return certificates.ensure(state, (*addresses.of_this_machine(), address, *settings.SERVER_NAMES))
 
 
 def ensure_node(folder: Path, name: str, node_addresses: Iterable[str] = ()) -> Path:
@@ -97,6 +102,11 @@ def ensure_tokens(folder: Path, nodes: Iterable[str], state: Path | None = None)
         files.put(files.folder(folder / name) / "token", token.encode() + b"\n", 0o600)
 
 
+def server_address() -> str:
+    """Where nodes and pods reach this server: as it was set, else the machine's own."""
+    return settings.SERVER_ADDRESS or address_of_this_machine()
+
+
 def address_of_this_machine() -> str:
     """The address that this machine uses towards others; no packet is sent to find out."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
@@ -117,7 +127,7 @@ def _node_token(folder: Path, node: str) -> str:
     return held or tokens.issue(actor.name, actor.groups, TOKEN_LIFE, tokens.NODE)
 
 
-def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
+def _first_objects() -> list[tuple[Kind, Any]]:
     meta = types.ObjectMeta
     service = types.Service(
         metadata=meta(
@@ -127,7 +137,7 @@ def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
         ),
         spec=types.ServiceSpec(
             cluster_ip=certificates.KUBERNETES_ADDRESS,
-            ports=[types.ServicePort(name="https", port=443, protocol="TCP", target_port=port)],
+            ports=[types.ServicePort(name="https", port=443, protocol="TCP", target_port="https")],
         ),
     )
     dns = types.Service(
@@ -147,22 +157,12 @@ def _first_objects(address: str, port: int) -> list[tuple[Kind, Any]]:
             ],
         ),
     )
-    endpoints = types.Endpoints(
-        metadata=meta(name="kubernetes", namespace="default"),
-        subsets=[
-            types.EndpointSubset(
-                addresses=[types.EndpointAddress(ip=address)],
-                ports=[types.EndpointPort(name="https", port=port, protocol="TCP")],
-            )
-        ],
-    )
     return [
         (kinds.NAMESPACE, types.Namespace(metadata=meta(name="default", labels=dict(HOST_PORTS_LABEL)))),
         (kinds.NAMESPACE, types.Namespace(metadata=meta(name="kube-system"))),
         (kinds.SERVICE, service),
         (kinds.SERVICE, dns),
         (kinds.STORAGE_CLASS, _local_storage()),
-        (kinds.ENDPOINTS, endpoints),
         *((kinds.PRIORITY_CLASS, found) for found in system_classes()),
         *((kinds.CLUSTER_ROLE, role) for role in roles.cluster_roles()),
         *((kinds.CLUSTER_ROLE_BINDING, binding) for binding in roles.cluster_role_bindings()),
@@ -209,11 +209,6 @@ def _put_right(kind: Kind, found: Any, wanted: Any) -> bool:
     return repair is not None and not kept and repair(found, wanted)
 
 
-def _right_service(found: types.Service, wanted: types.Service) -> bool:
-    target = found.spec.ports[0].target_port if found.spec.ports else None
-    return target != wanted.spec.ports[0].target_port and _assign(found.spec, "ports", wanted.spec.ports)
-
-
 def _right_binding(found: types.ClusterRoleBinding, wanted: types.ClusterRoleBinding) -> bool:
     missing = [subject for subject in wanted.subjects if subject not in found.subjects]
     return _assign(found, "subjects", [*found.subjects, *missing])
@@ -227,8 +222,6 @@ def _assign(obj: Any, attribute: str, value: Any) -> bool:
 
 
 _REPAIRS: dict[str, Callable[[Any, Any], bool]] = {
-    kinds.ENDPOINTS.key: lambda found, wanted: _assign(found, "subsets", wanted.subsets),
-    kinds.SERVICE.key: _right_service,
     kinds.CLUSTER_ROLE.key: lambda found, wanted: _assign(found, "rules", wanted.rules),
     kinds.CLUSTER_ROLE_BINDING.key: _right_binding,
 }

@@ -133,8 +133,8 @@ class Keyring:
         with transaction.atomic():
             rows = list(_rows().select_for_update().order_by("name"))
             for row in rows:
-                plain = _unwrap(outer_key(), row.name, bytes(row.wrapped))
-                _rows().filter(pk=row.pk).update(wrapped=_wrap(new_outer_key, row.name, plain))
+                wrapped = rewrapped(row.name, bytes(row.wrapped), outer_key(), new_outer_key)
+                _rows().filter(pk=row.pk).update(wrapped=wrapped)
         self.forget()
         return len(rows)
 
@@ -193,6 +193,11 @@ def _number(name: str) -> int:
 
 def _bound(number: str, context: str) -> bytes:
     return f"{FORM}.{number}.{context}".encode()
+
+
+def rewrapped(name: str, wrapped: bytes, old: bytes, new: bytes) -> bytes:
+    """A key or secret of the database as another outer key wraps it. Raises SealBroken when ``old`` is not its own."""
+    return _wrap(new, name, _unwrap(old, name, wrapped))
 
 
 def _wrap(outer: bytes, name: str, plain: bytes) -> bytes:

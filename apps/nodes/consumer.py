@@ -30,6 +30,7 @@ from apps.nodes import closure, heartbeats, merging, samples
 from apps.nodes.handed import Signed
 from apps.nodes.intake import intake
 from apps.nodes.reports import Report
+from apps.nodes.servers import presence
 
 UNAUTHORIZED, SUPERSEDED, SILENT, GARBLED, FAILED = 4401, 4409, 4408, 4400, 1011
 FRESH_PINGS = 1.5
@@ -61,6 +62,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._greeted = self._over = self._due = False
         self._heard_at = 0.0
         self._awaited = 0
+        self._servers: list[str] = []
         self._farewell: asyncio.Task[None] | None = None
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
         self._described: agent.NodeReport | None = None
@@ -86,8 +88,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if not actor.node:
             await self._refuse(403, f"{actor.name} is no node: this door is for agents")
             return
-        if agent.SUBPROTOCOL not in self.scope.get("subprotocols", ()):
-            await self._refuse(400, f"this server speaks {agent.SUBPROTOCOL}: update the agent")
+        if why := agent.stranger(self.scope.get("subprotocols", ())):
+            await self._refuse(400, why)
             return
         self.node = actor.node
         await in_db(node_identity.used, authentication.bearer(self.scope))
@@ -119,7 +121,9 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._object()
             every = heartbeats.book().every
             slower = every if every > agent.PING_SECONDS else 0
-            await self._say(agent.Pong(seq=message.seq, every=slower, renew=self._due))
+            servers = presence.known if presence.known != self._servers else []
+            self._servers = servers or self._servers
+            await self._say(agent.Pong(seq=message.seq, every=slower, renew=self._due, servers=servers))
         elif isinstance(message, agent.Renew):
             self._start(self._renew_identity(message))
         elif isinstance(message, agent.Waiting):

@@ -23,6 +23,7 @@ from apps.cluster import types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import BadRequest, Unauthorized, invalid
 from apps.cluster.kinds import NODE
+from apps.nodes import servers
 from apps.nodes.models import Invitation
 
 PREFIX = "drj_"
@@ -114,7 +115,7 @@ def line(server: str, text: str) -> str:
 def server_place(wished: str = "") -> str:
     """Where a new machine reaches this server, as host:port. Raises BadRequest for a name it could not prove there."""
     if not wished:
-        return f"{bootstrap.address_of_this_machine()}:{settings.TLS_PORT}"
+        return servers.place(bootstrap.server_address(), settings.TLS_PORT)
     host = urlsplit(f"//{wished}").hostname or ""
     if not re.fullmatch(r"[A-Za-z0-9.-]+:[0-9]{1,5}", wished):
         raise BadRequest(f'server: "{wished}" must be host:port, as the new machine reaches this server')

@@ -1,4 +1,4 @@
-"""Signs of life and of use, written in batches; who may join. Not cluster state: no number, no watch."""
+"""Signs of life, of nodes and servers, and of use, written in batches; who may join. Not cluster state: no number."""
 
 from __future__ import annotations
 
@@ -28,6 +28,16 @@ class Sample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.node} at {self.at}"
+
+
+class Server(models.Model):
+    """When a web process last said that it serves, and where nodes and pods reach it (host:port)."""
+
+    place = models.CharField(max_length=300, primary_key=True)
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.place} at {self.at}"
 
 
 class Invitation(models.Model):

@@ -15,6 +15,7 @@ from node_agent import VERSION, machine
 from node_agent.connection import Connection, Identity
 from node_agent.hollow.engine import VERSION as ENGINE_VERSION
 from node_agent.hollow.node import HollowNode
+from node_agent.servers import Servers
 from node_agent.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,10 +69,10 @@ class Fleet:
         settings = self._settings
         node = HollowNode(name, settings.address, self._describe)
         identity = Identity(
-            server=settings.server, node=name, version=VERSION, boot_id=machine.boot_id(), token=self._token(name),
+            node=name, version=VERSION, boot_id=machine.boot_id(), token=self._token(name),
             ca=settings.ca, alone=True,
         )  # fmt: skip
-        return Connection(identity, node.view, node.outbox, node.synced, turn=turn)
+        return Connection(identity, Servers(settings.server), node.view, node.outbox, node.synced, turn=turn)
 
     def _token(self, name: str) -> Path:
         return self._settings.state / name / "token"

@@ -10,6 +10,7 @@ import asyncio
 import json
 import shlex
 import shutil
+import socket
 import sys
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable
@@ -22,11 +23,12 @@ from apps.accounts import addresses
 from apps.cluster import ranges
 from paas.remote.nodes_file import BOTH, NODE, Entry, NodesFile
 from paas.remote.ssh import FAILED, Remote
-from paas.state import Refused, StateDirectory
+from paas.state import Refused
 
 AT_ONCE = 8
 TTL = "1h"
 ARRIVE_SECONDS = "30"
+ANSWER_SECONDS = 2.0
 READY = "Ready"
 PROGRAM = ("python3", "-")
 JOIN = "join: "
@@ -124,8 +126,10 @@ def check(file: NodesFile) -> None:
             )
     if shutil.which("ssh") is None:
         raise Refused("there is no ssh here: install openssh-client first.")
-    if StateDirectory(settings.STATE).holder() is None:
-        raise Refused(f"The control plane does not run on {settings.STATE}: start it with `make up` first.")
+    try:
+        socket.create_connection(("127.0.0.1", settings.PORT), timeout=ANSWER_SECONDS).close()
+    except OSError:
+        raise Refused(f"No server answers here at port {settings.PORT}: start one with `make up` first.") from None
 
 
 def script(line: str, node: str) -> bytes:

@@ -35,7 +35,7 @@ ALL = types.PolicyRule(verbs=["*"], api_groups=["*"], resources=["*"])
 @pytest.fixture
 def ruled(cluster: None) -> None:
     """Ana is the admin of the namespace shop, and nobody elsewhere."""
-    bootstrap._ensure_objects(bootstrap._first_objects("192.0.2.1", 8443))
+    bootstrap._ensure_objects(bootstrap._first_objects())
     put(ROOT, NAMESPACE, build(NAMESPACE, name="shop"))
     put(ROOT, ROLE_BINDING, binding("RoleBinding", "admin"))
 

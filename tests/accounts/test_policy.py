@@ -31,7 +31,7 @@ ROOT = Actor("root", frozenset({"system:masters"}))
 
 @pytest.fixture(autouse=True)
 def first_objects(cluster: None) -> None:
-    bootstrap._ensure_objects(bootstrap._first_objects("192.0.2.1", 8443))
+    bootstrap._ensure_objects(bootstrap._first_objects())
     for name in ("shop", "bank"):
         create(NAMESPACE, build(NAMESPACE, name=name))
 

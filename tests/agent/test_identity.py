@@ -17,6 +17,7 @@ from node_agent import identity, keys
 from node_agent.connection import Connection, Identity, Left
 from node_agent.outbox import Outbox
 from node_agent.renewal import Renewal
+from node_agent.servers import Servers
 from node_agent.view import View
 
 FRESH = agent.Identity(token="drv_new", certificate="certificate", authority="authority")
@@ -82,10 +83,11 @@ class Server:
 def connection(state: Path, port: int, taken: list[str]) -> Connection:
     (state / "token").write_text("drv_old")
     who = Identity(
-        server=f"http://127.0.0.1:{port}", node="n1", version="1", boot_id="b", token=state / "token", ca=state / "ca"
+        node="n1", version="1", boot_id="b", token=state / "token", ca=state / "ca"
     )
     renewal = Renewal(state, "n1", lambda: taken.append((state / "agent.crt").read_text()))
-    return Connection(who, View(None), Outbox(), lambda touched: None, renewal=renewal)
+    servers = Servers(f"http://127.0.0.1:{port}")
+    return Connection(who, servers, View(None), Outbox(), lambda touched: None, renewal=renewal)
 
 
 async def test_an_agent_renews_its_identity_without_a_restart(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from apps.cluster import types
 from apps.cluster.types import agent as protocol
 from node_agent.connection import Connection, Identity
 from node_agent.outbox import Outbox
+from node_agent.servers import Servers
 from node_agent.view import Touched, View
 from tests.agent.machine import wait_for
 from tests.agent.server import FakeServer
@@ -159,9 +160,9 @@ class Client:
         self.view, self.outbox = View(state / "view"), Outbox()
         self.touched: list[Touched] = []
         identity = Identity(
-            server=server.url, node="node-1", version="v0", boot_id="b", token=state / "token", ca=state
+            node="node-1", version="v0", boot_id="b", token=state / "token", ca=state
         )
-        self._connection = Connection(identity, self.view, self.outbox, self.touched.append)
+        self._connection = Connection(identity, Servers(server.url), self.view, self.outbox, self.touched.append)
         self._loop = asyncio.new_event_loop()
         self._task = self._loop.create_task(self._connection.run())
         self._thread = threading.Thread(target=self._run)

@@ -7,14 +7,13 @@ import socket
 import ssl
 import stat
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from paas.state import FORMAT
-from tests.platform import BASE, Platform, eventually, free_port
+from tests.platform import Platform, eventually, free_port
 
 pytestmark = [pytest.mark.docker, pytest.mark.skipif(os.geteuid() != 0, reason="`up` needs root")]
 SERVING = {"redis", "web", "worker", "beat"}
@@ -42,18 +41,6 @@ def packet_rules() -> list[str]:
         done = subprocess.run([program], capture_output=True, text=True, check=False)
         found += [line for line in done.stdout.splitlines() if "DROVER" in line or "drv" in line]
     return found
-
-
-def manage(platform: Platform, *arguments: str, **changed: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", *arguments],
-        cwd=BASE,
-        env={**platform.environment, **changed},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
 
 
 def refusal(done: subprocess.CompletedProcess[str]) -> str:
@@ -100,7 +87,7 @@ def test_redis_listens_on_no_port(platform: Platform) -> None:
 
 
 def test_a_second_up_on_the_same_state_says_so(platform: Platform) -> None:
-    line = refusal(manage(platform, "up"))
+    line = refusal(platform.manage("up"))
     assert line.startswith(f"Drover already runs on {platform.state} (process {platform.pid})")
 
 
@@ -110,14 +97,14 @@ def test_a_port_in_use_is_named_with_what_to_do(platform: Platform, tmp_path: Pa
     with socket.socket() as taken:
         taken.bind(("0.0.0.0", port + offset))
         taken.listen()
-        line = refusal(manage(platform, "up", STATE=str(tmp_path / "other"), PORT=str(port)))
+        line = refusal(platform.manage("up", STATE=str(tmp_path / "other"), PORT=str(port)))
     assert line.startswith(f"Port {port + offset}")
     assert line.endswith("choose another with PORT=.")
 
 
 def test_a_state_of_a_newer_format_is_left_alone(platform: Platform, tmp_path: Path) -> None:
     (tmp_path / "format").write_text(f"{FORMAT + 1}\n")
-    line = refusal(manage(platform, "up", STATE=str(tmp_path), PORT=str(free_port())))
+    line = refusal(platform.manage("up", STATE=str(tmp_path), PORT=str(free_port())))
     assert "was written by a newer Drover" in line
     assert (tmp_path / "format").read_text() == f"{FORMAT + 1}\n"
 
@@ -140,7 +127,7 @@ def test_nodes_that_cannot_be_are_refused(
     platform: Platform, tmp_path: Path, nodes: str, settings: dict[str, str], words: str
 ) -> None:
     elsewhere = {"STATE": str(tmp_path / "other"), "PORT": str(free_port())}
-    line = refusal(manage(platform, "up", "--nodes", nodes, **elsewhere, **settings))
+    line = refusal(platform.manage("up", "--nodes", nodes, **elsewhere, **settings))
     assert line.startswith(words)
 
 
@@ -162,8 +149,8 @@ def test_nothing_survives_a_killed_supervisor_and_the_next_start_works(platform:
 def test_down_after_a_kill_leaves_nothing_and_may_be_repeated(platform: Platform, rules: list[str]) -> None:
     os.kill(platform.pid, signal.SIGKILL)
     platform.stop()
-    first = manage(platform, "down")
+    first = platform.manage("down")
     assert first.returncode == 0, first.stdout + first.stderr
     assert not platform.state.exists()
     assert packet_rules() == rules
-    assert "nothing is left to remove" in manage(platform, "down").stdout
+    assert "nothing is left to remove" in platform.manage("down").stdout

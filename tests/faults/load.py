@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing, contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
@@ -25,20 +26,44 @@ class Unanswered(Exception):
     """Nobody knows whether it happened."""
 
 
+class Way:
+    """To the servers of one cluster: the first, and after each failure the next, as behind a balancer."""
+
+    def __init__(self, *servers: Platform) -> None:
+        self._servers = deque(servers)
+        self._headers: dict[Platform, dict[str, str]] = {}
+
+    @property
+    def headers(self) -> dict[str, str]:
+        server = self._servers[0]
+        return self._headers.get(server) or self._headers.setdefault(server, server.headers())
+
+    def connection(self, *, timeout: float) -> HTTPConnection:
+        return self._servers[0].connection(timeout=timeout)
+
+    def failed(self) -> None:
+        self._servers.rotate(-1)
+
+    def beginning(self, at: int) -> Way:
+        """The same servers, each client beginning with another."""
+        way = Way(*self._servers)
+        way._servers.rotate(-at)
+        return way
+
+
 class Client:
     """Requests over one connection that is opened anew when it broke. Close it."""
 
-    def __init__(self, platform: Platform) -> None:
-        self._platform = platform
+    def __init__(self, way: Way | Platform) -> None:
+        self._way = way if isinstance(way, Way) else Way(way)
         self._connection: HTTPConnection | None = None
-        self._headers = platform.headers()
 
     def ask(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, Any]]:
         try:
             if self._connection is None:
-                self._connection = self._platform.connection(timeout=10)
+                self._connection = self._way.connection(timeout=10)
             text = None if body is None else json.dumps(body)
-            headers = dict(self._headers)
+            headers = dict(self._way.headers)
             if method == "PATCH":
                 headers["Content-Type"] = "application/merge-patch+json"
             self._connection.request(method, path, text, headers)
@@ -46,6 +71,7 @@ class Client:
             return answer.status, json.loads(answer.read())
         except (OSError, HTTPException, ValueError) as error:
             self.close()
+            self._way.failed()
             raise Unanswered(str(error)) from error
 
     def close(self) -> None:
@@ -57,12 +83,12 @@ class Client:
 class Writer(threading.Thread):
     """Creates, updates and deletes its own config maps, one after the other, until told to stop."""
 
-    def __init__(self, platform: Platform, number: int, seed: int) -> None:
+    def __init__(self, way: Way, number: int, seed: int) -> None:
         super().__init__(name=f"writer {number}", daemon=True)
         self.attempts: list[Attempt] = []
         self.trouble: list[str] = []
         self.acknowledged = 0
-        self._client, self._random = Client(platform), random.Random(seed)
+        self._client, self._random = Client(way), random.Random(seed)
         self._names = [f"load-{number}-{place}" for place in range(NAMES_EACH)]
         self._there: dict[str, int | None] = dict.fromkeys(self._names)
         self._value = 0
@@ -121,13 +147,13 @@ class Writer(threading.Thread):
 class Watcher(threading.Thread):
     """Follows the load's config maps from a list on; goes on from the last number after every interruption."""
 
-    def __init__(self, platform: Platform, number: int) -> None:
+    def __init__(self, way: Way, number: int) -> None:
         super().__init__(name=f"watcher {number}", daemon=True)
         self.history = History()
-        self._platform = platform
+        self._way = way
         self._position = 0
         self._over = threading.Event()
-        self._client = Client(platform)
+        self._client = Client(way)
 
     @property
     def position(self) -> int:
@@ -146,7 +172,10 @@ class Watcher(threading.Thread):
                 if not self._position:
                     self._list()
                 self._follow()
-            except (Unanswered, OSError, HTTPException, ValueError):
+            except Unanswered:
+                self._over.wait(AWAY)
+            except (OSError, HTTPException, ValueError):
+                self._way.failed()
                 self._over.wait(AWAY)
 
     def _list(self) -> None:
@@ -159,8 +188,8 @@ class Watcher(threading.Thread):
 
     def _follow(self) -> None:
         query = f"watch=1&{SELECTED}&resourceVersion={self._position}&allowWatchBookmarks=true"
-        with closing(self._platform.connection(timeout=5)) as connection:
-            connection.request("GET", f"{MAPS}?{query}", headers=self._platform.headers())
+        with closing(self._way.connection(timeout=5)) as connection:
+            connection.request("GET", f"{MAPS}?{query}", headers=self._way.headers)
             with closing(connection.getresponse()) as stream:
                 self._read(stream)
 
@@ -185,8 +214,8 @@ class Watcher(threading.Thread):
 class Load:
     """Writers and watchers at work."""
 
-    def __init__(self, writers: list[Writer], watchers: list[Watcher], platform: Platform) -> None:
-        self.writers, self.watchers, self._platform = writers, watchers, platform
+    def __init__(self, writers: list[Writer], watchers: list[Watcher], way: Way) -> None:
+        self.writers, self.watchers, self._way = writers, watchers, way
 
     @property
     def acknowledged(self) -> int:
@@ -209,18 +238,19 @@ class Load:
         eventually(
             lambda: all(watcher.position >= latest for watcher in self.watchers), within=30, what="watchers' end"
         )
-        with closing(Client(self._platform)) as client:
+        with closing(Client(self._way)) as client:
             status, told = client.ask("GET", f"{MAPS}?{SELECTED}")
         assert status == 200, told
         return {item["metadata"]["name"]: int(item["data"]["value"]) for item in told["items"]}
 
 
 @contextmanager
-def under_load(platform: Platform, *, writers: int = 2, watchers: int = 3, seed: int = 1) -> Iterator[Load]:
-    """The load runs inside; it ends in any case."""
-    seeing = [Watcher(platform, number) for number in range(watchers)]
-    writing = [Writer(platform, number, seed + number) for number in range(writers)]
-    load = Load(writing, seeing, platform)
+def under_load(*servers: Platform, writers: int = 2, watchers: int = 3, seed: int = 1) -> Iterator[Load]:
+    """The load runs inside; it ends in any case. With several servers each client begins at another one."""
+    way = Way(*servers)
+    seeing = [Watcher(way.beginning(number), number) for number in range(watchers)]
+    writing = [Writer(way.beginning(number + 1), number, seed + number) for number in range(writers)]
+    load = Load(writing, seeing, way)
     for thread in (*seeing, *writing):
         thread.start()
     try:
@@ -232,7 +262,7 @@ def under_load(platform: Platform, *, writers: int = 2, watchers: int = 3, seed:
             writer.stop()
         for watcher in seeing:
             watcher.stop()
-        with suppress(Unanswered), closing(Client(platform)) as client:
+        with suppress(Unanswered), closing(Client(way)) as client:
             client.ask("DELETE", f"{MAPS}?{SELECTED}")
 
 

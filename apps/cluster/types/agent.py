@@ -7,6 +7,7 @@ strictly. After ``Hello`` the server sends the whole state of every kind the nod
 with a ``seq`` is answered by ``Accepted`` once committed, or by ``Refused``.
 """
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,8 @@ from apps.cluster.types.core import NodeStatus
 from apps.cluster.types.meta import Resource
 from apps.cluster.types.pods import PodStatus
 
-SUBPROTOCOL = "agent.drover.dev.v1"
+SUBPROTOCOL_FAMILY, SUBPROTOCOL_NUMBER = "agent.drover.dev.v", 1
+SUBPROTOCOL = f"{SUBPROTOCOL_FAMILY}{SUBPROTOCOL_NUMBER}"
 PATH = "/nodes/agent"
 REMOVED_CODE, REMOVED_STATUS = 4410, 410
 """How a socket ends, or is refused, whose node was taken out of the cluster: its agent takes everything down."""
@@ -227,12 +229,14 @@ class Everywhere(Message, tag="everywhere"):
 class Pong(Message, tag="pong"):
     """``every``: seconds the agent may take until its next ping, more where many share the server; 0 as usual.
 
-    ``renew``: the agent's identity comes to its end, and it should ask for a new one.
+    ``renew``: the agent's identity comes to its end, and it should ask for a new one. ``servers``: where all servers
+    of the cluster are reached (host:port), told anew when that changes; empty as before.
     """
 
     seq: int
     every: float = 0
     renew: bool = False
+    servers: list[str] = []
 
 
 class Renew(Message, tag="renew"):
@@ -267,6 +271,25 @@ def from_agent(text: str | bytes) -> FromAgent:
 def from_server(text: str | bytes) -> FromServer:
     """Read a frame the server sent; raises ``msgspec.DecodeError``."""
     return _from_server.decode(text)
+
+
+def stranger(offered: Iterable[str]) -> str:
+    """Why an agent that offers these sub-protocols is not understood, and what to do; "" for one that is. Pure."""
+    if SUBPROTOCOL in offered:
+        return ""
+    numbers = [each.removeprefix(SUBPROTOCOL_FAMILY) for each in offered if each.startswith(SUBPROTOCOL_FAMILY)]
+    spoken = max((int(each) for each in numbers if each.isascii() and each.isdigit()), default=0)
+    if not spoken:
+        return f"this door is for agents that speak {SUBPROTOCOL}"
+    if spoken > SUBPROTOCOL_NUMBER:
+        return (
+            f"this agent is too new: it speaks version {spoken} of the agents' protocol and this server "
+            f"{SUBPROTOCOL_NUMBER}: upgrade the servers first, then the agents"
+        )
+    return (
+        f"this agent is too old: it speaks version {spoken} of the agents' protocol and this server "
+        f"{SUBPROTOCOL_NUMBER}: paste a new join line (manage.py join-command) on its machine; its pods keep running"
+    )
 
 
 def raw(data: Any) -> msgspec.Raw:

@@ -113,10 +113,10 @@ class Up:
         told = await self.bootstrap(plan)
         if queue is not None and not await self.supervisor.ready(queue):
             raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
-        web = platform.web(self.identity, Path(told["certificate"]), Path(told["key"]))
+        web = platform.web(self.identity, told["address"], Path(told["certificate"]), Path(told["key"]))
         self.supervisor.keep(web)
-        for program in (platform.worker(self.identity), platform.beat(self.identity)):
-            self.supervisor.keep(program)
+        for name in platform.CELERY_OPTIONS:
+            self.supervisor.keep(platform.celery(name, self.identity))
         relay = platform.image_relay(plan, self.identity)
         if relay is not None:
             self.supervisor.keep(relay)
@@ -139,7 +139,7 @@ class Up:
             await asyncio.sleep(ENGINE_PAUSE_SECONDS if revived else ENGINE_LOOK_SECONDS)
 
     async def bootstrap(self, plan: list[platform.NodePlan]) -> dict[str, str]:
-        work = partial(platform.bootstrap, self.state, plan)
+        work = partial(platform.bootstrap_forked, self.state, plan)
         try:
             told: dict[str, str] = json.loads(await self.supervisor.once("set-up", work, self.identity))
         except RuntimeError as failure:

@@ -2,15 +2,21 @@
 
 import asyncio
 import gc
+import sys
 from argparse import ArgumentParser
 from pathlib import Path
+from socket import socket
 from typing import Any
 
 import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
+from apps.accounts import bootstrap
+from apps.nodes.servers import place, presence
 from apps.serving import Server
+from paas import upgrading
+from paas.state import Refused
 
 
 class Command(BaseCommand):
@@ -18,16 +24,35 @@ class Command(BaseCommand):
     requires_system_checks = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--port", type=int, default=settings.PORT)
-        parser.add_argument("--tls-port", type=int, default=settings.TLS_PORT)
-        parser.add_argument("--certificate", type=Path, default=settings.STATE / "server.crt")
-        parser.add_argument("--key", type=Path, default=settings.STATE / "server.key")
+        told = "where nodes and pods reach this server; DROVER_ADDRESS, else this machine's own"
+        parser.add_argument("--address", default="", help=told)
+        told = "this server's certificate and its key; made from the cluster's authority when not given"
+        parser.add_argument("--certificate", type=Path, help=told)
+        parser.add_argument("--key", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        asyncio.run(_serve(options["port"], options["tls_port"], options["certificate"], options["key"]))
+        address = options["address"] or bootstrap.server_address()
+        certificate, key = options["certificate"], options["key"]
+        if certificate is None or key is None:
+            try:
+                upgrading.check()
+            except Refused as refusal:
+                sys.exit(str(refusal))
+            served = bootstrap.ensure_certificates(settings.STATE, address)
+            certificate, key = served.certificate, served.key
+        asyncio.run(_serve(address, certificate, key))
 
 
-async def _serve(port: int, tls_port: int, certificate: Path, key: Path) -> None:
+class WebServer(Server):
+    """One listener."""
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Nobody is sent here any more before those who are here are let go."""
+        await presence.end()
+        await super().shutdown(sockets)
+
+
+async def _serve(address: str, certificate: Path, key: Path) -> None:
     from paas.asgi import application  # noqa: PLC0415  needs Django set up, which a command's import does not wait for
 
     common: dict[str, Any] = {
@@ -42,19 +67,20 @@ async def _serve(port: int, tls_port: int, certificate: Path, key: Path) -> None
         # A client that waits for a slow reader (`kubectl exec ... | less`) answers no ping: TCP tells who is gone.
         "ws_ping_timeout": None,
     }
-    plain = uvicorn.Config(host="127.0.0.1", port=port, lifespan="on", **common)
+    plain = uvicorn.Config(host="127.0.0.1", port=settings.PORT, lifespan="on", **common)
     tls = uvicorn.Config(
         host="0.0.0.0",
-        port=tls_port,
+        port=settings.TLS_PORT,
         lifespan="off",
         ssl_certfile=str(certificate),
         ssl_keyfile=str(key),
         **common,
     )
-    servers = [Server(plain), Server(tls)]
+    servers = [WebServer(plain), WebServer(tls)]
     # What is loaded now stays for good: the collector need not walk it again.
     gc.freeze()
     serving = [asyncio.create_task(server.serve()) for server in servers]
+    presence.begin(place(address, settings.TLS_PORT))
     await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
     for server in servers:
         server.end(force=server.force_exit)

@@ -1,0 +1,134 @@
+"""The web processes of this cluster: each says now and then where it is reached; agents and pods are told of all."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db.utils import Error as DatabaseError
+
+from apps.cluster import kinds, store, types
+from apps.cluster.actors import system
+from apps.cluster.errors import ApiError
+from apps.cluster.transaction import Transaction
+from apps.cluster.work import in_db
+from apps.cluster.writing import exclusive, persistently
+from apps.nodes.models import Server
+
+EVERY = 5.0
+LATELY = timedelta(seconds=15)
+"""A server that said nothing for so long is gone."""
+SERVERS = system("servers")
+NAMESPACE, NAME = "default", "kubernetes"
+
+logger = logging.getLogger(__name__)
+
+
+def place(address: str, port: int) -> str:
+    """``host:port``, as in a URL."""
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
+
+
+def living(now: datetime) -> list[str]:
+    """Where the servers are reached that were heard of lately."""
+    return sorted(Server.objects.filter(at__gte=now - LATELY).values_list("place", flat=True))
+
+
+def beat(here: str, now: datetime) -> list[str]:
+    """The server at this place lives; where all that live are reached. Pods are told by ``kubernetes``' endpoints."""
+    persistently(lambda: _note(here, now))
+    found = living(now)
+    _tell_pods(found)
+    return found
+
+
+def leave(here: str, now: datetime) -> None:
+    """The server at this place ends: nobody is sent there any more. The last one stays named."""
+    persistently(lambda: _forget(here))
+    if others := living(now):
+        _tell_pods(others)
+
+
+def _note(here: str, now: datetime) -> None:
+    with exclusive():
+        if not Server.objects.filter(place=here).update(at=now):
+            Server.objects.bulk_create([Server(place=here, at=now)], ignore_conflicts=True)
+        Server.objects.filter(at__lt=now - LATELY).delete()
+
+
+def _forget(here: str) -> None:
+    with exclusive():
+        Server.objects.filter(place=here).delete()
+
+
+def _tell_pods(places: Iterable[str]) -> None:
+    wanted = subsets(places)
+    row = store.find(kinds.ENDPOINTS, NAMESPACE, NAME)
+    if row is None or types.encode(row.object.subsets) != types.encode(wanted):
+        store.write(SERVERS, lambda tx: _put(tx, wanted))
+
+
+def _put(tx: Transaction, wanted: list[types.EndpointSubset]) -> None:
+    found: Any = tx.find(kinds.ENDPOINTS, NAMESPACE, NAME)
+    if found is None:
+        meta = types.ObjectMeta(name=NAME, namespace=NAMESPACE)
+        tx.create(kinds.ENDPOINTS, types.Endpoints(metadata=meta, subsets=wanted))
+    else:
+        found.subsets = wanted
+        tx.update(kinds.ENDPOINTS, found)
+
+
+def subsets(places: Iterable[str]) -> list[types.EndpointSubset]:
+    """The same as endpoints, those with one port together. Pure."""
+    by_port: dict[int, list[str]] = {}
+    for each in sorted(places):
+        parts = urlsplit(f"//{each}")
+        by_port.setdefault(parts.port or 443, []).append(parts.hostname or "")
+    return [
+        types.EndpointSubset(
+            addresses=[types.EndpointAddress(ip=address) for address in addresses],
+            ports=[types.EndpointPort(name="https", port=port, protocol="TCP")],
+        )
+        for port, addresses in sorted(by_port.items())
+    ]
+
+
+class Presence:
+    """This process among the servers, for as long as it serves."""
+
+    def __init__(self) -> None:
+        self._here = ""
+        self._task: asyncio.Task[None] | None = None
+        self.known: list[str] = []
+        """Where all servers are reached, as last heard."""
+
+    def begin(self, here: str) -> None:
+        self._here = here
+        self._task = asyncio.get_running_loop().create_task(self._run())
+
+    async def end(self) -> None:
+        """Safe to call again."""
+        task, self._task = self._task, None
+        if task is None:
+            return
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+        with suppress(DatabaseError, ApiError):
+            await in_db(leave, self._here, datetime.now(UTC))
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                self.known = await in_db(beat, self._here, datetime.now(UTC))
+            except (DatabaseError, ApiError) as error:
+                logger.warning("this server could not say that it lives: %s", error)
+            await asyncio.sleep(EVERY)
+
+
+presence = Presence()

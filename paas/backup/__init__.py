@@ -1,0 +1,1 @@
+"""The whole platform as one sealed file, and back."""

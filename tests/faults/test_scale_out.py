@@ -1,0 +1,175 @@
+"""Two control planes on one PostgreSQL and one Redis, with one key: each process killed in turn, and one plane ended.
+
+One is an `up`, of the other every process is started by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import httpx
+import pytest
+from websockets.asyncio.client import connect
+
+from tests.faults.by_hand import PROCESSES, ByHand
+from tests.faults.checker import check
+from tests.faults.hollow import hollow_nodes
+from tests.faults.load import Client, answered, under_load
+from tests.faults.test_kills import CONTROLLERS, LONG, controller, kill
+from tests.platform import Platform, eventually
+from tests.services import Postgres, private_redis
+
+ROUNDS = 10 if LONG else 1
+REPLICAS, NODES = 3, 2
+PASSWORD = secrets.token_urlsafe(12)
+KUBERNETES = "/api/v1/namespaces/default/endpoints/kubernetes"
+
+pytestmark = [pytest.mark.kubectl, pytest.mark.timeout(1200 if LONG else 300)]
+
+
+@pytest.fixture(scope="module")
+def shared() -> dict[str, str]:
+    """What every machine of the control plane is told alike."""
+    database = Postgres("synchronous_commit=on").url
+    Path(unquote(urlsplit(database).netloc.partition("@")[2])).chmod(0o755)  # for the serving account
+    return {
+        "DATABASE_URL": database,
+        "REDIS_URL": private_redis(),
+        "DROVER_KEY": secrets.token_hex(32),
+        "DROVER_ADMIN_PASSWORD": PASSWORD,
+    }
+
+
+@pytest.fixture(scope="module")
+def first(shared: dict[str, str]) -> Iterator[Platform]:
+    platform = Platform(settings=shared)
+    try:
+        platform.start(within=120, nodes=0)
+        yield platform
+    finally:
+        platform.stop()
+        platform.down()
+
+
+@pytest.fixture(scope="module")
+def second(first: Platform, shared: dict[str, str]) -> Iterator[ByHand]:
+    platform = ByHand(shared)
+    try:
+        platform.begin()
+        yield platform
+    finally:
+        platform.down()
+
+
+def test_a_machine_without_the_key_is_told_what_it_lacks(first: Platform, shared: dict[str, str]) -> None:
+    stranger = ByHand({**shared, "DROVER_KEY": ""})
+    try:
+        for command in ("set-up", "web", "worker", "beat"):
+            done = stranger.manage(command)
+            assert done.returncode == 1
+            assert "wrapped by another key: set DROVER_KEY" in done.stderr
+            assert "Traceback" not in done.stderr
+    finally:
+        stranger.down()
+
+
+def test_each_process_killed_in_turn_loses_nothing_on_either_server(first: Platform, second: ByHand) -> None:
+    with hollow_nodes(first, NODES), under_load(first, second, writers=2, watchers=4) as load:
+        with closing(Client(second)) as client:
+            answered(lambda: client.ask("POST", CONTROLLERS, json.loads(controller("scaled", REPLICAS))))
+        for _ in range(ROUNDS):
+            for name in PROCESSES:
+                kill(first, name)
+                load.goes_on(10)
+                second.kill(name)
+                load.goes_on(10)
+        eventually(second.answers, within=30)
+        present = load.settle()
+        verdict = check(load.attempts, [watcher.history for watcher in load.watchers], present)
+        relisted = sum(watcher.history.listed - 1 for watcher in load.watchers)
+        print(
+            f"{load.acknowledged} writes acknowledged, {len(load.attempts)} attempted; "
+            f"{sum(len(watcher.history.events) for watcher in load.watchers)} events seen, {relisted} lists again; "
+            f"lost {len(verdict.lost)}, out of order {len(verdict.out_of_order)}, gaps {len(verdict.gaps)}"
+        )
+        assert verdict.clean, verdict
+        assert not relisted, "a watcher that goes on at the other server need not list again"
+        eventually(lambda: ready(second) == REPLICAS, within=30, what="the replicas")
+
+
+def test_when_one_control_plane_ends_all_go_on_with_the_other(first: Platform, second: ByHand) -> None:
+    eventually(lambda: ports(second) == {first.port + 443, second.port + 443}, what="both servers among the endpoints")
+    with hollow_nodes(first, NODES):
+        eventually(lambda: ready(second) == REPLICAS, within=30, what="the replicas")
+        session = signed_in(first)
+        asyncio.run(hear_of_a_change(first, second, session))
+        first.stop()
+        scale(second, REPLICAS + 2)
+        eventually(lambda: ready(second) == REPLICAS + 2, within=30, what="pods on nodes that changed the server")
+        asyncio.run(hear_of_a_change(second, second, session))
+        eventually(lambda: ports(second) == {second.port + 443}, within=30, what="the one server that is left")
+        first.start(nodes=0)
+        eventually(lambda: len(ports(second)) == 2, what="the first server again")
+
+
+def test_a_server_that_is_told_to_end_is_sent_nobody_any_more(first: Platform, second: ByHand) -> None:
+    second.end("web")
+    eventually(lambda: ports(first) == {first.port + 443}, within=5, what="the other server alone")
+    second.launch("web")
+    eventually(second.answers, within=30)
+
+
+def ready(server: Platform) -> int:
+    with closing(Client(server)) as client:
+        status, told = client.ask("GET", f"{CONTROLLERS}/scaled")
+    return int(told["status"].get("readyReplicas", 0)) if status == 200 else -1
+
+
+def scale(server: Platform, replicas: int) -> None:
+    with closing(Client(server)) as client:
+        answered(lambda: client.ask("PATCH", f"{CONTROLLERS}/scaled", {"spec": {"replicas": replicas}}))
+
+
+def ports(server: Platform) -> set[int]:
+    """Of the servers that pods and agents are told of."""
+    with closing(Client(server)) as client:
+        _, told = client.ask("GET", KUBERNETES)
+    return {port["port"] for subset in told["subsets"] for port in subset["ports"]}
+
+
+def signed_in(server: Platform) -> str:
+    """The session of a browser that signed in at this server."""
+    with httpx.Client(base_url=f"http://127.0.0.1:{server.port}") as browser:
+        page = browser.get("/login")
+        found = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
+        assert found, page.text
+        form = {"csrfmiddlewaretoken": found[1], "username": "admin", "password": PASSWORD}
+        answer = browser.post("/login", data=form, headers={"Referer": str(page.url)})
+        assert answer.status_code == 302, answer.text
+        return str(browser.cookies[f"drover-sessionid-{server.port}"])
+
+
+async def hear_of_a_change(server: Platform, writer: Platform, session: str) -> None:
+    """A page that is open at one server hears of what was written through the other."""
+    headers = {"Cookie": f"drover-sessionid-{server.port}={session}"}
+    origin = f"http://127.0.0.1:{server.port}"
+    async with connect(f"{origin.replace('http', 'ws')}/live", additional_headers=headers, origin=origin) as tab:  # type: ignore[arg-type]
+        region = {"id": "rows", "topics": ["configmaps"], "labels": "", "number": 0}
+        await tab.send(json.dumps({"t": "show", "regions": [region]}))
+        await asyncio.to_thread(touch, writer)
+        async with asyncio.timeout(15):
+            while json.loads(await tab.recv())["t"] != "moved":
+                pass
+
+
+def touch(server: Platform) -> None:
+    body = {"metadata": {"generateName": "touched-"}}
+    with closing(Client(server)) as client:
+        answered(lambda: client.ask("POST", "/api/v1/namespaces/default/configmaps", body))
