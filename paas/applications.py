@@ -333,6 +333,8 @@ def _changed(say: Say, name: str, made: operations.Preview, **options: Any) -> i
 def _after(say: Say, made: operations.Preview, *, dry_run: bool, wait: bool, timeout: float, **_: Any) -> int:
     if dry_run:
         _tell(say, made.changes)
+    for note in made.warnings:
+        say(f"note: {note}")
     for one in made.impact:
         say(one.words)
     return _awaited(say, made.app, timeout) if wait and not dry_run else 0

@@ -20,6 +20,8 @@ SCREENS = {
     "application": "/apps/default/book",
     "component": "/apps/default/book?component=redis-follower",
     "failing": "/apps/default/shop",
+    "under-way": "/apps/default/fresh",
+    "cancel": "/apps/default/fresh/cancel/1",
     "settings": "/apps/default/book?tab=settings",
     "revisions": "/apps/default/book?tab=revisions",
     "app-logs": "/apps/default/book?tab=logs",

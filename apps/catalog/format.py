@@ -223,7 +223,7 @@ class Definition(Extensible):
 
 
 class Upgrade(Extensible):
-    """A word of warning for those who come from these versions."""
+    """A word of warning for those who come from these versions: ``<2.0``."""
 
     from_: str
     note: str

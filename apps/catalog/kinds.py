@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 from apps.catalog import checking, types
@@ -28,10 +29,21 @@ def _template_problems(template: types.ApplicationTemplate) -> Iterator[Problem]
         yield refusals.invalid("spec.version", spec.version, "must be a version such as 1.0.0")
     yield from refusals.plain("spec.title", spec.title)
     yield from refusals.plain("spec.summary", spec.summary)
+    for index, upgrade in enumerate(spec.upgrades):
+        if not _specifies(upgrade.from_):
+            why = "must say which versions, such as <2.0 or >=1.0,<2.0"
+            yield refusals.invalid(f"spec.upgrades[{index}].from", upgrade.from_, why)
     for name in ("docs", "source", "website"):
         link: str = getattr(spec.links, name)
         if link and not link.startswith("https://"):
             yield refusals.invalid(f"spec.links.{name}", link, "must begin with https://")
+
+
+def _specifies(text: str) -> bool:
+    try:
+        return bool(SpecifierSet(text))
+    except InvalidSpecifier:
+        return False
 
 
 def _version(text: str) -> Version | None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from packaging.specifiers import SpecifierSet
+from packaging.version import InvalidVersion
+
 from apps.catalog import drift, scaling, standing
 from apps.catalog.admission import WHY, complete
 from apps.catalog.changes import Change, Field, Impact, between, impact_of, values_between
-from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
+from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
 from apps.catalog.render import Identity
 from apps.catalog.revisions import revision_name, revision_of
-from apps.catalog.types import Application, ApplicationRevision, RevisionSpec
+from apps.catalog.types import Application, ApplicationRevision, ApplicationTemplate, RevisionSpec
 from apps.cluster import store
 from apps.cluster.actors import Actor
 from apps.cluster.registry import kind_at
@@ -30,6 +33,8 @@ class Preview:
     changes: tuple[Change, ...]
     impact: tuple[Impact, ...]
     values: tuple[Field, ...]
+    warnings: tuple[str, ...] = ()
+    """What the template tells those who come from the version that was installed."""
 
 
 def install(
@@ -181,5 +186,23 @@ def _previewed(tx: Transaction, before: RevisionSpec | None, app: Application) -
         return Preview(app, None, (), (), ())
     return Preview(
         app, revision, between(before, revision), impact_of(before, revision),
-        values_between(before, revision),
+        values_between(before, revision), _warnings(tx, before, revision),
     )  # fmt: skip
+
+
+def _warnings(tx: Transaction, before: RevisionSpec | None, after: RevisionSpec) -> tuple[str, ...]:
+    old, new = before.template if before else None, after.template
+    if old is None or new is None or old.name != new.name or old.version == new.version:
+        return ()
+    template: ApplicationTemplate | None = tx.find(APPLICATION_TEMPLATE, "", new.name)
+    if template is None or template.spec.version != new.version:
+        return ()
+    return tuple(one.note for one in template.spec.upgrades if _is_among(old.version, one.from_))
+
+
+def _is_among(version: str, specified: str) -> bool:
+    """Whether a version, which may be any word of the client's own, is one of these."""
+    try:
+        return SpecifierSet(specified).contains(version, prereleases=True)
+    except InvalidVersion:
+        return False

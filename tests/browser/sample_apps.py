@@ -73,7 +73,7 @@ def stand(
     def report(found: Application) -> None:
         status = found.status
         status.phase, status.message, status.drift = phase, message, drift or []
-        status.revision = found.spec.revision
+        status.revision = 0 if phase == "Installing" else found.spec.revision
         status.components = [
             ComponentStatus(
                 name=part, kind="Deployment", ready=ready, desired=desired, updated=desired, state=state, message=said,

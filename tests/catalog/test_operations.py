@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 
 from apps.catalog import operations
-from apps.catalog.kinds import APPLICATION
-from apps.catalog.types import Application, ApplicationSpec
+from apps.catalog.kinds import APPLICATION, APPLICATION_TEMPLATE
+from apps.catalog.types import Application, ApplicationSpec, ApplicationTemplate, TemplateReference
 from apps.cluster import store, types
 from apps.cluster.errors import Conflict
 from apps.cluster.kinds import DEPLOYMENT, SECRET
 from tests.catalog.plans import shop
-from tests.harness import TESTER, edit, install_roles, settle
+from tests.harness import TESTER, create, edit, install_roles, settle
 
 PLAIN: dict[str, Any] = {"components__db__volumes": None}
 
@@ -91,3 +91,21 @@ def test_an_exchanged_secret_is_another_one() -> None:
     operations.rotate(TESTER, "default", "acme", "password")
     assert store.get(SECRET, "default", "acme-secrets").object.data != before
     assert store.get(APPLICATION, "default", "acme").object.spec.rotations == {"password": 1}
+
+
+def test_who_comes_from_an_old_version_is_told_what_its_template_says() -> None:
+    """And nobody else: not who installs, nor who comes from a version that this is not about."""
+    plan = types.to_data(shop(**PLAIN))
+    told = [{"from": "<2.0", "note": "Orders move."}, {"from": "<1.0", "note": "Long ago."}]
+    template = {"metadata": {"name": "shop"}, "spec": {**plan, "version": "1.5", "upgrades": told}}
+    create(APPLICATION_TEMPLATE, types.convert(ApplicationTemplate, template))
+    acme = Application(metadata=types.ObjectMeta(name="acme", namespace="default"))
+    acme.spec = ApplicationSpec(template=TemplateReference(name="shop"))
+    assert operations.install(TESTER, acme).warnings == ()
+    edit(APPLICATION_TEMPLATE, "shop", lambda found: setattr(found.spec, "version", "2.0"))
+
+    def newest(found: Application) -> None:
+        found.spec.template = TemplateReference(name="shop")
+
+    assert operations.change(TESTER, "default", "acme", newest).warnings == ("Orders move.",)
+    assert operations.change(TESTER, "default", "acme", newest).warnings == ()

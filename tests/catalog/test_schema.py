@@ -25,7 +25,7 @@ ELSEWHERE = (
     "Not found: ", "Duplicate value: ", "is no regular expression", "must be at most 5", "no parameter ", "in a circle",
     "is db's already", "no other component", "a job is waited for", "no port", "did you mean", "is taken by",
     "must be declared", "no component", "one endpoint is", "names none of", "must begin with one of", "a secret may",
-    "is known only", "address wants", "a component has host", "is no reference",
+    "is known only", "must say which versions", "address wants", "a component has host", "is no reference",
 )  # fmt: skip
 """Words of refusals that look beyond one place, or read what is inside a text: only the server gives these."""
 
@@ -42,10 +42,12 @@ def template(**changes: Any) -> dict[str, Any]:
     return data
 
 
-def refused_by_server(data: Any) -> bool:
-    if types.problems(ApplicationTemplate, data):
-        return True
-    return bool([*APPLICATION_TEMPLATE.validate(types.convert(ApplicationTemplate, data))])
+def refusals(data: Any) -> list[str]:
+    """What the server says of it."""
+    found = types.problems(ApplicationTemplate, data) or APPLICATION_TEMPLATE.validate(
+        types.convert(ApplicationTemplate, data)
+    )
+    return [problem.message for problem in found]
 
 
 def test_it_is_a_schema() -> None:
@@ -66,6 +68,7 @@ def test_what_the_server_serves_is_of_the_schema() -> None:
 
 MORE: list[tuple[dict[str, Any], str]] = [
     ({"version": ""}, "Required value"),
+    ({"upgrades": [{"from": "before 2", "note": "x"}]}, "must say which versions"),
     ({"links": {"docs": "http://example.org"}}, "https"),
     ({"components__web__replicsa": 2}, "unknown field"),
     ({"parameters__title__lable": "x"}, "unknown field"),
@@ -84,7 +87,7 @@ MORE: list[tuple[dict[str, Any], str]] = [
 )
 def test_a_wrong_template_is_refused_by_both(changes: dict[str, Any], words: str) -> None:
     data = template(**changes)
-    assert refused_by_server(data)
+    assert any(words in told for told in refusals(data)), refusals(data)
     looks_elsewhere = any(part in words for part in ELSEWHERE) and "unknown field" not in words
     assert VALIDATOR.is_valid(data) == looks_elsewhere
 
@@ -118,7 +121,7 @@ def test_what_the_schema_refuses_the_server_refuses_too(way: tuple[str | int, ..
         place = place[step]
     place[way[-1]] = value
     if not VALIDATOR.is_valid(data):
-        assert refused_by_server(data), [error.message for error in VALIDATOR.iter_errors(data)]
+        assert refusals(data), [error.message for error in VALIDATOR.iter_errors(data)]
 
 
 def test_an_authors_own_keys_are_kept_where_they_stand() -> None:

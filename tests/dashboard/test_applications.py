@@ -141,6 +141,7 @@ def test_going_back_says_what_it_changes_first(admin: Client, shown: None) -> No
 def test_what_is_under_way_can_be_cancelled_beside_its_progress(admin: Client, shown: None) -> None:
     sent = {"p-frontends": "5", "p-reach": "nodePort", "p-readers": "3", "do": "apply"}
     assert "/cancel/" not in text(admin.get("/apps/default/book"))
+    assert "what was made stays" in text(admin.get("/apps/default/fresh/cancel/1", headers=HTMX))
     admin.post(
         "/apps/default/book/change", {**sent, "seen": app("book").metadata.resource_version}, headers=HTMX
     )
