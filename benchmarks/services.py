@@ -23,7 +23,7 @@ TURNS = int(float(os.environ.get("DROVER_BENCH_SECONDS") or 4) * 50)
 CHANGES, FULL_TURNS = 15, 5
 PATIENCE = 60.0
 FEW, MANY = 1000, 5000
-PODS = 3
+HERE = "10.64.3."
 COUNTS = {"iptables": (1, FEW), "nftables": (1, FEW, MANY)}
 VIP, PORT = "10.254.255.9", 8080
 
@@ -57,10 +57,7 @@ def _at(cluster: Cluster, client: Space, count: int) -> list[Figure]:
         service(f"s{number}", f"10.254.{number // 250}.{number % 250 + 1}", ("", 80, 0))
         for number in range(count - 1)
     ]
-    behind = [
-        endpoints(one.metadata.name, [f"10.64.3.{200 + pod}" for pod in range(PODS)], ("", 80))
-        for one in others
-    ]
+    behind = [_behind(one.metadata.name, _pods(number)) for number, one in enumerate(others)]
     measured = service("zz-measured", VIP, ("", 80, 0))
     answers = endpoints("zz-measured", [cluster.addresses["server"]], ("", PORT))
     figures = []
@@ -78,6 +75,18 @@ def _at(cluster: Cluster, client: Space, count: int) -> list[Figure]:
     words = f"{through:.0f} of {direct:.0f} in a second of CPU"
     ratio = Figure(f"new connections / direct, {name}", through / direct, "x", at_least=0.8, detail=words)
     return [*figures, ratio]
+
+
+def _pods(number: int) -> list[str]:
+    """A service's three pods, as one of thirty nodes knows them: every tenth service has one of them here."""
+    place = f"{number // 250}.{number % 250 + 1}"
+    first = f"10.65.{place}" if number % 10 else f"{HERE}{number // 10 % 100 + 100}"
+    return [first, f"10.66.{place}", f"10.67.{place}"]
+
+
+def _behind(name: str, pods: list[str]) -> types.EndpointSlice:
+    nodes = {pod: "node-1" if pod.startswith(HERE) else "node-2" for pod in pods}
+    return endpoints(name, pods, ("", 80), nodes=nodes)
 
 
 def _afresh(
@@ -102,7 +111,7 @@ def _one_endpoint(
     """From the change of one slice to its rules in the kernel, planning included."""
     took, before = [], _cpu(cluster.proxy.pid) + time.process_time()
     for turn in range(CHANGES):
-        moved = endpoints("s0", [f"10.64.3.{100 + turn}", "10.64.3.201"], ("", 80))
+        moved = _behind("s0", [f"{HERE}{turn + 200}", *_pods(0)[1:]])
         slices = [moved, *behind[1:], answers]
         took.append(_took(lambda slices=slices: cluster.update(wanted, slices, within=PATIENCE)))  # type: ignore[misc]
     cpu = (_cpu(cluster.proxy.pid) + time.process_time() - before) / CHANGES

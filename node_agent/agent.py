@@ -70,7 +70,7 @@ class Agent:
         self._announcer = Announcer(self._names, settings.address)
         self._programmed = Programmed(self._outbox.programmed)
         self._farewell = Farewell(self._view.offers, self._outbox.waiting)
-        self._proxy = ProxyProcess(self._names, on_applied=self._programmed.applied)
+        self._proxy = ProxyProcess(self._names, settings.node, on_applied=self._programmed.applied)
         self._dns = DnsProcess(self._names, settings.dns, (settings.service_cidr, settings.cluster_cidr))
         self._node = Node(
             name=settings.node,
@@ -335,7 +335,7 @@ class Agent:
         ]
         # The node answers there itself: to rules it would look like a service with nothing behind it.
         routed = [each for each in services if each.spec.cluster_ip != self._settings.dns]
-        order = self._proxy.update(routed, slices, ports, self._settings.node)
+        order = self._proxy.update(routed, slices, ports)
         self._programmed.ordered(order, number)
         self._health_ports.update(checks(services, slices, self._settings.node))
         self._announcer.hold(self._view.announced(self._settings.node))

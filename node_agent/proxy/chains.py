@@ -1,9 +1,11 @@
 """The wanted rules as iptables chains. Pure, and in the very words ``iptables-save`` prints, so that what is
 there can be compared by text.
 
-Shape: PREROUTING and OUTPUT jump to SERVICES, that to one chain per portal (S, or L for the targets here), that to
-one chain per target (T). Who comes from outside, by a node port or a balancer's address, goes through a chain E first.
-REFUSE, in the filter table, turns away who asks a portal without targets, or where they may not.
+Shape: PREROUTING and OUTPUT jump to SERVICES, that to one chain per portal (S, or L for the targets here), which leads
+to its targets; only where clients stay with theirs each target has a chain (T). Who comes from outside, by a node port
+or a balancer's address, goes through a chain E first. REFUSE, in the filter table, turns away who asks a portal without
+targets, or where they may not. LOOPS, on the way out, is for pods that met themselves. The kernel takes a whole table
+for every change, so every rule counts.
 """
 
 from __future__ import annotations
@@ -76,6 +78,7 @@ class Piece(Struct, frozen=True, gc=False):
     services: tuple[Rule, ...] = ()
     ports: tuple[Rule, ...] = ()
     refuse: tuple[Rule, ...] = ()
+    near: tuple[str, ...] = ()
 
 
 class Renderer:
@@ -101,10 +104,13 @@ class Renderer:
         )
         nat[parts.ports] = tuple(rule for piece in pieces for rule in piece.ports)
         nat[parts.mark] = (Rule("MARK", (("set-xmark", MARK),)),)
+        near = sorted({address for piece in pieces for address in piece.near})
+        nat[parts.loops] = tuple(map(_loop, near))
         nat[parts.leave] = (
+            Rule(parts.loops, matches=(Match("conntrack", (("ctstate", "DNAT"),)),)),
             Rule("RETURN", matches=(Match("mark", (("mark", f"!{MARK}"),)),)),
             Rule("MARK", (("set-xmark", UNMARK),)),
-            Rule("MASQUERADE", (("random-fully", ""),)),
+            _MASQUERADE,
         )
         refuse = tuple(rule for piece in pieces for rule in piece.refuse)
         return Ruleset({NAT: nat, FILTER: {parts.refuse: refuse}}, parts.hooks())
@@ -119,6 +125,7 @@ class _Parts:
         self.ports = names.chain("PORTS")
         self.mark = names.chain("MARK")
         self.leave = names.chain("LEAVE")
+        self.loops = names.chain("LOOPS")
         self.refuse = names.chain("REFUSE")
 
     def chain(self, letter: str, *key: object) -> str:
@@ -174,10 +181,12 @@ class _Parts:
         if not one.targets:
             return Piece(refuse=refuse)
         ports = (self.to_node_port(one),) if one.node_port else ()
-        return Piece(tuple(self.portal_chains(one)), tuple(self.to_portal(one)), ports, refuse)
+        return Piece(tuple(self.portal_chains(one)), tuple(self.to_portal(one)), ports, refuse, one.near)
 
     def host_port_piece(self, one: HostPort) -> Piece:
-        return Piece(tuple(self.host_port_chains(one)), ports=(self.to_host_port(one),))
+        return Piece(
+            tuple(self.host_port_chains(one)), ports=(self.to_host_port(one),), near=(one.target.address,)
+        )
 
     def portal_chains(self, one: Portal) -> Iterator[tuple[str, tuple[Rule, ...]]]:
         # Only our own pods are known to send the answer back through this machine.
@@ -198,17 +207,17 @@ class _Parts:
         self, one: Portal, own: str, targets: tuple[Target, ...], first: tuple[Rule, ...] = ()
     ) -> Iterator[tuple[str, tuple[Rule, ...]]]:
         """The chain that leads to one of the targets, and theirs."""
+        shares = [_one_in(left) for left in range(len(targets), 0, -1)]
+        if not one.affinity:
+            ends = (_rewrite(one.protocol, *pair) for pair in zip(targets, shares, strict=True))
+            yield own, (*first, *ends)
+            return
         chains = {target: self.chain("T", own, target.address, target.port) for target in targets}
-        sticky = [
-            Rule(chain, matches=(_met(chain, one.affinity),)) for chain in chains.values() if one.affinity
-        ]
-        share = [
-            Rule(chain, matches=_one_in(len(chains) - index)) for index, chain in enumerate(chains.values())
-        ]
+        sticky = (Rule(chain, matches=(_met(chain, one.affinity),)) for chain in chains.values())
+        share = (Rule(chain, matches=chance) for chain, chance in zip(chains.values(), shares, strict=True))
         yield own, (*first, *sticky, *share)
         for target, chain in chains.items():
-            remember = (_meet(chain),) if one.affinity else ()
-            yield chain, (self._loop(target), _rewrite(one.protocol, target, remember))
+            yield chain, (_rewrite(one.protocol, target, (_meet(chain),)),)
 
     def from_outside(self, one: Portal) -> Iterator[Rule]:
         """The pod may be on another machine, so who asks is seen as this one; not where its address must be kept.
@@ -227,11 +236,7 @@ class _Parts:
 
     def host_port_chains(self, one: HostPort) -> Iterator[tuple[str, tuple[Rule, ...]]]:
         local = Rule(self.mark, source="127.0.0.0/8")
-        yield self.host_port(one), (self._loop(one.target), local, _rewrite(one.protocol, one.target))
-
-    def _loop(self, target: Target) -> Rule:
-        """A pod that meets itself would see its own address and answer past the rules."""
-        return Rule(self.mark, source=f"{target.address}/32")
+        yield self.host_port(one), (local, _rewrite(one.protocol, one.target))
 
 
 def _refusals(one: Portal) -> Iterator[Rule]:
@@ -260,6 +265,11 @@ def _refusals(one: Portal) -> Iterator[Rule]:
         yield Rule("DROP", destination=f"{address}/32", protocol=one.protocol, matches=(comment, port))
 
 
+def _loop(address: str) -> Rule:
+    """A pod that meets itself would see its own address and answer past the rules."""
+    return replace(_MASQUERADE, source=f"{address}/32", destination=f"{address}/32")
+
+
 def _rewrite(protocol: str, target: Target, matches: tuple[Match, ...] = ()) -> Rule:
     destination = f"{target.address}:{target.port}"
     return Rule("DNAT", (("to-destination", destination),), protocol=protocol, matches=matches)
@@ -281,6 +291,7 @@ def _one_in(count: int) -> tuple[Match, ...]:
     return (Match("statistic", (("mode", "random"), ("probability", f"{chance:.11f}"))),)
 
 
+_MASQUERADE = Rule("MASQUERADE", (("random-fully", ""),))
 _LOCAL = Match("addrtype", (("dst-type", "LOCAL"),))
 _FROM_LOCAL = Match("addrtype", (("src-type", "LOCAL"),))
 _BY_SOURCE = (("mask", "255.255.255.255"), ("rsource", ""))

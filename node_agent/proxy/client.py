@@ -14,7 +14,7 @@ from apps.cluster import types
 from node_agent.child import Child, Launch
 from node_agent.names import Names
 from node_agent.proxy.messages import Answer, Order
-from node_agent.proxy.rules import HostPort, Wanted, plan
+from node_agent.proxy.rules import HostPort, Planner, Wanted
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +27,7 @@ class ProxyProcess(Child):
     def __init__(
         self,
         names: Names,
+        node: str,
         *,
         backend: str = "",
         verify_seconds: float = 5.0,
@@ -35,6 +36,7 @@ class ProxyProcess(Child):
     ) -> None:
         super().__init__()
         self._names = names
+        self._planner = Planner(node)
         self._on_restored = on_restored
         self._on_applied = on_applied
         self._verify_seconds = verify_seconds
@@ -53,10 +55,9 @@ class ProxyProcess(Child):
         services: Iterable[types.Service],
         slices: Iterable[types.EndpointSlice],
         host_ports: Iterable[HostPort] = (),
-        node: str = "",
     ) -> int:
-        """Sets the whole state that ``node`` wants and returns its number. Only the newest is ever carried out."""
-        wanted = plan(services, slices, host_ports, node)
+        """Sets the whole state that the node wants and returns its number. Only the newest is ever carried out."""
+        wanted = self._planner.plan(services, slices, host_ports)
         with self._changed:
             if self._newest.number == 0 or wanted != self._newest.wanted:
                 self._newest = Order(self._newest.number + 1, wanted)

@@ -1,8 +1,8 @@
 """The default backend: the legacy tables, small changes by python-iptables and large ones by one restore.
 
 python-iptables asks for care: one thread only (two abort the process), the lock of the iptables commands
-taken by us (it takes none and overwrites others silently), a fresh reading before and after every commit (a
-second commit on one reading fails), parameters set by ``set_parameter`` (attributes clash with its own). A
+taken by us (it takes none and overwrites others silently), a fresh reading before every commit (a second one
+on the same reading fails), parameters set by ``set_parameter`` (attributes clash with its own). A
 batch is atomic per table.
 """
 
@@ -103,7 +103,6 @@ class IptablesBackend:
                     table.refresh()
                     _edit_table(table, before.tables[name], after.tables[name])
                     table.commit()
-                    table.refresh()
             self._print = self._fingerprint()
         return True
 
@@ -250,7 +249,7 @@ def _build(rule: Rule) -> Any:
 
 
 def _is_ours(chain: str, names: Names) -> bool:
-    fixed = {names.chain(part) for part in ("SERVICES", "PORTS", "MARK", "LEAVE", "REFUSE")}
+    fixed = {names.chain(part) for part in ("SERVICES", "PORTS", "MARK", "LEAVE", "LOOPS", "REFUSE")}
     return (
         chain in fixed or re.fullmatch(re.escape(names.chain("")) + "[SHTLE][A-Z2-7]{13}", chain) is not None
     )

@@ -145,7 +145,7 @@ class _Piece:
             self._elements["host-ports"][f"{one.address} . {port}"] = f"goto {own}"
         else:
             self._elements["any-host-ports"][port] = f"goto {own}"
-        self._loop(one.target)
+        self._loop(one.target.address)
         self._chains[own] = (
             f"ip saddr 127.0.0.0/8 {_MARKED}",
             f"meta l4proto {one.protocol} dnat to {one.target.address}:{one.target.port}",
@@ -154,6 +154,8 @@ class _Piece:
 
     def _serve(self, one: Portal) -> None:
         key = (one.name, one.protocol, one.port)
+        for address in one.near:
+            self._loop(address)
         own, local, outside = (_name(kind, *key) for kind in ("service", "local", "node"))
         self._spread(one, own, one.targets, (f"ip daddr {one.address} {self._outsider} {_MARKED}",))
         if one.here:
@@ -203,8 +205,6 @@ class _Piece:
     def _spread(
         self, one: Portal, own: str, targets: tuple[Target, ...], first: tuple[str, ...] = ()
     ) -> None:
-        for target in targets:
-            self._loop(target)
         if not one.affinity:
             self._chains[own] = (*first, _choice(one.protocol, targets))
             return
@@ -220,9 +220,9 @@ class _Piece:
         choice = ", ".join(f"{index} : goto {end}" for index, end in enumerate(ends.values()))
         self._chains[own] = (*first, *stay, f"numgen random mod {len(ends)} vmap {{ {choice} }}")
 
-    def _loop(self, target: Target) -> None:
+    def _loop(self, address: str) -> None:
         """A pod that meets itself would see its own address and answer past the rules."""
-        self._elements["loops"][f"{target.address} . {target.address}"] = ""
+        self._elements["loops"][f"{address} . {address}"] = ""
 
 
 def _choice(protocol: str, targets: tuple[Target, ...]) -> str:

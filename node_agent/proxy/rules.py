@@ -17,6 +17,9 @@ from node_agent.slices import by_service, is_ready
 if TYPE_CHECKING:  # the proxy's process plans nothing: it is spared the API's types
     from apps.cluster import types
 
+    _Looked = tuple[types.Service, list[types.EndpointSlice], tuple["Portal", ...]]
+    """A service, what was behind it, and the portals that makes."""
+
 TCP, UDP = "tcp", "udp"
 LOCAL, BALANCED = "Local", "LoadBalancer"
 PROTOCOLS = frozenset({TCP, UDP, "sctp"})
@@ -31,7 +34,7 @@ class Target(Struct, frozen=True, order=True, gc=False):
     port: int
 
 
-class Portal(Struct, frozen=True, order=True, gc=False):
+class Portal(Struct, frozen=True, order=True, gc=False, omit_defaults=True):
     """One port of one service, and every door to it. Without targets, who asks is refused."""
 
     name: str
@@ -53,6 +56,8 @@ class Portal(Struct, frozen=True, order=True, gc=False):
     """Addresses at which a balancer answers, at the service's own port."""
     sources: tuple[str, ...] = ()
     """Who may come by those: ranges that do not overlap; empty for everybody."""
+    near: tuple[str, ...] = ()
+    """Addresses behind it that may be pods of this node: one of them that asks may meet itself."""
 
     @property
     def inside(self) -> tuple[Target, ...]:
@@ -60,7 +65,7 @@ class Portal(Struct, frozen=True, order=True, gc=False):
         return self.here if self.inside_local else self.targets
 
 
-class HostPort(Struct, frozen=True, order=True, gc=False):
+class HostPort(Struct, frozen=True, order=True, gc=False, omit_defaults=True):
     """A port of the machine that belongs to one pod. ``address`` "" means every address of the machine."""
 
     protocol: str
@@ -89,29 +94,38 @@ class Flow(Struct, frozen=True, order=True):
     keep: tuple[str, ...] = ()
 
 
-def plan(
-    services: Iterable[types.Service],
-    slices: Iterable[types.EndpointSlice],
-    host_ports: Iterable[HostPort] = (),
-    node: str = "",
-) -> Wanted:
-    """The rules of ``node``. Headless services have none; of two that claim one port the first has it."""
-    behind = by_service(slices)
-    portals: dict[tuple[str, str, int], Portal] = {}
-    node_ports: set[tuple[str, int]] = set()
-    for service in sorted(services, key=lambda one: (one.metadata.namespace, one.metadata.name)):
-        if not _has_address(service.spec):
-            continue
-        found = behind.get((service.metadata.namespace, service.metadata.name), [])
-        for port in service.spec.ports:
-            portal = _portal(service, port, found, node)
-            if portal.protocol not in PROTOCOLS or (portal.protocol, portal.address, portal.port) in portals:
-                continue
-            if portal.node_port and (portal.protocol, portal.node_port) in node_ports:
-                portal = replace(portal, node_port=0)
-            node_ports.add((portal.protocol, portal.node_port))
-            portals[portal.protocol, portal.address, portal.port] = portal
-    return Wanted(tuple(sorted(portals.values())), _distinct(host_ports))
+class Planner:
+    """Plans for one node, again and again: a service is looked at anew when it or what is behind it has changed."""
+
+    def __init__(self, node: str = "") -> None:
+        self._node = node
+        self._known: dict[tuple[str, str], _Looked] = {}
+
+    def plan(
+        self,
+        services: Iterable[types.Service],
+        slices: Iterable[types.EndpointSlice],
+        host_ports: Iterable[HostPort] = (),
+    ) -> Wanted:
+        """The node's rules. Headless services have none; of two that claim one port the first has it."""
+        behind, known = by_service(slices), self._known
+        portals: dict[tuple[str, str, int], Portal] = {}
+        node_ports: set[tuple[str, int]] = set()
+        self._known = {}
+        for service in services:
+            key = service.metadata.namespace, service.metadata.name
+            looked, found = known.get(key), behind.get(key, [])
+            if looked is None or looked[0] != service or looked[1] != found:
+                looked = service, found, tuple(_portals(service, found, self._node))
+            self._known[key] = looked
+        for key in sorted(self._known):
+            for one in self._known[key][2]:
+                if (one.protocol, one.address, one.port) in portals:
+                    continue
+                taken = one.node_port and (one.protocol, one.node_port) in node_ports
+                node_ports.add((one.protocol, one.node_port))
+                portals[one.protocol, one.address, one.port] = replace(one, node_port=0) if taken else one
+        return Wanted(tuple(sorted(portals.values())), _distinct(host_ports))
 
 
 def still_answers(endpoint: types.Endpoint) -> bool:
@@ -134,8 +148,13 @@ def stale_flows(before: Wanted | None, after: Wanted) -> tuple[Flow, ...]:
     )
 
 
-def _has_address(spec: types.ServiceSpec) -> bool:
-    return bool(spec.cluster_ip) and spec.cluster_ip != "None" and ":" not in spec.cluster_ip
+def _portals(
+    service: types.Service, found: Iterable[types.EndpointSlice], node: str
+) -> Iterator[Portal]:
+    address = service.spec.cluster_ip
+    if address and address != "None" and ":" not in address:
+        made = (_portal(service, port, found, node) for port in service.spec.ports)
+        yield from (portal for portal in made if portal.protocol in PROTOCOLS)
 
 
 def _portal(
@@ -164,6 +183,7 @@ def _portal(
         outside_local=outside_local,
         balanced=balanced,
         sources=_sources(spec.load_balancer_source_ranges) if balanced else (),
+        near=_near(behind, node),
     )
 
 
@@ -183,6 +203,12 @@ def _targets(behind: Iterable[tuple[int, types.Endpoint]]) -> tuple[Target, ...]
         each for each in listed if still_answers(each[1])
     ]
     return tuple(sorted({Target(one.addresses[0], number) for number, one in chosen}))
+
+
+def _near(behind: Iterable[tuple[int, types.Endpoint]], node: str) -> tuple[str, ...]:
+    """An endpoint that somebody wrote by hand does not say where it is."""
+    addresses = {one.addresses[0] for _, one in behind if (one.node_name or node) == node}
+    return tuple(sorted(address for address in addresses if ":" not in address))
 
 
 def _sources(ranges: Iterable[str]) -> tuple[str, ...]:

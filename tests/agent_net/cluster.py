@@ -34,7 +34,7 @@ class Cluster:
 
     def new_proxy(self) -> ProxyProcess:
         proxy = ProxyProcess(
-            self.names, backend=self.backend, verify_seconds=0.2, on_restored=self.restored.put
+            self.names, "node-1", backend=self.backend, verify_seconds=0.2, on_restored=self.restored.put
         )
         self.space.run(proxy.start)
         return proxy
@@ -53,7 +53,7 @@ class Cluster:
         host_ports: list[HostPort] | None = None,
         within: float = PATIENCE,
     ) -> None:
-        number = self.proxy.update(services, found, host_ports or [], "node-1")
+        number = self.proxy.update(services, found, host_ports or [])
         assert self.proxy.wait(number, within), self.proxy.error
 
     def web(self, *names: str, port: int = 8080) -> types.EndpointSlice:

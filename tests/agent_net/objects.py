@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from apps.cluster import types
+from node_agent.proxy.rules import HostPort, Planner, Wanted
+
+
+def plan(
+    services: Iterable[types.Service],
+    slices: Iterable[types.EndpointSlice],
+    host_ports: Iterable[HostPort] = (),
+    node: str = "",
+) -> Wanted:
+    """What a planner that has seen nothing before plans."""
+    return Planner(node).plan(services, slices, host_ports)
 
 
 def service(

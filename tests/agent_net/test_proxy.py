@@ -19,10 +19,10 @@ from node_agent.names import Names
 from node_agent.network.saved import parse
 from node_agent.proxy import chains, iptables
 from node_agent.proxy.client import ProxyProcess
-from node_agent.proxy.rules import HostPort, Target, plan
+from node_agent.proxy.rules import HostPort, Target
 from tests.agent_net.cluster import VIP, WEB, Cluster
 from tests.agent_net.lab import NODE, OUTSIDE, PATIENCE, Server, UdpClient, ask, machine
-from tests.agent_net.objects import endpoints, service
+from tests.agent_net.objects import endpoints, plan, service
 
 pytestmark = pytest.mark.net
 
@@ -237,7 +237,7 @@ def test_foreign_rules_are_never_touched(cluster: Cluster) -> None:
         "nft", "-f", "-", text="table inet other { set a { type ipv4_addr; elements = { 1.2.3.4 }; }; }\n"
     )
     other = Names("ffffff")
-    neighbour = ProxyProcess(other, backend=cluster.backend)
+    neighbour = ProxyProcess(other, "node-1", backend=cluster.backend)
     space.run(neighbour.start)
     number = neighbour.update([service("theirs", "10.254.9.9", ("", 80, 30999))], [])
     assert neighbour.wait(number, PATIENCE)

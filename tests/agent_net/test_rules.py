@@ -19,13 +19,13 @@ from node_agent.proxy.rules import (
     AFFINITY_SECONDS,
     Flow,
     HostPort,
+    Planner,
     Portal,
     Target,
     Wanted,
-    plan,
     stale_flows,
 )
-from tests.agent_net.objects import endpoints, service
+from tests.agent_net.objects import endpoints, plan, service
 from tests.agent_net.wishes import wishes
 
 NAMES = Names("a1b2c3")
@@ -42,6 +42,7 @@ def test_a_service_is_one_portal_per_port() -> None:
             VIP,
             81,
             targets=(Target("10.64.0.2", 9090), Target("10.64.0.3", 9090)),
+            near=("10.64.0.2", "10.64.0.3"),
         ),
         Portal(
             "default/web:http",
@@ -50,6 +51,7 @@ def test_a_service_is_one_portal_per_port() -> None:
             80,
             node_port=30080,
             targets=(Target("10.64.0.2", 8080), Target("10.64.0.3", 8080)),
+            near=("10.64.0.2", "10.64.0.3"),
         ),
     )
 
@@ -156,6 +158,34 @@ def test_the_order_of_what_comes_in_does_not_matter(order: list[int]) -> None:
         sorted(services, key=lambda one: one.metadata.name), sorted(found, key=lambda one: one.metadata.name)
     )
     assert plan(services, found) == first
+
+
+PLACES = st.dictionaries(
+    st.integers(0, 4), st.lists(st.integers(2, 6).map(lambda last: f"10.64.0.{last}"), unique=True), max_size=5
+)
+
+
+@given(st.lists(PLACES, min_size=2, max_size=5))
+def test_what_was_planned_before_changes_nothing(states: list[dict[int, list[str]]]) -> None:
+    planner = Planner("n1")
+    for state in states:
+        services = [service(f"s{number}", f"10.254.0.{number + 10}", ("", 80, 30080)) for number in state]
+        found = [endpoints(f"s{number}", addresses, ("", 80)) for number, addresses in state.items()]
+        assert planner.plan(services, found) == plan(services, found, node="n1")
+
+
+def test_only_who_may_be_on_this_node_can_meet_itself() -> None:
+    addresses = ["10.64.0.2", "10.64.1.2", "10.64.2.2"]
+    found = endpoints("web", addresses, ("", 80), nodes={"10.64.0.2": "n1", "10.64.1.2": "n2"})
+    wanted = plan([service("web", VIP, ("", 80, 0))], [found], node="n1")
+    assert wanted.portals[0].near == ("10.64.0.2", "10.64.2.2"), "who wrote the last one did not say where it is"
+    loops = chains.Renderer(NAMES).render(wanted).tables["nat"][NAMES.chain("LOOPS")]
+    assert [rule.text() for rule in loops] == [
+        f"-s {address}/32 -d {address}/32 -j MASQUERADE --random-fully" for address in ("10.64.0.2", "10.64.2.2")
+    ]
+    assert [*objects.Renderer(NAMES).render(wanted).elements["loops"]] == [
+        f"{address} . {address}" for address in ("10.64.0.2", "10.64.2.2")
+    ]
 
 
 @given(wishes())
@@ -298,7 +328,6 @@ def test_rules_read_as_iptables_save_prints_them() -> None:
         f"-j {end}",
     ]
     assert [rule.text() for rule in target[1]] == [
-        f"-s 10.64.0.2/32 -j {NAMES.chain('MARK')}",
         f"-p tcp -m recent --set --name {end} --mask 255.255.255.255 --rsource "
         "-j DNAT --to-destination 10.64.0.2:8080",
     ]

@@ -36,6 +36,7 @@ def wishes(draw: st.DrawFn) -> Wanted:
             here=targets[: draw(st.integers(0, len(targets)))] if inside or outside else (),
             inside_local=inside,
             outside_local=outside,
+            near=tuple(sorted({target.address for target in targets[: draw(st.integers(0, len(targets)))]})),
             balanced=draw(st.sampled_from([(), (f"192.0.2.{number}",)])),
             sources=draw(st.sampled_from([(), ("198.51.100.0/24", "203.0.113.0/24")])),
         )
