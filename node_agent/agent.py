@@ -165,7 +165,7 @@ class Agent:
         renewal = Renewal(self._settings.state, self._settings.node, self._door.renewed)
         connection = Connection(
             who, Servers(self._settings.server, self._settings.servers), self._view, self._outbox, self._synced,
-            renewal=renewal, everywhere=self._rules_follow,
+            renewal=renewal, everywhere=self._rules_follow, settled=self._settled,
         )  # fmt: skip
         task = asyncio.create_task(connection.run())
         loop = asyncio.get_running_loop()
@@ -223,6 +223,15 @@ class Agent:
         """Every node's do, up to there."""
         self._farewell.everywhere(number)
         self._herd.farewell()
+
+    def _settled(self, number: int) -> bool:
+        """Whether this node's own rules follow the log up to there, and, if it counts as lost, none of its pods runs
+        on that were replaced meanwhile."""
+        node = self._view.node(self._settings.node)
+        lost = node is not None and any(
+            each.type == "Ready" and each.status == "Unknown" for each in node.status.conditions
+        )
+        return self._programmed.follow(number) and not (lost and self._herd.has_orphans())
 
     def _keep_network(self) -> str:
         """Start the pods' network once it is known, keep it as it should be; why it is not, in words."""

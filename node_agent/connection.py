@@ -26,7 +26,8 @@ log = logging.getLogger(__name__)
 
 SILENCE_PINGS = 4.0  # without a word for so many pings the server is taken for dead
 OPEN_SECONDS, LONGEST_OPEN = 1.5, 5.0  # short at first: what was cut may be whole again any moment
-CATCH_UP_PINGS, RULES_PINGS = 20.0, 5.0
+CATCH_UP_PINGS, SETTLE_PINGS = 20.0, 5.0
+SETTLE_LOOK_SECONDS = 0.02
 FIRST_RETRY, LONGEST_RETRY = 0.2, 4.0
 EVENTS_WAIT = 0.25  # events let statuses go first
 FRAME_LIMIT = 256 * 1024 * 1024
@@ -54,7 +55,8 @@ class Identity:
 
 class Connection:
     """Runs on one event loop. ``synced`` is called whenever the view has moved on; without a ``renewal`` the
-    identity is somebody else's to renew.
+    identity is somebody else's to renew. ``settled`` says whether the node is as the server wants it up to a number
+    of the log: before that it says nothing.
 
     Where many connections share a process, ``turn`` lets few of them open at once.
     """
@@ -69,11 +71,12 @@ class Connection:
         *,
         renewal: Renewal | None = None,
         everywhere: Callable[[int], None] = lambda number: None,
+        settled: Callable[[int], bool] = lambda number: True,
         turn: asyncio.Semaphore | None = None,
     ) -> None:
         self._identity, self._servers = identity, servers
         self._view, self._outbox, self._synced = view, outbox, synced
-        self._everywhere = everywhere
+        self._everywhere, self._settled = everywhere, settled
         self._filled, self._known, self._caught_up = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._first_synced = 0
         self._heard = 0.0
@@ -195,16 +198,13 @@ class Connection:
                     self._servers.told(frame.servers)
 
     async def _catch_up(self) -> None:
-        """Nothing but hello is said before what is wanted is known, and this node's rules follow it: one that was cut
-        off must not be ready again while it still leads to pods that were replaced."""
+        """Nothing but hello is said before what is wanted is known, and this node is so: one that was cut off must not
+        be ready again while it still leads to pods that were replaced."""
         await asyncio.wait_for(self._known.wait(), CATCH_UP_PINGS * self._every)
-        with contextlib.suppress(TimeoutError):  # rules that cannot be set are no reason to be silent
-            async with asyncio.timeout(RULES_PINGS * self._every):
-                while True:
-                    self._filled.clear()
-                    if not self._outbox.lags(self._first_synced):
-                        break
-                    await self._filled.wait()
+        with contextlib.suppress(TimeoutError):  # what cannot be brought about is no reason to be silent
+            async with asyncio.timeout(SETTLE_PINGS * self._every):
+                while not self._settled(self._first_synced):
+                    await asyncio.sleep(SETTLE_LOOK_SECONDS)
         self._caught_up.set()
 
     async def _write(self, socket: ClientConnection) -> None:

@@ -91,6 +91,11 @@ class Herd:
         with self._lock:
             return list(self._workers.values())
 
+    def has_orphans(self) -> bool:
+        """Whether something of a pod is still here that the server has forgotten."""
+        pods = self._view.pods()
+        return any(each.record.uid not in pods and not each.done for each in self.workers())
+
     def find(self, namespace: str, name: str) -> PodWorker | None:
         """The worker of a pod by its name; the one that is not ending where a name is used again."""
         found = [

@@ -92,6 +92,10 @@ class Programmed:
         self._waiting: list[tuple[int, int]] = []  # order, number
         self._applied = self._told = 0
 
+    def follow(self, number: int) -> bool:
+        """Whether the rules are as new as that."""
+        return self._told >= number
+
     def ordered(self, order: int, number: int) -> None:
         """The order holds all that the log says up to ``number``."""
         with self._lock:
@@ -101,9 +105,9 @@ class Programmed:
     def applied(self, order: int) -> None:
         """Every order up to this one is in the kernel, or was replaced by one that is."""
         with self._lock:
-            self._applied = order
-            done = [number for each, number in self._waiting if each <= order]
-            self._waiting = [each for each in self._waiting if each[0] > order]
+            self._applied = max(self._applied, order)
+            done = [number for each, number in self._waiting if each <= self._applied]
+            self._waiting = [each for each in self._waiting if each[0] > self._applied]
             moved = bool(done) and done[-1] != self._told
             if moved:
                 self._told = done[-1]

@@ -95,10 +95,6 @@ class Outbox:
             self._programmed, self._programmed_waits = number, True
         self._filled()
 
-    def lags(self, number: int) -> bool:
-        """Whether this node's service rules are older than that; never where nothing makes rules."""
-        return self._programmed is not None and self._programmed < number
-
     def waiting(self, number: int) -> None:
         """Ask to be told when every node's rules follow the log up to there."""
         with self._lock:

@@ -37,6 +37,7 @@ FRESH_PINGS = 1.5
 SILENCE = 20.0
 """Seconds without a word after which a connection counts as dead."""
 ENDED = "the token has ended or was revoked"
+LOST = "this node was silent and counts as lost: connect anew"
 TOKEN_CHECKED_EVERY = 10.0
 RENEWAL_LOOKED_AT = 30.0
 LATE_LOOKED_AT = 0.25
@@ -66,7 +67,6 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._farewell: asyncio.Task[None] | None = None
         self._reports: asyncio.Queue[Report] = asyncio.Queue(MOST_WAITING)
         self._described: agent.NodeReport | None = None
-        self._misjudged: agent.NodeReport | None = None
         self._state: closure.Closure | None = None
         self._late = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,6 +102,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._leave()
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        if self._over:
+            return
         self._heard_at = asyncio.get_running_loop().time()
         text = text_data if text_data is not None else (bytes_data or b"")
         if len(text) > LARGEST_FRAME:
@@ -116,9 +118,12 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._greet(message)
         elif not self._greeted:
             await self._end(GARBLED, "the first frame must be hello")
-        elif isinstance(message, agent.Ping):
+        else:
+            await self._heed(message)
+
+    async def _heed(self, message: agent.Ping | agent.Renew | agent.Waiting | agent.Samples | Report) -> None:
+        if isinstance(message, agent.Ping):
             heartbeats.book().beat(self.node, self.connection, message.programmed)
-            await self._object()
             every = heartbeats.book().every
             slower = every if every > agent.PING_SECONDS else 0
             servers = presence.known if presence.known != self._servers else []
@@ -164,6 +169,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                         if state.handed.lacking:
                             self._late.set()
                         await self._look_at_own(batch)
+                        if self._over:
+                            return
             except Gone as gone:
                 logger.info("node %s lists again: %s", self.node, gone.message)
 
@@ -212,7 +219,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self._say(agent.Renewed(identity=identity))
 
     async def _look_at_own(self, batch: hub.Batch) -> None:
-        """A node that was taken out ends here. Note whether one that calls itself ready was judged lost."""
+        """A node that was taken out ends here. One that calls itself ready may have been judged lost."""
         if any(event.type == "DELETED" and closure.own([event], self.node) for event in batch.events):
             await self._end(agent.REMOVED_CODE, _short(_removed(self.node)))
             return
@@ -220,17 +227,17 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if event is None or event.type == "DELETED" or self._described is None:
             return
         node: Node = event.object
-        ready = merging.is_ready(self._described.status)
-        self._misjudged = self._described if ready and not merging.is_ready(node.status) else None
-        await self._object()
+        if merging.is_ready(self._described.status) and not merging.is_ready(node.status):
+            await self._object(self._described)
 
-    async def _object(self) -> None:
-        """A node that was judged lost says again what it is, and is ready again: once it is heard, not while its
-        connection merely has not ended. One that lost its power ends none."""
+    async def _object(self, described: agent.NodeReport) -> None:
+        """A node that was judged lost says again what it is, if it was heard just now. Else this connection is over,
+        though nobody ended it: what still arrives was said before the silence. By the next one the node catches up
+        before it speaks."""
         loop, book = asyncio.get_running_loop(), heartbeats.book()
-        if self._misjudged is None or loop.time() - self._heard_at > FRESH_PINGS * book.every:
+        if loop.time() - self._heard_at > FRESH_PINGS * book.every:
+            await self._end(SILENT, LOST)
             return
-        described, self._misjudged = self._misjudged, None
         book.beat(self.node, self.connection)
         await book.flush()
         await self._reports.put(described)

@@ -80,3 +80,14 @@ def test_what_is_programmed_is_told_when_it_moves_and_not_before_it_is_in_the_ke
     assert told == [10, 12]
     programmed.ordered(2, 15)  # nothing that rules are made of has changed
     assert told == [10, 12, 15]
+    assert programmed.follow(15) and not programmed.follow(16)
+
+
+def test_rules_that_were_never_made_follow_nothing_and_an_answer_that_is_late_takes_nothing_back() -> None:
+    programmed = Programmed(lambda number: None)
+    assert not programmed.follow(1)
+    programmed.ordered(2, 12)
+    programmed.applied(2)
+    programmed.applied(1)
+    programmed.ordered(2, 15)
+    assert programmed.follow(15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import stat
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -155,14 +155,18 @@ def test_events_let_statuses_go_first() -> None:
 class Client:
     """An agent's connection on a loop of its own."""
 
-    def __init__(self, server: FakeServer, state: Path) -> None:
+    def __init__(
+        self, server: FakeServer, state: Path, settled: Callable[[int], bool] = lambda number: True
+    ) -> None:
         (state / "token").write_text("drv_secret\n")
         self.view, self.outbox = View(state / "view"), Outbox()
         self.touched: list[Touched] = []
         identity = Identity(
             node="node-1", version="v0", boot_id="b", token=state / "token", ca=state
         )
-        self._connection = Connection(identity, Servers(server.url), self.view, self.outbox, self.touched.append)
+        self._connection = Connection(
+            identity, Servers(server.url), self.view, self.outbox, self.touched.append, settled=settled
+        )
         self._loop = asyncio.new_event_loop()
         self._task = self._loop.create_task(self._connection.run())
         self._thread = threading.Thread(target=self._run)
@@ -223,6 +227,39 @@ def test_a_silent_server_is_taken_for_dead(
     try:
         wait_for(lambda: client.touched, "connection that works")
         assert len(server.tokens) == 2
+    finally:
+        client.stop()
+
+
+def test_an_agent_says_only_hello_before_its_node_is_as_the_server_wants_it(
+    server: FakeServer, tmp_path: Path
+) -> None:
+    asked, settled = [], threading.Event()
+
+    def is_settled(number: int) -> bool:
+        asked.append(number)
+        return settled.is_set()
+
+    client = Client(server, tmp_path, is_settled)
+    try:
+        client.outbox.status(report("u1"))
+        wait_for(lambda: len(asked) > 5, "it looks whether it is so")
+        assert [type(frame) for frame in server.heard] == [protocol.Hello]
+        assert {*asked} == {server.number}
+        settled.set()
+        wait_for(lambda: server.statuses("u1"), "report")
+        wait_for(lambda: any(isinstance(each, protocol.Ping) for each in server.heard), "sign of life")
+    finally:
+        client.stop()
+
+
+def test_what_cannot_be_brought_about_silences_no_agent_for_ever(
+    server: FakeServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "PING_SECONDS", 0.05)
+    client = Client(server, tmp_path, lambda number: False)
+    try:
+        wait_for(lambda: any(isinstance(each, protocol.Ping) for each in server.heard), "sign of life")
     finally:
         client.stop()
 

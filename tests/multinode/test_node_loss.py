@@ -11,6 +11,7 @@ import pytest
 
 from tests.asking import Client, apply, service
 from tests.cluster.pods import IMAGE
+from tests.machines import Node
 from tests.platform import Platform, containers, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
@@ -145,21 +146,29 @@ def test_a_cut_shorter_than_the_grace_moves_nothing(platform: Platform, whole: l
     assert states(platform)["node-3"] == "Ready"
 
 
+@pytest.mark.parametrize("forgotten", [False, True], ids=["that are to end", "that nobody knows any more"])
 def test_who_was_cut_off_does_not_let_replaced_pods_answer_on_return(
-    platform: Platform, whole: list[dict[str, Any]]
+    platform: Platform, whole: list[dict[str, Any]], forgotten: bool
 ) -> None:
     orphans, node = on(whole, "node-3"), platform.node("node-3")
     node.cut()
     eventually(lambda: replaced(platform, orphans), what="replacements")
+    eventually(lambda: not (forgotten and leaving(platform)), what="the server has forgotten them")
     assert inside(platform) & orphans, "cut off, its own pods still answer its own processes"
     with client(platform, "node-1", "node-2").asking() as seen:
         node.heal()
         eventually(lambda: states(platform)["node-3"] == "Ready", what="the node is back")
-        # Its own processes may still find one for a moment after it is ready; nobody else does.
-        eventually(lambda: not inside(platform) & orphans, what="the node's own rules have followed")
+        assert not (forgotten and running(node) & orphans)
+        assert not inside(platform) & orphans
         assert _never(orphans, platform, "node-1")
         eventually(lambda: not leaving(platform), what="the orphans are gone")
     assert not seen.failures
+
+
+def running(node: Node) -> set[str]:
+    """The pods whose containers run there."""
+    names = node.run("docker", "ps", "--format", "{{.Names}}").split()
+    return {name.split("_")[2] for name in names if name.startswith("k8s_main_")}
 
 
 def inside(platform: Platform) -> set[str]:

@@ -255,21 +255,30 @@ async def test_a_connected_node_that_was_judged_lost_is_ready_again() -> None:
         assert await in_db(ready) == "True"
 
 
-async def test_a_node_that_lost_its_power_is_not_spoken_for_by_a_connection_that_has_not_ended(
+async def test_a_silent_node_that_was_judged_lost_is_not_heard_by_its_old_connection_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """Neither when it lost its power and ended none, nor when the network brings late what it said long ago."""
     async with connected() as one:
         await one.until(agent.Synced)
         await one.say(described())
         await one.until(agent.Accepted)
+        await heartbeats.book().flush()
         monkeypatch.setattr(consumer, "FRESH_PINGS", -1.0)
         await in_db(store.write, TEST, lose)
-        await one.until(agent.Synced)
-        assert await in_db(ready) == "Unknown"
-        monkeypatch.setattr(consumer, "FRESH_PINGS", 1.5)
+        assert await one.wire.closed() == consumer.SILENT
+
+        before = await in_db(lambda: Heartbeat.objects.get(node="n1").at)
         await one.say(agent.Ping(seq=1))
-        await one.until(agent.Accepted)
-        assert await in_db(ready) == "True"
+        await one.say(described())
+        async with connected() as anew:
+            await anew.until(agent.Synced)
+            await heartbeats.book().flush()
+            assert await in_db(ready) == "Unknown"
+            assert await in_db(lambda: Heartbeat.objects.get(node="n1").at) == before
+            await anew.say(described())
+            await anew.until(agent.Accepted)
+            assert await in_db(ready) == "True"
 
 
 async def test_the_newer_connection_of_a_node_wins() -> None:
