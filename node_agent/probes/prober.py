@@ -13,7 +13,7 @@ from typing import Any
 from apps.cluster import types
 from node_agent.probes import asking, grpc
 from node_agent.probes.asking import Answer
-from node_agent.probes.tally import Key, Tally, Target, first_asked
+from node_agent.probes.tally import Key, Tally, Target, first_asked, pause_after, period_of
 from node_agent.runtime.base import Seen
 from node_agent.runtime.streams import StreamingRuntime
 from node_agent.waiting import utcnow
@@ -93,20 +93,21 @@ class Prober:
         task.add_done_callback(self._hooks.discard)
 
     async def _ask_on(self, target: Target, told: Told) -> None:
-        period = target.probe.period_seconds or 10
         wait = first_asked(target, utcnow(), random.random())
         await asyncio.sleep(wait.total_seconds())
-        tally = Tally(target.verdict)
+        tally, pause = Tally(target.verdict), 0.0
         while not tally.over(target.question):
             began = self._loop.time()
             async with self._free:
                 answer = await self._ask(target)
-            if answer is not None:
+            pause = pause_after(target, tally, pause)
+            # Asked sooner than its author wanted, it may say no without anybody counting.
+            if answer is not None and (answer.good or pause >= period_of(target)):
                 before, tally = tally, tally.after(answer.good, target)
                 if not answer.good or tally.verdict is not before.verdict:
                     told(target, tally, answer)
             if not tally.over(target.question):
-                await asyncio.sleep(max(began + period - self._loop.time(), 0.1))
+                await asyncio.sleep(max(began + pause - self._loop.time(), 0.1))
 
     async def _ask(self, target: Target) -> Answer | None:
         probe, seconds = target.probe, float(target.probe.timeout_seconds or 1)

@@ -17,6 +17,7 @@ class Question(Enum):
     STARTUP = "Startup"
 
 
+SOONEST = 0.1
 Key = tuple[str, Question]  # the container's engine id, and what it is asked
 
 
@@ -93,6 +94,18 @@ def targets(pod: types.Pod, sight: Sight, address: str) -> dict[Key, Target]:
     return found
 
 
+def period_of(target: Target) -> float:
+    return float(target.probe.period_seconds or 10)
+
+
+def pause_after(target: Target, tally: Tally, before: float = 0.0) -> float:
+    """Seconds from a question to the next: the period. Sooner, twice as long each time, while a container is not ready
+    yet: most are within a moment, and others wait for them."""
+    if target.question is Question.LIVENESS or target.verdict or tally.verdict:
+        return period_of(target)
+    return min(2 * before or SOONEST, period_of(target))
+
+
 def first_asked(target: Target, now: datetime, spread: float) -> timedelta:
     """How long until the first question. Of a container adopted after a restart of the agent, at some moment
     (``spread``, from 0 to 1) within its period: not all at once."""
@@ -101,6 +114,6 @@ def first_asked(target: Target, now: datetime, spread: float) -> timedelta:
     due = target.started_at + timedelta(seconds=target.probe.initial_delay_seconds)
     if due > now:
         return due - now
-    period = timedelta(seconds=target.probe.period_seconds or 10)
+    period = timedelta(seconds=period_of(target))
     late = now - due > period and target.question is not Question.STARTUP and target.verdict
     return period * spread if late else timedelta(0)

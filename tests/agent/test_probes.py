@@ -15,7 +15,7 @@ import pytest
 from apps.cluster import types
 from node_agent.pods.sight import Health, PostStart, Sight, Stop
 from node_agent.probes import asking
-from node_agent.probes.tally import Question, Tally, Target, first_asked, targets
+from node_agent.probes.tally import Question, Tally, Target, first_asked, pause_after, targets
 from node_agent.runtime.base import Seen, State
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -87,6 +87,30 @@ def test_the_first_question_waits_for_the_initial_delay_and_old_containers_are_s
     assert first_asked(replace(ONE, probe=late), NOW, 0.5) == timedelta(seconds=5)
     assert first_asked(ONE, NOW, 0.5) == timedelta(0)
     assert first_asked(ONE, NOW + timedelta(minutes=1), 0.5) == timedelta(seconds=5)
+
+
+@pytest.mark.parametrize(
+    ("question", "held", "answers", "pauses"),
+    [
+        (Question.READINESS, False, "-------", [0.1, 0.2, 0.4, 0.8, 1.6, 2, 2]),
+        (Question.STARTUP, False, "---", [0.1, 0.2, 0.4]),
+        (Question.READINESS, False, "--+--", [0.1, 0.2, 0.4, 2, 2]),
+        (Question.READINESS, True, "--", [2, 2]),
+        (Question.LIVENESS, True, "---", [2, 2, 2]),
+    ],
+)
+def test_what_is_not_ready_yet_is_asked_sooner_than_its_period(
+    question: Question, held: bool, answers: str, pauses: list[float]
+) -> None:
+    probe = types.Probe(period_seconds=2, failure_threshold=3)
+    target = replace(ONE, question=question, probe=probe, verdict=held)
+    tally, found, pause = Tally(held), list[float](), 0.0
+    for answer in answers:
+        pause = pause_after(target, tally, pause)
+        found.append(pause)
+        if answer == "+":
+            tally = tally.after(True, target)
+    assert found == pytest.approx(pauses)
 
 
 @contextlib.asynccontextmanager
