@@ -22,7 +22,7 @@ from playwright.sync_api import Page
 
 from benchmarks.figures import Figure, percentile
 from benchmarks.screens import tab
-from tests.platform import BASE, Platform, eventually
+from tests.platform import BASE, Platform, eventually, is_ready
 
 RENDERED, TURNS, LISTED, LOOKS = 200, 5, 200, 50
 APPS = "/apis/drover.dev/v1/namespaces/default/applications"
@@ -92,8 +92,7 @@ def first_page(platform: Platform) -> list[Figure]:
 def installed(platform: Platform) -> Iterator[float]:
     """Guestbook, and the seconds until its page was served; gone again after the block."""
     api = platform.connection()
-    told_by_node = platform.objects("nodes")[0]["status"]["addresses"]
-    address = next(one["address"] for one in told_by_node if one["type"] == "InternalIP")
+    address = eventually(partial(_node_address, platform), what="a ready node")
     began = time.monotonic()
     api.request("POST", APPS, json.dumps(BOOK), platform.headers())
     answer = api.getresponse()
@@ -112,6 +111,13 @@ def installed(platform: Platform) -> Iterator[float]:
     api.getresponse().read()
     eventually(lambda: not platform.objects("pods", "-l", "app.kubernetes.io/instance=book"), within=60)
     api.close()
+
+
+def _node_address(platform: Platform) -> str:
+    node = platform.objects("nodes")[0]
+    assert is_ready(node)
+    found: str = next(one["address"] for one in node["status"]["addresses"] if one["type"] == "InternalIP")
+    return found
 
 
 def _node_port(platform: Platform, api: HTTPSConnection) -> int:
