@@ -74,7 +74,7 @@ def _containers(runtime: Runtime, names: Names) -> None:
 
 
 def _files(settings: Settings) -> None:
-    """The pods' files and words and the node's view; keys, token and what claims keep stay, so that the node can come back."""
+    """The pods' files and words and the node's view. Keys, token and what claims keep stay: the node can come back."""
     disk.remove_tree(settings.pods)
     for directory in (settings.view, settings.network, settings.ended):
         shutil.rmtree(directory, ignore_errors=True)
