@@ -6,6 +6,7 @@
     platform.node("node-2").cut()           the cable is dead in both directions, everything in it goes on
     platform.node("node-2").heal()
     platform.node("node-2").kill_agent()    kill -9; the supervisor starts it again
+    platform.node("node-2").end_engine()    kill -9, or as asked; the machine starts it again
     platform.node("node-2").run("ip", "route")            a command of this machine, in the node's namespaces
     platform.node("node-2").in_pod(pod, "ip", "address")  the same in the network of one of its pods
 
@@ -70,6 +71,9 @@ class Node:
 
     def kill_agent(self) -> None:
         os.kill(self.agent(), signal.SIGKILL)
+
+    def end_engine(self, how: signal.Signals = signal.SIGKILL) -> None:
+        self.run("sh", "-c", f"kill -{how.value} $(cat /run/docker.pid)")
 
     def run(self, *command: str, check: bool = True, within: float = COMMAND_SECONDS) -> str:
         """What a command prints that runs in the node's network, processes and mounts."""

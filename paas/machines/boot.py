@@ -1,18 +1,26 @@
-"""What runs first in a machine within this machine: makes it a place of its own, then becomes its engine.
+"""What runs first in a machine within this machine: makes it a place of its own, then keeps its engine running.
 
-It is process 1 there: when it ends, however it ends, everything in the machine ends with it.
+It is process 1 there: when it ends, however it ends, everything in the machine ends with it. An engine that ends by
+itself is started again, as a service manager would.
 """
 
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from time import monotonic
 
 RESOLV_CONF = Path("/etc/resolv.conf")
 RESOLVED_UPSTREAMS = Path("/run/systemd/resolve/resolv.conf")
+FAILED_SECONDS = 2.0
+"""An engine that ends so soon cannot run here; whoever switched the machine on finds its words in the log."""
+STOP, ENDED = {signal.SIGTERM, signal.SIGINT}, signal.SIGCHLD
 
 
 def main(name: str, configuration: str) -> None:
@@ -27,7 +35,28 @@ def main(name: str, configuration: str) -> None:
     for folder in ("/run/lock", "/run/netns"):
         Path(folder).mkdir()
     _resolve_with(servers, real)
-    os.execvp("dockerd", ["dockerd", "--config-file", configuration])
+    keep(["dockerd", "--config-file", configuration])
+
+
+def keep(command: list[str]) -> None:
+    """Run it again whenever it ends, until this process is asked to end; then it ends first."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {*STOP, ENDED})
+    stopping = False
+    while not stopping:
+        started = monotonic()
+        engine = os.posix_spawnp(command[0], command, os.environ, setsigmask=())
+        while engine not in _reaped():
+            if signal.sigwait({*STOP, ENDED}) != ENDED:
+                stopping = True
+                os.kill(engine, signal.SIGTERM)
+        stopping = stopping or monotonic() - started < FAILED_SECONDS
+
+
+def _reaped() -> Iterator[int]:
+    """Whoever has ended here: process 1 takes note of orphans too."""
+    with suppress(ChildProcessError):
+        while (pid := os.waitpid(-1, os.WNOHANG)[0]):
+            yield pid
 
 
 def _servers() -> str:
