@@ -53,7 +53,15 @@ def test_a_file_that_was_cut_anywhere_is_refused(data: st.DataObject) -> None:
 def test_records_can_be_neither_moved_nor_left_away_nor_taken_from_another_file() -> None:
     first, second = sealed([b"a", b"b", b"c"]), sealed([b"a", b"b", b"c"])
     lines, parts = split(first)
-    for spoilt in ([parts[1], parts[0], parts[2]], parts[1:], [parts[0], parts[2]], [split(second)[1][0], *parts[1:]]):
+    size, _ = vault.PREFIX.unpack(parts[0][: vault.PREFIX.size])
+    called_last = vault.PREFIX.pack(size, True) + parts[0][vault.PREFIX.size :]
+    for spoilt in (
+        [parts[1], parts[0], parts[2]],
+        parts[1:],
+        [parts[0], parts[2]],
+        [split(second)[1][0], *parts[1:]],
+        [called_last],
+    ):
         with pytest.raises(Refused):
             opened(lines + b"".join(spoilt))
 
