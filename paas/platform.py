@@ -155,14 +155,12 @@ def preload() -> None:
     gc.set_threshold(10_000, 20, 20)
 
 
-def check_ports(port: int, tls_port: int) -> None:
-    """Refuse in one sentence when one of the ports is taken."""
-    door = (port + DOOR_OFFSET, f" (PORT+{DOOR_OFFSET}, the node's door)")
-    for host, number, name in (
-        ("127.0.0.1", port, ""),
-        ("0.0.0.0", tls_port, " (PORT+443)"),
-        ("0.0.0.0", *door),
-    ):
+def check_ports(port: int, tls_port: int, *, door: bool) -> None:
+    """Refuse in one sentence when one of the ports is taken; the door's is needed where this machine is a node."""
+    needed = [("127.0.0.1", port, ""), ("0.0.0.0", tls_port, " (PORT+443)")]
+    if door:
+        needed.append(("0.0.0.0", port + DOOR_OFFSET, f" (PORT+{DOOR_OFFSET}, the node's door)"))
+    for host, number, name in needed:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
