@@ -25,6 +25,7 @@ from node_agent.view import Touched, View
 log = logging.getLogger(__name__)
 
 SILENCE_PINGS = 4.0  # without a word for so many pings the server is taken for dead
+SILENCE_AMONG_SEVERAL = 2.5  # sooner where another one is there: the node is heard again before it counts as lost
 OPEN_SECONDS, LONGEST_OPEN = 1.5, 5.0  # short at first: what was cut may be whole again any moment
 CATCH_UP_PINGS, SETTLE_PINGS = 20.0, 5.0
 SETTLE_LOOK_SECONDS = 0.02
@@ -233,9 +234,9 @@ class Connection:
             seq += 1
             await socket.send(agent.frame(self._outbox.ping(seq)))
             await asyncio.sleep(self._every)
-            silence = SILENCE_PINGS * self._every
+            silence = (SILENCE_AMONG_SEVERAL if self._servers.several else SILENCE_PINGS) * self._every
             if loop.time() - self._heard > silence:
-                raise ConnectionError(f"the server has been silent for {silence:.0f} seconds")
+                raise ConnectionError(f"the server has been silent for {silence:g} seconds")
 
 
 def _raise_left(error: Exception) -> None:

@@ -26,6 +26,11 @@ class Servers:
         found = [self._first, *(each for each in self._others if each != self._first)]
         return found[self._turn % len(found)]
 
+    @property
+    def several(self) -> bool:
+        """Whether another server may be well while this one is not."""
+        return len(self._others) > 1
+
     def next(self) -> None:
         """The current one is away: the turn is another's."""
         self._turn += 1

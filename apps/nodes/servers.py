@@ -105,7 +105,7 @@ class Presence:
         self._here = ""
         self._task: asyncio.Task[None] | None = None
         self.known: list[str] = []
-        """Where all servers are reached, as last heard."""
+        """Where all servers are reached, as last heard; this one last: who loses it needs another."""
 
     def begin(self, here: str) -> None:
         self._here = here
@@ -125,7 +125,8 @@ class Presence:
     async def _run(self) -> None:
         while True:
             try:
-                self.known = await in_db(beat, self._here, datetime.now(UTC))
+                living = await in_db(beat, self._here, datetime.now(UTC))
+                self.known = sorted(living, key=lambda place: place == self._here)
             except (DatabaseError, ApiError) as error:
                 logger.warning("this server could not say that it lives: %s", error)
             await asyncio.sleep(EVERY)

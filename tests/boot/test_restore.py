@@ -13,8 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
-from tests.faults.load import Client, answered
-from tests.faults.test_kills import CONTROLLERS, controller
+from tests.faults.load import Client
+from tests.faults.test_kills import controller
 from tests.platform import BASE, Platform, containers, eventually, restarts, sweep
 from tests.services import Postgres
 
@@ -82,12 +82,6 @@ def test_into_another_database_and_back_with_everything_that_runs(platform: Plat
         assert all(restarts(pod) == [0] for pod in pods)
         assert not platform.pods("app=later")
         eventually(lambda: "k8s_app_later" not in engine(), within=30, what="what was made after the backup is gone")
-        with closing(Client(platform)) as client:
-            answered(lambda client=client: client.ask("PATCH", f"{CONTROLLERS}/kept", {"spec": {"replicas": 3}}))  # type: ignore[misc]
-            platform.ready_pods("app=kept", 3)
-            answered(lambda client=client: client.ask("PATCH", f"{CONTROLLERS}/kept", {"spec": {"replicas": 2}}))  # type: ignore[misc]
-        ran = containers(eventually(lambda: platform.pods("app=kept", ready=2), within=30))
-    assert not platform.manage("backup", str(platform.state / "once.more")).returncode
 
 
 def lose(platform: Platform) -> None:

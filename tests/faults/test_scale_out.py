@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 import secrets
+import signal
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -23,7 +25,7 @@ from tests.faults.checker import check
 from tests.faults.hollow import hollow_nodes
 from tests.faults.load import Client, answered, under_load
 from tests.faults.test_kills import CONTROLLERS, LONG, controller, kill
-from tests.platform import Platform, eventually
+from tests.platform import Platform, eventually, is_ready
 from tests.services import Postgres, private_redis
 
 ROUNDS = 10 if LONG else 1
@@ -71,7 +73,7 @@ def second(first: Platform, shared: dict[str, str]) -> Iterator[ByHand]:
 def test_a_machine_without_the_key_is_told_what_it_lacks(first: Platform, shared: dict[str, str]) -> None:
     stranger = ByHand({**shared, "DROVER_KEY": ""})
     try:
-        for command in ("set-up", "web", "worker", "beat"):
+        for command in ("set-up", "worker"):
             done = stranger.manage(command)
             assert done.returncode == 1
             assert "wrapped by another key: set DROVER_KEY" in done.stderr
@@ -104,12 +106,22 @@ def test_each_process_killed_in_turn_loses_nothing_on_either_server(first: Platf
         eventually(lambda: ready(second) == REPLICAS, within=30, what="the replicas")
 
 
-def test_when_one_control_plane_ends_all_go_on_with_the_other(first: Platform, second: ByHand) -> None:
+def test_when_a_server_hangs_and_its_control_plane_ends_all_go_on_with_the_other(
+    first: Platform, second: ByHand
+) -> None:
     eventually(lambda: ports(second) == {first.port + 443, second.port + 443}, what="both servers among the endpoints")
     with hollow_nodes(first, NODES):
         eventually(lambda: ready(second) == REPLICAS, within=30, what="the replicas")
         session = signed_in(first)
         asyncio.run(hear_of_a_change(first, second, session))
+        began, hanging = position(second), first.processes()["web"]
+        words = first.state / "hollow.log"
+        os.kill(hanging, signal.SIGSTOP)  # as a machine whose power was cut: nobody is told
+        eventually(
+            lambda: words.read_text().count(f":{second.port + 443}\n") == NODES, what="the nodes at the other server"
+        )
+        os.kill(hanging, signal.SIGCONT)
+        assert not unready(second, began), "a node counted as lost because its server was"
         first.stop()
         scale(second, REPLICAS + 2)
         eventually(lambda: ready(second) == REPLICAS + 2, within=30, what="pods on nodes that changed the server")
@@ -142,6 +154,22 @@ def ports(server: Platform) -> set[int]:
     with closing(Client(server)) as client:
         _, told = client.ask("GET", KUBERNETES)
     return {port["port"] for subset in told["subsets"] for port in subset["ports"]}
+
+
+def position(server: Platform) -> int:
+    with closing(Client(server)) as client:
+        _, told = client.ask("GET", "/api/v1/nodes")
+    return int(told["metadata"]["resourceVersion"])
+
+
+def unready(server: Platform, since: int) -> list[str]:
+    """Nodes that were not Ready at some time since this number."""
+    query = f"watch=1&resourceVersion={since}&timeoutSeconds=1"
+    with closing(server.connection(timeout=10)) as connection:
+        connection.request("GET", f"/api/v1/nodes?{query}", headers=server.headers())
+        with closing(connection.getresponse()) as answer:
+            nodes = [json.loads(line)["object"] for line in answer]
+    return [node["metadata"]["name"] for node in nodes if not is_ready(node)]
 
 
 def signed_in(server: Platform) -> str:
