@@ -20,6 +20,9 @@ from node_agent.collect import Collector, Usage, references
 from node_agent.connection import Connection, Identity, Left
 from node_agent.dns.client import DnsProcess
 from node_agent.door import Door
+from node_agent.edge import sight
+from node_agent.edge.plan import plan
+from node_agent.edge.process import EdgeProcess
 from node_agent.ended import EndedLogs
 from node_agent.health_ports import HealthPorts, checks
 from node_agent.herd import Herd, host_ports
@@ -72,6 +75,9 @@ class Agent:
         self._farewell = Farewell(self._view.offers, self._outbox.waiting)
         self._proxy = ProxyProcess(self._names, settings.node, on_applied=self._programmed.applied)
         self._dns = DnsProcess(self._names, settings.dns, (settings.service_cidr, settings.cluster_cidr))
+        self._edge = EdgeProcess(settings.edge, lambda trouble: self._upkeep.poke())
+        self._edging = Coalesced("edge", self._lead_in)
+        self._taken: dict[int, str] = {}
         self._node = Node(
             name=settings.node,
             address=settings.address,
@@ -128,6 +134,8 @@ class Agent:
         self._view.load()
         self._proxy.start()
         self._dns.start()
+        self._edge.start()
+        self._edging.start()
         self._door.start()
         self._upkeep.start()
         self._rewire.start()
@@ -206,6 +214,8 @@ class Agent:
     def _synced(self, touched: Touched) -> None:
         if touched.kinds & {"services", "endpointslices"}:
             self._rewire.poke()
+        if touched.kinds & sight.CONCERNED:
+            self._edging.poke()
         if "peers" in touched.kinds or ("nodes" in touched.kinds and not self._node.network_up):
             self._upkeep.poke()
         if "persistentvolumes" in touched.kinds:
@@ -283,6 +293,7 @@ class Agent:
             runtime_version=version,
             network_trouble=network_trouble,
             names_trouble=self._dns.error,
+            edge_trouble=self._edge.trouble_with(self._taken),
             before=self._status,
         )
         if found == self._status:
@@ -321,6 +332,11 @@ class Agent:
         for report in self._persistent.reclaim(self._view.volumes()):
             self._outbox.volume(report)
 
+    def _lead_in(self) -> None:
+        """What comes from outside for host names, where the server told of any."""
+        if self._view.number:
+            self._edge.want(plan(sight.look(self._view, self._settings.node)))
+
     def _wire(self) -> None:
         """Hand the names' process and the proxy everything they need; they find out what is new."""
         number = self._view.number
@@ -342,6 +358,7 @@ class Agent:
             )
             for pod, port, address in host_ports(pods)
         ]
+        self._taken = {each.port: each.name for each in ports if each.protocol == "tcp" and not each.address}
         # The node answers there itself: to rules it would look like a service with nothing behind it.
         routed = [each for each in services if each.spec.cluster_ip != self._settings.dns]
         order = self._proxy.update(routed, slices, ports)

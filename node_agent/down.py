@@ -13,6 +13,7 @@ from pathlib import Path
 from apps.cluster.types.agent import LEFT_EXIT
 from node_agent import disk, identity
 from node_agent.dns.client import end_others
+from node_agent.edge.process import end
 from node_agent.names import Names
 from node_agent.network.announcing import Announcer
 from node_agent.network.bridge import BridgeNetwork
@@ -38,6 +39,7 @@ def down(state: Path, docker: str, *, left: bool = False) -> int:
     parts: tuple[tuple[str, Callable[[], None]], ...] = (
         ("containers", lambda: _containers(DockerRuntime(names, docker), names)),
         ("names", lambda: end_others(names)),
+        ("edge", lambda: end(settings.edge)),
         ("service rules", lambda: backends.remove_all(names)),
         ("addresses of load balancers", Announcer(names, "").remove),
         ("network", network.remove),
@@ -74,9 +76,10 @@ def _containers(runtime: Runtime, names: Names) -> None:
 
 
 def _files(settings: Settings) -> None:
-    """The pods' files and words and the node's view. Keys, token and what claims keep stay: the node can come back."""
+    """The pods' files and words, the edge's and the node's view. Keys, token and what claims keep stay: the node can
+    come back."""
     disk.remove_tree(settings.pods)
-    for directory in (settings.view, settings.network, settings.ended):
+    for directory in (settings.view, settings.network, settings.ended, settings.edge):
         shutil.rmtree(directory, ignore_errors=True)
     with contextlib.suppress(OSError):
         settings.volumes.rmdir()

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 from apps.cluster import types
+from apps.cluster.types.agent import EDGE_UNAVAILABLE
 from node_agent import VERSION
 from node_agent.runtime.pause import architecture
 from node_agent.waiting import utcnow
@@ -62,6 +63,7 @@ def node_status(
     runtime_version: str,
     network_trouble: str = "",
     names_trouble: str = "",
+    edge_trouble: tuple[str, str] | None = None,
     before: types.NodeStatus | None = None,
 ) -> types.NodeStatus:
     """The node's status now; ``runtime_version`` is empty while the engine does not answer."""
@@ -75,6 +77,7 @@ def node_status(
             for each in (
                 *_conditions(disk, _readiness(runtime_version, network_trouble)),
                 *_names(names_trouble),
+                *_edge(edge_trouble),
             )
         ],
         addresses=[
@@ -125,6 +128,11 @@ def _conditions(disk: Path, ready: types.Condition) -> list[types.Condition]:
 def _names(trouble: str) -> tuple[types.Condition, ...]:
     """Pods run without them, so the node stays ready; but people must find out why theirs find nothing."""
     return (types.Condition("NamesUnavailable", "True", "DnsNotRunning", trouble),) if trouble else ()
+
+
+def _edge(trouble: tuple[str, str] | None) -> tuple[types.Condition, ...]:
+    """Reason and words. The node does everything else."""
+    return (types.Condition(EDGE_UNAVAILABLE, "True", *trouble),) if trouble else ()
 
 
 def _pressure(kind: str, short: bool, word: str, what: str) -> types.Condition:

@@ -66,5 +66,9 @@ class Settings:
         return self.state / "ended"
 
     @property
+    def edge(self) -> Path:
+        return self.state / "edge"
+
+    @property
     def network(self) -> Path:
         return self.state / "network"

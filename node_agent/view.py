@@ -39,6 +39,8 @@ KINDS: dict[str, type[types.Resource]] = {
     "configmaps": types.ConfigMap,
     "secrets": types.Secret,
     "persistentvolumeclaims": types.PersistentVolumeClaim,
+    "ingressclasses": types.IngressClass,
+    "ingresses": types.Ingress,
     "persistentvolumes": types.PersistentVolume,
     TOKENS: PodTokens,
     "pods": types.Pod,
@@ -147,6 +149,15 @@ class View:
         with self._lock:
             return list(self._held["endpointslices"].values())
 
+    def ingresses(self) -> list[types.Ingress]:
+        """Every one, on the edge; none elsewhere."""
+        with self._lock:
+            return list(self._held["ingresses"].values())
+
+    def ingress_classes(self) -> list[types.IngressClass]:
+        with self._lock:
+            return list(self._held["ingressclasses"].values())
+
     def announced(self, node: str) -> frozenset[str]:
         """The addresses of load balancers that ``node`` was chosen to answer for."""
         return frozenset(
@@ -162,6 +173,10 @@ class View:
 
     def config_map(self, namespace: str, name: str) -> types.ConfigMap | None:
         found: types.ConfigMap | None = self._held["configmaps"].get((namespace, name))
+        return found
+
+    def service(self, namespace: str, name: str) -> types.Service | None:
+        found: types.Service | None = self._held["services"].get((namespace, name))
         return found
 
     def secret(self, namespace: str, name: str) -> types.Secret | None:

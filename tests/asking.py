@@ -13,6 +13,7 @@ from typing import Any
 
 from tests.platform import Platform, eventually
 
+OK = 200
 EVERY = 0.02
 """Seconds between two requests of a client."""
 
@@ -20,7 +21,8 @@ EVERY = 0.02
 class Client:
     """Asks 50 times a second, each time over a connection of its own, and counts what went wrong."""
 
-    def __init__(self, *targets: tuple[str, int]) -> None:
+    def __init__(self, *targets: tuple[str, int], host: str = "") -> None:
+        self._host = host
         self.asked = 0
         self.failures: list[str] = []
         self._targets = cycle(targets)
@@ -49,15 +51,17 @@ class Client:
 
     def _ask(self, address: str, port: int) -> None:
         try:
-            status(address, port)
+            answer = status(address, port, host=self._host)
+            if answer != OK:
+                self.failures.append(f"{address}:{port} {answer}")
         except (OSError, HTTPException) as error:
             self.failures.append(f"{address}:{port} {error!r}")
 
 
-def status(address: str, port: int, timeout: float = 3) -> int:
+def status(address: str, port: int, timeout: float = 3, host: str = "") -> int:
     connection = HTTPConnection(address, port, timeout=timeout)
     try:
-        connection.request("GET", "/")
+        connection.request("GET", "/", headers={"Host": host} if host else {})
         return connection.getresponse().status
     finally:
         connection.close()

@@ -31,6 +31,8 @@ def build(kind: Kind, **changes: Any) -> Any:
     obj.api_version, obj.kind = kind.api_version, kind.name
     if isinstance(obj, types.Event):
         obj.involved_object.namespace = meta.namespace
+    if isinstance(obj, types.Ingress):
+        obj.spec.rules[0].host = f"{meta.name}.{meta.namespace}.example.com"  # each has its own
     for path, value in changes.items():
         _put(obj, path.split("__"), value)
     return obj
@@ -126,6 +128,19 @@ def _service() -> types.Service:
     return types.Service(metadata=_labelled(), spec=spec)
 
 
+def _ingress() -> types.Ingress:
+    backend = types.IngressBackend(
+        service=types.IngressServiceBackend(name="sample", port=types.ServiceBackendPort(number=80))
+    )
+    paths = [types.HTTPIngressPath(path="/", path_type="Prefix", backend=backend)]
+    rule = types.IngressRule(http=types.HTTPIngressRuleValue(paths=paths))
+    return types.Ingress(spec=types.IngressSpec(rules=[rule]))
+
+
+def _ingress_class() -> types.IngressClass:
+    return types.IngressClass(spec=types.IngressClassSpec(controller="example.com/other"))
+
+
 def _endpoints() -> types.Endpoints:
     subset = types.EndpointSubset(
         addresses=[types.EndpointAddress(ip="10.64.0.7")], ports=[types.EndpointPort(port=80)]
@@ -215,6 +230,8 @@ _SAMPLES: dict[str, Callable[[], Any]] = {
     "Service": _service,
     "Endpoints": _endpoints,
     "EndpointSlice": _endpoint_slice,
+    "Ingress": _ingress,
+    "IngressClass": _ingress_class,
     "Event": _event,
     "Secret": lambda: types.Secret(data={"password": "aHVudGVyMg=="}),
     "ConfigMap": lambda: types.ConfigMap(data={"colour": "blue"}),

@@ -25,6 +25,7 @@ from apps.cluster.kinds import storage
 from apps.cluster.kinds.priorities import system_classes
 from apps.cluster.registry import Kind
 from apps.cluster.transaction import Transaction
+from apps.cluster.types import ways
 from apps.cluster.types.persistent import LOCAL
 
 TLS_OFFSET = 443
@@ -163,6 +164,7 @@ def _first_objects() -> list[tuple[Kind, Any]]:
         (kinds.SERVICE, service),
         (kinds.SERVICE, dns),
         (kinds.STORAGE_CLASS, _local_storage()),
+        (kinds.INGRESS_CLASS, _edge_class()),
         *((kinds.PRIORITY_CLASS, found) for found in system_classes()),
         *((kinds.CLUSTER_ROLE, role) for role in roles.cluster_roles()),
         *((kinds.CLUSTER_ROLE_BINDING, binding) for binding in roles.cluster_role_bindings()),
@@ -173,6 +175,12 @@ def _local_storage() -> types.StorageClass:
     """What claims get that ask for nothing else: a directory on the node of their first pod."""
     meta = types.ObjectMeta(name="local", annotations={storage.DEFAULT_CLASS: "true"})
     return types.StorageClass(metadata=meta, provisioner=LOCAL, allow_volume_expansion=True)
+
+
+def _edge_class() -> types.IngressClass:
+    """What Ingresses get that name no other: the edge nodes. Its annotations are the edge's settings."""
+    meta = types.ObjectMeta(name="edge", annotations={ways.DEFAULT_CLASS: "true"})
+    return types.IngressClass(metadata=meta, spec=types.IngressClassSpec(controller=ways.CONTROLLER))
 
 
 def _ensure_objects(wanted: Iterable[tuple[Kind, Any]]) -> None:

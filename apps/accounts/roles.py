@@ -138,6 +138,13 @@ _PARTS: dict[str, tuple[types.PolicyRule, ...]] = {
         _rule((*READ, "update"), ("",), ("services", "services/status")),
         _rule(READ, ("",), ("nodes", "pods")),
         _rule(READ, ("discovery.k8s.io",), ("endpointslices",)),
+        _rule(READ, ("networking.k8s.io",), ("ingresses",)),
+        _EVENTS,
+    ),
+    "controller:ingresses": (
+        _rule((*READ, "update"), ("networking.k8s.io",), ("ingresses", "ingresses/status")),
+        _rule(READ, ("networking.k8s.io",), ("ingressclasses",)),
+        _rule(READ, ("",), ("nodes", "services")),
         _EVENTS,
     ),
     "controller:namespace": (
@@ -183,6 +190,7 @@ _ROLES: dict[str, tuple[types.PolicyRule, ...]] = {
         _rule(READ, ("",), ("services", "nodes", "pods", "secrets", "configmaps")),
         _rule(READ, ("",), ("persistentvolumeclaims", "persistentvolumes")),
         _rule(READ, ("discovery.k8s.io",), ("endpointslices",)),
+        _rule(READ, ("networking.k8s.io",), ("ingresses", "ingressclasses")),
         _rule(("create", "update", "patch"), ("",), ("nodes", "nodes/status", "events")),
         _rule(("update", "patch"), ("",), ("pods/status",)),
         _rule(("delete",), ("",), ("pods",)),

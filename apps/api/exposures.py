@@ -12,7 +12,7 @@ from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import Forbidden, MethodNotAllowed, NotFound
 from apps.cluster.exposure import Exposure, exposures
-from apps.cluster.kinds import NODE, POD, SERVICE
+from apps.cluster.kinds import INGRESS, NODE, POD, SERVICE
 
 GROUP, VERSION, PLURAL, KIND = "exposure.drover.dev", "v1", "exposures", "Exposure"
 VERBS = ("list",)
@@ -28,11 +28,11 @@ def answer(actor: Actor, request: Request, target: Resource) -> Answer:
     decision = policy.authorize(actor, "list", GROUP, PLURAL, "", target.namespace or "", "")
     if not decision.allowed:
         raise Forbidden(f"{PLURAL}.{GROUP} is forbidden: {decision.reason}", kind=PLURAL, group=GROUP)
-    services, pods = (
+    services, pods, ingresses = (
         store.list(kind, namespace=target.namespace, sight=policy.scope(actor, kind)).objects
-        for kind in (SERVICE, POD)
+        for kind in (SERVICE, POD, INGRESS)
     )
-    found = exposures(services, pods, store.list(NODE).objects)
+    found = exposures(services, pods, store.list(NODE).objects, ingresses)
     if choose(request.headers.get("accept", "")).form is Form.TABLE:
         return Answer(200, types.encode(_table(found)))
     items = [

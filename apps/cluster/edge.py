@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apps.cluster import types
-
-LABEL = "drover.dev/edge"
-"""Nodes with this label (but for the value "false") are the edge; without any, every node is."""
+from apps.cluster.types import ways
 
 
 def edge_nodes(nodes: Iterable[types.Node]) -> list[types.Node]:
     """The edge, as far as it is ready and not about to go, in the order of the names."""
     known = sorted(nodes, key=lambda node: node.metadata.name)
-    chosen = [node for node in known if node.metadata.labels.get(LABEL, "false") != "false"] or known
+    chosen = [node for node in known if ways.on_edge(node)] or known
     return [node for node in chosen if is_ready(node) and node.metadata.deletion_timestamp is None]
 
 

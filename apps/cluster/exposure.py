@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from apps.cluster import types
 from apps.cluster.edge import address_of, is_ready
 from apps.cluster.kinds.services import external_addresses
-from apps.cluster.types import Wire
+from apps.cluster.types import Wire, ways
 
-NODE_PORT, LOAD_BALANCER = "NodePort", "LoadBalancer"
+NODE_PORT, LOAD_BALANCER, INGRESS = "NodePort", "LoadBalancer", "Ingress"
 HOST_PORT, HOST_NETWORK = "HostPort", "HostNetwork"
 FINISHED = frozenset({"Succeeded", "Failed"})
 
@@ -18,7 +18,7 @@ class Exposure(Wire):
     """One port that the outside may come by, and where that leads."""
 
     via: str
-    """NodePort, LoadBalancer, HostPort or HostNetwork."""
+    """NodePort, LoadBalancer, Ingress, HostPort or HostNetwork."""
     kind: str
     """Of the object that opens it."""
     namespace: str
@@ -28,13 +28,18 @@ class Exposure(Wire):
     port: int
     protocol: str
     target: str
-    """What answers, for people: a service's port, or a pod's."""
+    """What answers, for people: a service's port, or a pod's; with the host and path where only those lead there."""
+    services: list[str] = []
+    """The names of the services that it leads to; none where it leads to a pod."""
     source_ranges: list[str] = []
     """Who may come; empty for everybody."""
 
 
 def exposures(
-    services: Iterable[types.Service], pods: Iterable[types.Pod], nodes: Iterable[types.Node]
+    services: Iterable[types.Service],
+    pods: Iterable[types.Pod],
+    nodes: Iterable[types.Node],
+    ingresses: Iterable[types.Ingress] = (),
 ) -> list[Exposure]:
     """Every way in, by namespace and name."""
     open_at = {node.metadata.name: address_of(node) for node in nodes if is_ready(node)}
@@ -44,6 +49,7 @@ def exposures(
             for service in services
             for one in _of_service(service, sorted(filter(None, open_at.values())))
         ),
+        *(one for ingress in ingresses for one in _of_ingress(ingress)),
         *(one for pod in pods if pod.status.phase not in FINISHED for one in _of_pod(pod, open_at)),
     ]
     return sorted(found, key=lambda one: (one.namespace, one.name, one.port, one.protocol, one.via))
@@ -57,13 +63,33 @@ def _of_service(service: types.Service, nodes: list[str]) -> Iterator[Exposure]:
             yield Exposure(
                 via=LOAD_BALANCER, kind="Service", namespace=meta.namespace, name=meta.name,
                 addresses=external_addresses(service), port=port.port, protocol=port.protocol, target=target,
+                services=[meta.name],
                 source_ranges=spec.load_balancer_source_ranges,
             )  # fmt: skip
         if port.node_port:
             yield Exposure(
                 via=NODE_PORT, kind="Service", namespace=meta.namespace, name=meta.name, addresses=nodes,
-                port=port.node_port, protocol=port.protocol, target=target,
+                port=port.node_port, protocol=port.protocol, target=target, services=[meta.name],
             )  # fmt: skip
+
+
+def _of_ingress(ingress: types.Ingress) -> Iterator[Exposure]:
+    """One for each port that the edge nodes opened for it."""
+    meta, balancer = ingress.metadata, ingress.status.load_balancer
+    found = balancer.ingress if balancer else []
+    for port in sorted({port.port for one in found for port in one.ports}):
+        yield Exposure(
+            via=INGRESS, kind="Ingress", namespace=meta.namespace, name=meta.name,
+            addresses=[one.ip or one.hostname for one in found if port in [each.port for each in one.ports]],
+            port=port, protocol="TCP", target=", ".join(_way(way) for way in ways.ways(ingress)),
+            services=sorted(ways.services_of(ingress)),
+        )  # fmt: skip
+
+
+def _way(way: ways.Way) -> str:
+    service = way.backend.service
+    leads = f"{service.name}:{service.port.name or service.port.number}" if service else "nowhere"
+    return f"{way.host or '*'}{way.path} to {leads}"
 
 
 def _of_pod(pod: types.Pod, open_at: Mapping[str, str]) -> Iterator[Exposure]:

@@ -37,6 +37,7 @@ DEFAULT_CONTROLLERS = (
     "apps.controllers.endpoints.EndpointsOfServices",
     "apps.controllers.load_balancers.LoadBalancers",
     "apps.controllers.budgets.Budgets",
+    "apps.controllers.ingresses.Ingresses",
     "apps.controllers.namespace.Namespaces",
     "apps.controllers.garbage.Garbage",
     "apps.controllers.node_lifecycle.NodeLifecycle",

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from apps.cluster import ranges, types
 from apps.cluster.edge import address_of, edge_nodes
-from apps.cluster.kinds import ENDPOINT_SLICE, NODE, POD, SERVICE
+from apps.cluster.kinds import ENDPOINT_SLICE, INGRESS, NODE, POD, SERVICE
 from apps.cluster.kinds.endpoint_slices import SERVICE_NAME
 from apps.cluster.kinds.service_checks import LOAD_BALANCER
 from apps.cluster.kinds.services import external_addresses
@@ -28,12 +28,10 @@ from apps.controllers.actions import (
     with_condition,
 )
 from apps.controllers.base import Controller
-from apps.controllers.pods import is_finished
+from apps.controllers.node_ports import Port, host_ports, name_of, taken
 from apps.controllers.reading import Reader, key_of, meta_in, namespaced
 
 CONDITION = "AddressAssigned"
-Port = tuple[str, int]
-"""Protocol and number."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,11 @@ class View:
     slices: tuple[types.EndpointSlice, ...]
     pods: tuple[types.Pod, ...] = ()
     """Those with ports of their nodes."""
+    ingresses: tuple[types.Ingress, ...] = ()
 
     @property
     def fingerprint(self) -> Fingerprint:
-        return fingerprint((self.service,), self.others, self.nodes, self.slices, self.pods)
+        return fingerprint((self.service,), self.others, self.nodes, self.slices, self.pods, self.ingresses)
 
 
 @dataclass(frozen=True)
@@ -116,13 +115,13 @@ def plan(view: View, pool: Pool, reserved: Mapping[Port, str], now: datetime) ->
 def from_pool(view: View, pool: Pool) -> Place:
     """An address that stays for as long as it may, and a node that answers for it for as long as it can."""
     service = view.service
-    taken = {address: _name(other) for other in view.others for address in external_addresses(other)}
+    held = {address: name_of(other) for other in view.others for address in external_addresses(other)}
     wished = service.spec.load_balancer_ip
     if wished and wished not in pool:
         return Place("AddressNotInPool", f"{wished} is not in LOAD_BALANCER_POOL ({pool.text})")
-    if wished in taken:
-        return Place("AddressTaken", f"{wished} is taken by service {taken[wished]}")
-    address = wished or _kept_or_free(service, pool, taken)
+    if wished in held:
+        return Place("AddressTaken", f"{wished} is taken by service {held[wished]}")
+    address = wished or _kept_or_free(service, pool, held)
     if not address:
         return Place(
             "PoolExhausted",
@@ -148,7 +147,7 @@ def from_nodes(view: View, reserved: Mapping[Port, str]) -> Place:
         addresses = {wished}
     if not addresses:
         return Place("NoEdgeNode", "no edge node is ready")
-    claimed = {**_claimed(view, nodes), **reserved}
+    claimed = {**taken(nodes, view.others, view.pods, view.ingresses), **reserved}
     for port in service.spec.ports:
         owner = claimed.get((port.protocol, port.port))
         if port.port in ranges.NODE_PORTS:
@@ -158,31 +157,6 @@ def from_nodes(view: View, reserved: Mapping[Port, str]) -> Place:
                 "PortTaken", f"port {port.port}/{port.protocol} of the edge nodes is taken by {owner}"
             )
     return Place("Assigned", "the edge nodes answer under their own addresses", tuple(sorted(addresses)))
-
-
-def _claimed(view: View, nodes: Iterable[types.Node]) -> dict[Port, str]:
-    """The edge nodes' ports that others have: balancers that were given them, pods, and the agents' doors."""
-    names = {node.metadata.name for node in nodes}
-    ends = [node.status.daemon_endpoints for node in nodes]
-    doors = {end.kubelet_endpoint.port for end in ends if end and end.kubelet_endpoint}
-    found: dict[Port, str] = {("TCP", door): "the node's agent" for door in doors}
-    for other in view.others:
-        if external_addresses(other):
-            found.update({(port.protocol, port.port): f"service {_name(other)}" for port in other.spec.ports})
-    for pod in view.pods:
-        if pod.spec.node_name in names and not is_finished(pod):
-            found.update({port: f"pod {_name(pod)}" for port in host_ports(pod)})
-    return found
-
-
-def host_ports(pod: types.Pod) -> list[Port]:
-    """The ports of its node that a pod takes."""
-    return [
-        (port.protocol or "TCP", port.host_port or port.container_port)
-        for container in pod.spec.containers
-        for port in container.ports
-        if port.host_port or pod.spec.host_network
-    ]
 
 
 def _able(view: View) -> list[types.Node]:
@@ -217,10 +191,6 @@ def _announced(service: types.Service, node: str) -> tuple[Update, ...]:
     annotations = rest | ({ANNOUNCED_BY: node} if node else {})
     changed = replace(service, metadata=replace(meta, annotations=annotations))
     return (Update(kind=SERVICE, obj=changed, part="metadata"),)
-
-
-def _name(obj: types.Resource) -> str:
-    return f"{obj.metadata.namespace}/{obj.metadata.name}"
 
 
 class LoadBalancers(Controller[View]):
@@ -264,9 +234,11 @@ class LoadBalancers(Controller[View]):
             read.labelled(ENDPOINT_SLICE, namespace, LabelSelector.of({SERVICE_NAME: name})) if local else ()
         )
         pods: Sequence[types.Pod] = ()
+        ingresses: Sequence[types.Ingress] = ()
         if not len(self._pool):
-            pods = [pod for pod in read.select(POD) if host_ports(pod)]
-        return View(service, tuple(others), tuple(read.select(NODE)), tuple(slices), tuple(pods))
+            pods, ingresses = [pod for pod in read.select(POD) if host_ports(pod)], read.select(INGRESS)
+        nodes = read.select(NODE)
+        return View(service, tuple(others), tuple(nodes), tuple(slices), tuple(pods), tuple(ingresses))
 
     def plan(self, view: View, now: datetime) -> Actions:
         return plan(view, self._pool, reserved(), now)

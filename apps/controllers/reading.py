@@ -130,6 +130,15 @@ class Reader:
             kind, f"id IN (SELECT object_id FROM {INDEX} WHERE key = %s AND value = %s)", f"f:{field}", value
         )
 
+    def field(self, kind: Kind, namespace: str, name: str, field: str) -> str | None:
+        """One selectable field of an object, without opening the rest of it; None when there is no such object."""
+        query = f"SELECT i.value FROM {OBJECTS} o JOIN {INDEX} i ON i.object_id = o.id"
+        found = self._ask(
+            f"{query} WHERE o.kind = %s AND o.namespace = %s AND o.name = %s AND i.key = %s",
+            kind.key, namespace, name, f"f:{field}",
+        )  # fmt: skip
+        return str(found[0][0]) if found else None
+
     def owned(self, kind: Kind, uid: str) -> list[Any]:
         """Objects of one kind that name this uid as an owner, by name."""
         return self._objects(kind, OWNED, uid)

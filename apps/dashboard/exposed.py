@@ -10,7 +10,7 @@ from apps.catalog.kinds import APPLICATION
 from apps.cluster import types
 from apps.cluster.actors import Actor
 from apps.cluster.exposure import NODE_PORT, Exposure, exposures
-from apps.cluster.kinds import ENDPOINTS, POD, SERVICE
+from apps.cluster.kinds import ENDPOINTS, INGRESS, POD, SERVICE
 from apps.cluster.registry import all_kinds
 from apps.dashboard import access, look, paths, reading
 
@@ -63,10 +63,11 @@ def ways_in(who: Actor) -> list[WayIn]:
     services: Sequence[types.Service] = reading.everything(who, SERVICE.key)
     pods = reading.pods_of(who)
     nodes: Sequence[types.Node] = reading.everything(who, "nodes")
-    found = exposures(services, pods, nodes)
+    ingresses: Sequence[types.Ingress] = reading.everything(who, INGRESS.key)
+    found = exposures(services, pods, nodes, ingresses)
     behind = _behind(who)
     ready = {_place(pod): _is_ready(pod) for pod in pods}
-    made = {(obj.kind, *_place(obj)): obj for obj in (*services, *pods)}
+    made = {(obj.kind, *_place(obj)): obj for obj in (*services, *pods, *ingresses)}
     return [
         WayIn(
             each, _href(each), _maker(made.get((each.kind, each.namespace, each.name))), answer_of(each, behind, ready)
@@ -114,8 +115,11 @@ def answer_of(
     behind: Mapping[tuple[str, str], tuple[int, int]],
     pods: Mapping[tuple[str, str], bool],
 ) -> Answer:
-    place = each.namespace, each.target.partition(":")[0]
-    ready, total = (int(pods.get(place, False)), 1) if each.kind == POD.name else behind.get(place, (0, 0))
+    if each.services:
+        found = [behind.get((each.namespace, name), (0, 0)) for name in each.services]
+        ready, total = (sum(counts) for counts in zip(*found, strict=True))
+    else:
+        ready, total = int(pods.get((each.namespace, each.name), False)), 1
     if not ready:
         return Answer("nobody", look.BAD)
     return Answer(f"{ready} of {total}", look.OK if ready == total else look.WARN)
@@ -134,4 +138,4 @@ def _maker(obj: Any) -> Maker | None:
 
 
 def may_see(who: Actor) -> bool:
-    return access.visible_at_all(who, SERVICE) or access.visible_at_all(who, POD)
+    return any(access.visible_at_all(who, kind) for kind in (SERVICE, POD, INGRESS))

@@ -11,7 +11,7 @@ from typing import Any
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
 from apps.cluster.exposure import exposures
-from apps.cluster.kinds import DEPLOYMENT, NODE, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE
+from apps.cluster.kinds import DEPLOYMENT, INGRESS, NODE, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE
 from apps.cluster.kinds.pod_columns import status as pod_word
 from apps.cluster.registry import kind_for
 from apps.dashboard import access, exposed, look, paths, reading, sentences
@@ -99,7 +99,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
         troubles=troubles[:SHOWN],
         more=max(0, len(troubles) - SHOWN),
         works=_works(controllers, homes, pods, now),
-        exposed=exposed.plain(exposures(services, pods, nodes)[:SHOWN]),
+        exposed=exposed.plain(exposures(services, pods, nodes, reading.everything(who, INGRESS.key))[:SHOWN]),
         events=reading.latest(who, "events", 8),
         hidden=frozenset(kind.key for kind in COUNTED if not access.visible_at_all(who, kind)),
     )

@@ -61,6 +61,8 @@ ICONS = {
     "services": "service",
     "endpoints": "endpoints",
     "endpointslices.discovery.k8s.io": "endpoints",
+    "ingresses.networking.k8s.io": "ingress",
+    "ingressclasses.networking.k8s.io": "ingress",
     "configmaps": "config",
     "secrets": "secret",
     "nodes": "node",
@@ -106,13 +108,20 @@ _GROUPS: tuple[tuple[str, tuple[str, ...]], ...] = (
         ),
     ),
     ("Storage", ("persistentvolumeclaims", "persistentvolumes", "storageclasses.storage.k8s.io")),
-    ("Network", ("services", "endpoints", "endpointslices.discovery.k8s.io")),
+    (
+        "Network",
+        (
+            "services", "ingresses.networking.k8s.io", "endpoints", "endpointslices.discovery.k8s.io",
+            "ingressclasses.networking.k8s.io",
+        ),
+    ),
     ("Configuration", ("configmaps", "secrets")),
     ("Cluster", ("nodes", "namespaces", "events", "resourcequotas", "limitranges")),
 )  # fmt: skip
 _LETTERS = {
     "deployments.apps": "d", "pods": "p", "replicationcontrollers": "r", "services": "s", "endpoints": "e",
-    "configmaps": "m", "secrets": "x", "nodes": "n", "namespaces": "a", "events": "v",
+    "ingresses.networking.k8s.io": "i", "configmaps": "m", "secrets": "x", "nodes": "n", "namespaces": "a",
+    "events": "v",
 }  # fmt: skip
 _TITLES = {
     "replicationcontrollers": "Controllers", "horizontalpodautoscalers": "Autoscalers",

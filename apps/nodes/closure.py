@@ -15,13 +15,15 @@ from functools import partial
 
 from django.db.models import Q
 
-from apps.accounts import node_rules
+from apps.accounts import node_rules, scope
 from apps.accounts.node_rules import Reference
 from apps.cluster import store, types
 from apps.cluster.hub import Batch
 from apps.cluster.kinds import (
     CONFIG_MAP,
     ENDPOINT_SLICE,
+    INGRESS,
+    INGRESS_CLASS,
     NODE,
     PERSISTENT_VOLUME,
     PERSISTENT_VOLUME_CLAIM,
@@ -31,14 +33,17 @@ from apps.cluster.kinds import (
 )
 from apps.cluster.registry import by_key
 from apps.cluster.rows import Stored, unseal_all
-from apps.cluster.types import agent, now
+from apps.cluster.types import agent, now, ways
 from apps.cluster.watching import Event, Scope
 from apps.nodes.handed import Handed, Signed
 from apps.nodes.peers import Peers
 
 CONFIGURATION = (CONFIG_MAP, SECRET, PERSISTENT_VOLUME_CLAIM)
+EDGE = (INGRESS_CLASS, INGRESS)
+USERS = (INGRESS, POD)
+"""What uses configuration."""
 # The order in which whole kinds are sent: what a pod needs comes before the pod.
-ORDER = (NODE, SERVICE, ENDPOINT_SLICE, *CONFIGURATION, PERSISTENT_VOLUME, POD)
+ORDER = (NODE, SERVICE, ENDPOINT_SLICE, *CONFIGURATION, *EDGE, PERSISTENT_VOLUME, POD)
 
 LARGEST_FRAME = 256 * 1024
 """Characters of objects in one frame of the whole state, unless a single object is larger."""
@@ -49,7 +54,8 @@ Key = tuple[str, str, str]
 
 @dataclass(eq=False)
 class Used:
-    """The references of one kind that the node's pods hold now: a sight for the hub that moves with them."""
+    """The references of one kind that the node's pods, and on the edge Ingresses, hold now: a sight for the hub that
+    moves with them."""
 
     kind: str
     pairs: set[tuple[str, str]] = field(default_factory=set)
@@ -72,7 +78,9 @@ class Closure:
         self._alone = alone
         self._peers = Peers()
         self._used = {kind.key: Used(kind.key) for kind in CONFIGURATION}
-        self._of_pod: dict[Key, frozenset[Reference]] = {}
+        self._of: dict[Key, frozenset[Reference]] = {}
+        self._edge = False
+        self._labelled: set[str] = set()
         self._numbers: dict[Key, int] = {}
         self.told = 0  # the number up to which everything has been sent
         self._opened = False
@@ -85,17 +93,19 @@ class Closure:
             Scope(kind=POD, node=self.node),
             Scope(kind=PERSISTENT_VOLUME, node=self.node),
             *(Scope(kind=kind, visible=partial(self._sight, kind.key)) for kind in CONFIGURATION),
+            *(Scope(kind=kind, visible=self._edge_sight) for kind in EDGE),
             Scope(kind=NODE, name=self.node if self._alone else ""),
             Scope(kind=SERVICE),
             Scope(kind=ENDPOINT_SLICE),
         )
 
     def missing(self, batch: Batch) -> frozenset[Reference]:
-        """What pods of this batch need and the node was not given yet. From here on their changes are followed."""
+        """What pods and Ingresses of this batch need and the node was not given yet. From here on their changes are
+        followed."""
         listed = {_key(event) for event in batch.events if not self._opened}
         needed: set[Reference] = set()
         for event in batch.events:
-            if event.kind is POD and event.type != "DELETED":
+            if event.kind in USERS and event.type != "DELETED":
                 needed |= node_rules.references(event.object)
         fresh = {reference for reference in needed if reference not in self._numbers} - listed
         for kind, namespace, name in needed:
@@ -127,22 +137,29 @@ class Closure:
         peers, own = self._parted(batch)
         for event in own:
             key = _key(event)
-            if event.number <= self._numbers.get(key, 0):
-                continue  # the node has this state, or a later one, from a list
+            if event.number <= self._numbers.get(key, 0) or not self._hands_out(event):
+                continue  # the node has this state, or a later one, from a list; or is given none
             if event.kind in CONFIGURATION:
                 self._numbers[key] = event.number
-            if event.kind is POD:
-                frames += self._before_pod(event, fetched)
-                if _is_there(event):
-                    frames += self._tokens(event.object, signed, now())
-            frames.append(_changed(event))
-            if event.kind is POD and event.type == "DELETED":
-                frames += self._forget_pod(key, event.object.metadata.uid, event.number)
+            frames += self._of_user(event, fetched, signed) if event.kind in USERS else [_changed(event)]
         frames += self._peers.moved(peers)
         self._trim(batch.number)
         if frames:
             frames.append(agent.Synced(number=batch.number))
         return frames
+
+    def _of_user(
+        self, event: Event, fetched: Mapping[Reference, Stored | None], signed: Signed
+    ) -> list[agent.Message]:
+        """What it needs goes first, and what nothing needs any more last."""
+        before = self._of.get(_key(event), frozenset())
+        frames = self._before_user(event, fetched)
+        if _is_there(event):
+            frames += self._tokens(event.object, signed, now())
+        frames.append(_changed(event))
+        if event.kind is POD and event.type == "DELETED":
+            frames += self._forget_tokens(event)
+        return frames + self._take_back(before, event.number)
 
     def _token(self, pod: types.Pod, signed: Signed, at: datetime) -> agent.PodTokens | None:
         """Said once, with the first event about the pod."""
@@ -164,11 +181,13 @@ class Closure:
         texts: dict[str, list[str]] = {kind.key: [] for kind in ORDER}
         peers, own = self._parted(batch)
         for event in own:
-            texts[event.kind.key].append(event.text)
-            self._numbers[_key(event)] = event.number
-            if event.kind is POD:
-                self._of_pod[_key(event)] = node_rules.references(event.object)
-        for reference, row in fetched.items():
+            if event.kind in USERS:
+                self._of[_key(event)] = node_rules.references(event.object)
+        for event in own:
+            if self._hands_out(event):
+                self._numbers[_key(event)] = event.number
+                texts[event.kind.key].append(event.text)
+        for reference, row in self._handed_out(fetched).items():
             self._numbers[reference] = row.number if row else batch.number
             if row is not None:
                 texts[reference[0]].append(row.text)
@@ -183,21 +202,31 @@ class Closure:
                 frames += _objects(agent.PEERS, self._peers.all(peers))
         return [*frames, agent.Synced(number=batch.number)]
 
+    @property
+    def outdated(self) -> bool:
+        """Whether the edge has moved to this node, or away from it: everything must be told anew."""
+        edge = not self._labelled or self.node in self._labelled
+        return not self._alone and self._opened and edge != self._edge
+
     def _parted(self, batch: Batch) -> tuple[list[Event], list[Event]]:
         """What is about other nodes, and what is the node's own business."""
+        for event in batch.events:
+            if event.kind is NODE:
+                on_it = event.type != "DELETED" and ways.EDGE_LABEL in event.text and ways.on_edge(event.object)
+                (self._labelled.add if on_it else self._labelled.discard)(event.name)
         peers = [event for event in batch.events if event.kind is NODE and event.name != self.node]
         return peers, [event for event in batch.events if event.kind is not NODE or event.name == self.node]
 
-    def _before_pod(self, event: Event, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
+    def _before_user(self, event: Event, fetched: Mapping[Reference, Stored | None]) -> list[agent.Message]:
         if event.type == "DELETED":
+            self._of.pop(_key(event), None)
             return []
         uses = node_rules.references(event.object)
-        self._of_pod[_key(event)] = uses
+        self._of[_key(event)] = uses
         frames: list[agent.Message] = []
-        for reference in sorted(uses):
-            if reference not in fetched or reference in self._numbers:
+        for reference, row in sorted(self._handed_out(fetched).items()):
+            if reference not in uses or reference in self._numbers:
                 continue
-            row = fetched[reference]
             self._numbers[reference] = row.number if row else event.number
             if row is not None:
                 frames.append(
@@ -207,16 +236,18 @@ class Closure:
                 )
         return frames
 
-    def _forget_pod(self, pod: Key, uid: str, number: int) -> list[agent.Message]:
-        """Take back what only this pod used."""
-        uses = self._of_pod.pop(pod, frozenset())
-        still = frozenset[Reference]().union(*self._of_pod.values())
+    def _forget_tokens(self, event: Event) -> list[agent.Message]:
+        if not self.handed.forget(event.uid):
+            return []
+        bare = json.dumps({"metadata": {"name": event.name, "namespace": event.namespace, "uid": event.uid}})
+        return [agent.Changed(number=event.number, type="DELETED", kind=agent.TOKENS, object=agent.raw(bare))]
+
+    def _take_back(self, uses: frozenset[Reference], number: int) -> list[agent.Message]:
+        """What nothing uses any more."""
+        if not uses:
+            return []
+        still = frozenset[Reference]().union(*self._of.values())
         frames: list[agent.Message] = []
-        if self.handed.forget(uid):
-            bare = json.dumps({"metadata": {"name": pod[2], "namespace": pod[1], "uid": uid}})
-            frames.append(
-                agent.Changed(number=number, type="DELETED", kind=agent.TOKENS, object=agent.raw(bare))
-            )
         for kind, namespace, name in sorted(uses - still):
             self._used[kind].pairs.discard((namespace, name))
             self._numbers.pop((kind, namespace, name), None)
@@ -232,12 +263,30 @@ class Closure:
             }
 
     def _sight(self, kind: str) -> Used:
-        """Called by the hub in a thread: the first time, the store says what the node's pods use."""
+        self._prime()
+        return self._used[kind]
+
+    def _prime(self) -> None:
+        """Called by the hub in a thread: the first time, the store says what the node uses."""
         if not self._primed:
             self._primed = True
-            for key, namespace, name in node_rules.references_of_node(self.node):
+            self._edge = not self._alone and node_rules.is_edge(self.node)
+            for key, namespace, name in node_rules.references_of_node(self.node, on_edge=self._edge):
                 self._used[key].pairs.add((namespace, name))
-        return self._used[kind]
+
+    def _edge_sight(self) -> scope.Scope:
+        self._prime()
+        return scope.EVERYTHING if self._edge else scope.NOTHING
+
+    def _hands_out(self, source: Event | Stored) -> bool:
+        """All but secrets that the node's pods do not use, and Ingresses may not."""
+        if source.kind is not SECRET or node_rules.may_hand_out(source.object.type):
+            return True
+        reference = (SECRET.key, source.namespace, source.name)
+        return any(reference in uses for key, uses in self._of.items() if key[0] == POD.key)
+
+    def _handed_out(self, fetched: Mapping[Reference, Stored | None]) -> dict[Reference, Stored | None]:
+        return {key: row for key, row in fetched.items() if row is None or self._hands_out(row)}
 
 
 def fetch(references: Iterable[Reference]) -> dict[Reference, Stored | None]:

@@ -171,6 +171,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                         await self._look_at_own(batch)
                         if self._over:
                             return
+                        if state.outdated:
+                            break
             except Gone as gone:
                 logger.info("node %s lists again: %s", self.node, gone.message)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from apps.cluster import types
-from apps.cluster.types import agent
+from apps.cluster.types import agent, ways
 from apps.cluster.watching import Event
 
 
@@ -55,5 +55,7 @@ def _text(name: str, served: str) -> str:
     address = next((each.address for each in node.status.addresses if each.type == "InternalIP"), "")
     if not address or not node.spec.pod_cidr:
         return ""
-    peer = agent.Peer(metadata=types.ObjectMeta(name=name), address=address, pod_cidr=node.spec.pod_cidr)
+    peer = agent.Peer(
+        metadata=types.ObjectMeta(name=name), address=address, pod_cidr=node.spec.pod_cidr, edge=ways.on_edge(node)
+    )
     return types.encode(peer).decode()

@@ -18,6 +18,8 @@ from node_agent.runtime.docker import DockerRuntime
 SEARCHED = os.pathsep.join(("/usr/local/sbin", "/usr/sbin", "/sbin"))
 PACKAGES = {"dockerd": "docker.io", "iptables": "iptables", "nft": "nftables", "ip": "iproute2"}
 """By the program that shows that it is there."""
+EDGE = "caddy"
+"""The program, and its package, that only an edge node needs."""
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
 SYSTEMD = Path("/run/systemd/system")
 ENGINE_SECONDS = 40.0
@@ -31,6 +33,9 @@ def ensure(docker: str, log: Path, say: Say) -> None:
     os.environ["PATH"] = os.pathsep.join((os.environ.get("PATH", ""), SEARCHED))
     if missing := [*_missing(docker)]:
         _install(missing, say)
+    if shutil.which(EDGE) is None:
+        _install([EDGE], say)
+        _leave_to_the_agent(say)
     if still := [*_missing(docker)]:
         raise Refused(f"these packages are missing: {' '.join(still)}. Install them and paste the line again")
     _check_imports()
@@ -57,6 +62,14 @@ def _install(packages: list[str], say: Say) -> None:
         done = subprocess.run(install, env=quiet, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         say(f"apt-get could not install them: {' '.join(done.stderr.split())[-400:]}")
+
+
+def _leave_to_the_agent(say: Say) -> None:
+    """The package would serve a page of its own; and where it is not to be had, the node does all else."""
+    if shutil.which(EDGE) is None:
+        say(f"{EDGE} is not installed: this node cannot serve Ingresses until it is")
+    elif SYSTEMD.is_dir():
+        subprocess.run(["systemctl", "disable", "--now", f"{EDGE}.service"], check=False, capture_output=True)
 
 
 def _check_imports() -> None:

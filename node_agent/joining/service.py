@@ -35,6 +35,8 @@ ExecStart={python} -m node_agent run @{arguments}
 Restart=always
 RestartSec=1
 RestartPreventExitStatus={left}
+# Names and the edge go on while the agent is started again; it ends what is to end by itself.
+KillMode=process
 
 [Install]
 WantedBy=multi-user.target

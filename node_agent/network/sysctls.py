@@ -25,6 +25,9 @@ def wanted(bridge: str, tunnel: str = "") -> dict[str, str]:
         # An answer may come from a pod while its service is routed into the bridge.
         f"ipv4/conf/{bridge}/rp_filter": LOOSE,
         f"ipv6/conf/{bridge}/disable_ipv6": "1",
+        # Caddy opens its ports anew for each configuration and closes the old ones: who waits there, not yet taken, is
+        # handed over in place of being cut off. (Kernels before 5.14 cannot.)
+        "ipv4/tcp_migrate_req": "1",
         # A node that reaches us directly may be one that we reach through the tunnel.
         f"ipv4/conf/{tunnel}/rp_filter": LOOSE,
     }

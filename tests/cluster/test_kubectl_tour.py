@@ -72,6 +72,7 @@ kind: ConfigMap
 metadata: {name: colours}
 data: {sky: blue, grass: green}
 """
+POLICY = '{"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": {"name": "far"}, "spec": {}}'
 
 
 @dataclass
@@ -203,13 +204,12 @@ GENERATORS = (
     ("create namespace tour-more", "namespace/tour-more created"),
     ("create configmap made --from-literal=a=1 --from-file=Makefile", "configmap/made created"),
     ("create secret generic made --from-literal=a=1", "secret/made created"),
-    (
-        "create secret docker-registry made-pull --docker-server=r --docker-username=u --docker-password=p",
-        "created",
-    ),
+    ("create secret docker-registry made-pull --docker-server=r --docker-username=u --docker-password=p", "created"),
     ("create serviceaccount made", "serviceaccount/made created"),
     ("create service clusterip made --tcp=80", "service/made created"),
     ("create service nodeport made-np --tcp=80:8080", "service/made-np created"),
+    ("create ingress made --rule=tour.example.org/*=made:80,tls=made", "ingress.networking.k8s.io/made created"),
+    ("describe ingress made", "tour.example.org"),
     ("create service externalname made-far --external-name=example.org", "service/made-far created"),
     ("create deployment made --image=busybox --replicas=0", "deployment.apps/made created"),
     ("create job made --image=busybox -- true", "job.batch/made created"),
@@ -223,7 +223,7 @@ GENERATORS = (
     ("create clusterrolebinding tour-made --clusterrole=tour-made --group=team", "created"),
     ("create quota made --hard=pods=40,services=20", "resourcequota/made created"),
     ("create configmap dry --from-literal=a=1 --dry-run=server", "created (server dry run)"),
-    ("delete deployment/made job/made job/made-now cronjob/made hpa/made priorityclass/tour-made", "deleted"),
+    ("delete deployment/made job/made job/made-now cronjob/made hpa/made ingress/made pc/tour-made", "deleted"),
     ("delete namespace/tour-more clusterrole/tour-made clusterrolebinding/tour-made", "deleted"),
 )
 
@@ -234,8 +234,7 @@ def test_generators_make_their_kinds(kubectl: Kubectl, command: str, words: str)
 
 
 def test_what_is_not_supported_is_refused_by_name(kubectl: Kubectl) -> None:
-    ingress = "create ingress far --rule=example.org/=made:80"
-    assert "could not find the requested resource" in kubectl(*ingress.split(), code=1).err
+    assert 'no matches for kind "NetworkPolicy"' in kubectl("create", "-f", "-", input=POLICY, code=1).err
     overrides = '{"spec":{"runtimeClassName":"gvisor"}}'
     run = ("run", "far", "--image=busybox", "--overrides", overrides)
     assert 'unknown field "spec.runtimeClassName"' in kubectl(*run, code=1).err

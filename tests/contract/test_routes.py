@@ -67,8 +67,12 @@ VIEWED = frozenset({
     "persistentvolumeclaims", "persistentvolumeclaims/status", "deployments.apps", "deployments.apps/scale",
     "deployments.apps/status", "endpointslices.discovery.k8s.io", "poddisruptionbudgets.policy",
     "poddisruptionbudgets.policy/status",
+    "ingresses.networking.k8s.io", "ingresses.networking.k8s.io/status",
 })  # fmt: skip
-FOR_ALL_NODES = frozenset({"services", "endpointslices.discovery.k8s.io"})
+FOR_ALL_NODES = frozenset({
+    "services", "endpointslices.discovery.k8s.io", "ingresses.networking.k8s.io", "ingressclasses.networking.k8s.io",
+})  # fmt: skip
+"""Here no node is labelled as the edge, so each one is."""
 FILTERED = frozenset(
     {"pods", "nodes", "secrets", "configmaps", "persistentvolumeclaims", "persistentvolumes"}
 )

@@ -66,6 +66,7 @@ def test_how_many_answer_is_word_and_colour(ready: int, total: int, tone: str) -
     way = Exposure(
         via="NodePort", kind="Service", namespace="default", name="web", addresses=[], port=30080, protocol="TCP",
         target="web:80",
+        services=["web"],
     )  # fmt: skip
     found = exposed.answer_of(way, {("default", "web"): (ready, total)}, {})
     assert found.look.tone == tone

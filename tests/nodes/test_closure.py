@@ -101,7 +101,8 @@ def test_the_whole_state_comes_first_with_what_pods_need_before_the_pods() -> No
     stream = Closure("n1")
     assert said(stream, present(POD, NODE, SERVICE)) == [
         "nodes=n1", "peers=", "services=front", "endpointslices=", "configmaps=", "secrets=key",
-        "persistentvolumeclaims=", "persistentvolumes=", "tokens=", "pods=web", "synced",
+        "persistentvolumeclaims=", "ingressclasses=", "ingresses=", "persistentvolumes=", "tokens=", "pods=web",
+        "synced",
     ]  # fmt: skip
 
 

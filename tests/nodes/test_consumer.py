@@ -163,6 +163,8 @@ async def test_hello_is_answered_with_the_whole_state_and_a_number() -> None:
             "configmaps",
             "secrets",
             "persistentvolumeclaims",
+            "ingressclasses",
+            "ingresses",
             "persistentvolumes",
             "tokens",
             "pods",

@@ -53,6 +53,8 @@ HEADINGS = {
     "nodes": "NAME STATUS ROLES AGE VERSION | INTERNAL-IP EXTERNAL-IP OS-IMAGE KERNEL-VERSION CONTAINER-RUNTIME",
     "endpoints": "NAME ENDPOINTS AGE |",
     "endpointslices.discovery.k8s.io": "NAME ADDRESSTYPE PORTS ENDPOINTS AGE |",
+    "ingresses.networking.k8s.io": "NAME CLASS HOSTS ADDRESS PORTS AGE |",
+    "ingressclasses.networking.k8s.io": "NAME CONTROLLER PARAMETERS AGE |",
     "events": "LAST_SEEN TYPE REASON OBJECT MESSAGE | SUBOBJECT SOURCE FIRST_SEEN COUNT NAME",
     "secrets": "NAME TYPE DATA AGE |",
     "configmaps": "NAME DATA AGE |",

@@ -11,6 +11,7 @@ from apps.cluster.kinds.deployments import DEPLOYMENT
 from apps.cluster.kinds.endpoint_slices import ENDPOINT_SLICE
 from apps.cluster.kinds.endpoints import ENDPOINTS
 from apps.cluster.kinds.events import EVENT
+from apps.cluster.kinds.ingresses import INGRESS, INGRESS_CLASS
 from apps.cluster.kinds.jobs import CRON_JOB, JOB
 from apps.cluster.kinds.limit_ranges import LIMIT_RANGE
 from apps.cluster.kinds.namespaces import NAMESPACE
@@ -33,6 +34,8 @@ __all__ = [
     "ENDPOINT_SLICE",
     "EVENT",
     "HORIZONTAL_POD_AUTOSCALER",
+    "INGRESS",
+    "INGRESS_CLASS",
     "JOB",
     "LIMIT_RANGE",
     "NAMESPACE",

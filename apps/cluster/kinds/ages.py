@@ -67,3 +67,12 @@ CREATED_AT = Column("Created At", created_at, description="When the object was m
 def selector(labels: dict[str, str]) -> str:
     """Labels as lists show them."""
     return ",".join(f"{key}={value}" for key, value in sorted(labels.items())) or "<none>"
+
+
+SHOWN = 3
+
+
+def few(words: list[str]) -> str:
+    """The first of them, and how many more there are."""
+    more = f" + {len(words) - SHOWN} more..." if len(words) > SHOWN else ""
+    return ",".join(words[:SHOWN]) + more

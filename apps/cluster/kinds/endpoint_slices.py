@@ -7,7 +7,7 @@ from datetime import datetime
 
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, pod_checks, refusals
-from apps.cluster.kinds.endpoints import SHOWN, refuse_inner
+from apps.cluster.kinds.endpoints import refuse_inner
 from apps.cluster.kinds.transaction import Transaction
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.types import Problem
@@ -76,17 +76,12 @@ def _reachable(tx: Transaction, old: types.EndpointSlice | None, new: types.Endp
     refuse_inner(tx, new, told, GROUP)
 
 
-def _few(words: list[str]) -> str:
-    more = f" + {len(words) - SHOWN} more..." if len(words) > SHOWN else ""
-    return ",".join(words[:SHOWN]) + more
-
-
 def _ports(found: types.EndpointSlice, now: datetime) -> str:
-    return _few([str(port.port) if port.port else "*" for port in found.ports]) or "<unset>"
+    return ages.few([str(port.port) if port.port else "*" for port in found.ports]) or "<unset>"
 
 
 def _listed(found: types.EndpointSlice, now: datetime) -> str:
-    return _few([address for one in found.endpoints for address in one.addresses]) or "<unset>"
+    return ages.few([address for one in found.endpoints for address in one.addresses]) or "<unset>"
 
 
 ENDPOINT_SLICE = register(

@@ -13,8 +13,6 @@ from apps.cluster.kinds.transaction import CONTROLLERS, Transaction
 from apps.cluster.registry import Column, Kind, register
 from apps.cluster.types import Problem
 
-SHOWN = 3
-
 
 def _default(endpoints: types.Endpoints) -> None:
     for subset in endpoints.subsets:
@@ -89,8 +87,7 @@ def _listed(endpoints: types.Endpoints, now: datetime) -> str:
         for port in [f":{port.port}" for port in subset.ports] or [""]
         for address in subset.addresses
     ]
-    more = f" + {len(listed) - SHOWN} more..." if len(listed) > SHOWN else ""
-    return ",".join(listed[:SHOWN]) + more or "<none>"
+    return ages.few(listed) or "<none>"
 
 
 ENDPOINTS = register(

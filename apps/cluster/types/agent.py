@@ -30,6 +30,8 @@ ANNOUNCED_BY = "drover.dev/announced-by"
 """On a service: the node that answers on the link for the addresses of its balancer."""
 BALANCER_CLASS = "drover.dev/edge"
 """``loadBalancerClass`` of services that name one and mean ours."""
+EDGE_UNAVAILABLE = "EdgeUnavailable"
+"""A condition of a node that was given Ingresses and cannot serve them. It is absent where all is well."""
 IMAGES_AHEAD = "drover.dev/images"
 """An annotation of a node: images, parted by commas, that its agent has ready before a pod needs them."""
 NODE_LABEL_PREFIXES = ("kubernetes.io/", "node.drover.dev/")
@@ -100,6 +102,8 @@ class Peer(Resource):
 
     address: str = ""
     pod_cidr: str = ""
+    edge: bool = False
+    """Whether it is labelled as part of the edge."""
 
 
 PEERS = "peers"
