@@ -67,6 +67,20 @@ def test_what_breaks_returns_by_itself_and_says_why(book: Platform) -> None:
     assert "no-such-tag" not in book.kubectl("get", "pods", "-o", "yaml")
 
 
+def test_what_is_under_way_is_cancelled_with_kubectl(book: Platform) -> None:
+    broken = {"spec": {"definition": BROKEN["spec"]["definition"], "progressDeadlineSeconds": None}}
+    book.kubectl("patch", "app", NAME, "--type", "merge", "-p", json.dumps(broken))
+    eventually(lambda: "cannot be had" in app_message(book), within=60, what="the reason, in words")
+    number = int(book.kubectl("get", "app", NAME, "-o", "jsonpath={.spec.revision}"))
+    cancel = ("patch", "app", NAME, "--type", "merge", "-p", json.dumps({"spec": {"cancel": number}}))
+    book.kubectl(*cancel)
+    book.kubectl("wait", "--for=condition=Ready", f"app/{NAME}", "--timeout=60s")
+    assert f"revision {number} was cancelled" in revisions(book)
+    book.kubectl(*cancel)  # once more: nothing happens
+    assert "nothing is under way" in app(book, "cancel", NAME)
+    assert "kept through it all" in page(book)
+
+
 def app_message(platform: Platform) -> str:
     return platform.kubectl("get", "app", NAME, "-o", "jsonpath={.status.message}")
 
