@@ -200,6 +200,7 @@ def test_a_viewer_sees_what_may_not_be_done_and_why(tenant: Client, shown: None)
 
 
 def test_deleting_lists_what_goes(admin: Client, shown: None) -> None:
+    assert "<title>Delete book" in text(admin.get("/apps/default/book/delete"))
     page = text(admin.get("/apps/default/book/delete", headers=HTMX))
     assert "Service redis-leader" in page
     assert admin.post("/apps/default/book/delete", headers=HTMX).headers["HX-Redirect"] == "/"

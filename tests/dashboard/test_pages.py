@@ -123,6 +123,8 @@ def test_a_secrets_values_are_in_no_page(admin: Client, tenant: Client) -> None:
 def test_deleting_and_scaling_go_through_the_store(admin: Client) -> None:
     told = admin.get("/actions/delete/replicationcontrollers/default/frontend", headers=HTMX).content.decode()
     assert "frontend-x7k2p" in told
+    alone = admin.get("/actions/delete/replicationcontrollers/default/frontend")
+    assert "<title>Delete frontend" in alone.content.decode(), "a dialog is a page too, for who has no script"
     done = admin.post(
         "/actions/scale/replicationcontrollers/default/redis-slave", {"replicas": "5"}, headers=HTMX
     )

@@ -130,6 +130,7 @@ def dialog(
     told = dict(commands.of(kind, subject.namespace, subject.name))
     known = {
         "subject": subject,
+        "about": subject.name,
         "action": action,
         "template": f"dashboard/actions/{action}.html",
         "href": paths.of_action(action, kind, subject.namespace, subject.name),

@@ -17,8 +17,8 @@ def of_application(
 ) -> HttpResponse:
     meta = app.metadata
     known = {
-        "app": app, "meta": meta, "action": action, "template": f"dashboard/apps/{action}.html", "href": request.path,
-        "back": paths.of_application(meta.namespace, meta.name), **context,
+        "app": app, "meta": meta, "about": meta.name, "action": action, "template": f"dashboard/apps/{action}.html",
+        "href": request.path, "back": paths.of_application(meta.namespace, meta.name), **context,
     }  # fmt: skip
     return pages.show(request, "dashboard/action.html", known, status=status, here="home")
 
