@@ -234,6 +234,7 @@ def test_every_kind_that_is_rendered_is_watched() -> None:
     everything = shop(
         components__web__replicas=None, components__web__autoscale={"min": 1, "max": 2},
         components__seed={"image": "shop:1.2", "kind": "job"},
+        endpoints__door={"component": "web", "port": "http", "via": "ingress", "host": "shop.example.com"},
     )  # fmt: skip
     spec = ApplicationSpec(definition=everything, parameters={"reach": "nodePort"})
     create(APPLICATION, Application(metadata=types.ObjectMeta(name="acme", namespace="default"), spec=spec))
