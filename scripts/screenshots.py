@@ -27,6 +27,13 @@ SCREENS = {
     "app-logs": "/apps/default/book?tab=logs",
     "rollback": "/apps/default/book/back/1",
     "app-delete": "/apps/default/book/delete",
+    "compose-begin": "/compose",
+    "compose-new": "/apps/shop/blank/compose",
+    "compose": "/apps/default/book/compose?component=frontend",
+    "compose-line": "/apps/default/book/compose?component=frontend&to=redis-leader",
+    "compose-list": "/apps/default/book/compose?view=list",
+    "compose-drafted": "/apps/default/shop/compose?component=web",
+    "compose-review": "/apps/default/fresh/compose/apply",
     "cluster": "/cluster",
     "pods": "/kinds/pods",
     "nodes": "/kinds/nodes",
@@ -67,7 +74,7 @@ def main(folder: str, *names: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with browser() as chromium:
         for stories, screens in (
-            (("guestbook", "applications"), SCREENS),
+            (("guestbook", "applications", "drafts"), SCREENS),
             ((), EMPTY),
             (("guestbook", "many 50"), MANY),
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from apps.catalog import references
@@ -32,10 +33,12 @@ def edges(definition: Definition) -> tuple[Edge, ...]:
 
 
 def _referred(component: Component) -> Iterator[tuple[str, str]]:
-    for reference in references.references(component):
-        if reference.root == "components" and len(reference.steps) > 2:
-            port = reference.steps[3] if len(reference.steps) > 3 else ""
-            yield reference.steps[1], port
+    """What a component's texts refer to; a text that cannot be read refers to nothing."""
+    for _, text in references.scalars(component, ""):
+        with suppress(references.Malformed):
+            for reference in references.references(text):
+                if reference.root == "components" and len(reference.steps) > 2:
+                    yield reference.steps[1], reference.steps[3] if len(reference.steps) > 3 else ""
 
 
 def needs(found: Iterable[Edge]) -> dict[str, tuple[str, ...]]:
@@ -65,11 +68,13 @@ def cycle(needed: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
 
 
 def order(names: Iterable[str], needed: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
-    """The names so that what is needed comes first; otherwise as they stand. There must be no cycle."""
+    """The names so that what is needed comes first; otherwise as they stand, also within a circle."""
     placed: dict[str, None] = {}
+    met: set[str] = set()
 
     def place(name: str) -> None:
-        if name not in placed:
+        if name not in met:
+            met.add(name)
             for other in needed.get(name, ()):
                 place(other)
             placed[name] = None

@@ -121,6 +121,16 @@ def _replaced(found: Pieces, value_of: Callable[[Reference], Any]) -> Any:
     return "".join(spelled(part) for part in parts)
 
 
+def renamed(text: str, root: str, old: str, new: str) -> str:
+    """The text with references to ``old``, such as ``${components.old.host}``, naming ``new``; all else as it was."""
+
+    def one(match: re.Match[str]) -> str:
+        steps = (match.group(1) or "").strip().split(".")
+        return f"${{{'.'.join((root, new, *steps[2:]))}}}" if steps[:2] == [root, old] else match.group()
+
+    return PIECE.sub(one, text)
+
+
 def spelled(value: Any) -> str:
     """A value inside text: switches as YAML writes them, nothing for what is not set."""
     if isinstance(value, bool):

@@ -6,8 +6,8 @@ first, on the parser's events, which take no stack.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from typing import Any
+from collections.abc import Hashable, Iterable
+from typing import Any, NamedTuple
 
 import orjson
 import yaml
@@ -16,8 +16,17 @@ MOST_DEPTH = 100
 MOST_VALUES = 500_000  # aliases can say much more than they write
 
 
+class Mark(NamedTuple):
+    """A place in a text, counted from 1 as editors do."""
+
+    line: int
+    column: int
+
+
 class Unreadable(ValueError):
-    """Why it cannot be read, in words that fit behind "the body"."""
+    """Why it cannot be read, in words that fit behind "the body"; ``mark`` says where, when that is known."""
+
+    mark: Mark | None = None
 
 
 def read(text: bytes) -> list[Any]:
@@ -28,7 +37,9 @@ def read(text: bytes) -> list[Any]:
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         if isinstance(error, Unreadable):
             raise
-        raise Unreadable(f"is not valid YAML: {_told(error)}") from None
+        unreadable = Unreadable(f"is not valid YAML: {_told(error)}")
+        unreadable.mark = _mark_of(error)
+        raise unreadable from None
     return [_plain(document) for document in found]
 
 
@@ -54,7 +65,17 @@ def check_size(data: Any) -> None:
 def place(text: bytes, path: str) -> str:
     """``, line 12, column 5``: where a field such as ``spec.components[web].image`` stands in the first document of a
     text, or the nearest that does; "" when nothing of it is there."""
-    node = next(yaml.compose_all(text, yaml.SafeLoader), None)
+    mark = marks(text, [path])[0]
+    return f", line {mark.line}, column {mark.column}" if mark else ""
+
+
+def marks(text: bytes, paths: Iterable[str]) -> list[Mark | None]:
+    """As ``place``, for many fields of one text."""
+    tree = next(yaml.compose_all(text, _Loader), None)
+    return [_mark(tree, path) for path in paths]
+
+
+def _mark(node: yaml.Node | None, path: str) -> Mark | None:
     mark = None
     rest = path
     while rest and node is not None:
@@ -62,7 +83,7 @@ def place(text: bytes, path: str) -> str:
         if found is None:
             break
         mark, node, rest = found
-    return f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+    return Mark(mark.line + 1, mark.column + 1) if mark else None
 
 
 def _step(node: yaml.Node, path: str) -> tuple[yaml.Mark, yaml.Node, str] | None:
@@ -80,10 +101,15 @@ def _step(node: yaml.Node, path: str) -> tuple[yaml.Mark, yaml.Node, str] | None
     return None
 
 
-def _told(error: Exception) -> str:
+def _mark_of(error: Exception) -> Mark | None:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+    return Mark(mark.line + 1, mark.column + 1) if mark is not None else None
+
+
+def _told(error: Exception) -> str:
+    mark = _mark_of(error)
     if isinstance(error, yaml.MarkedYAMLError) and mark is not None:
-        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem or error.context}"
+        return f"line {mark.line}, column {mark.column}: {error.problem or error.context}"
     return " ".join(str(error).split())[:300]
 
 
@@ -97,8 +123,8 @@ class _Loader(yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader):  
                 continue
             key = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable) or key in seen:
-                raise yaml.YAMLError(
-                    f"line {key_node.start_mark.line + 1}: the key {key!r} stands twice or is no text"
+                raise yaml.MarkedYAMLError(
+                    problem=f"the key {key!r} stands twice or is no text", problem_mark=key_node.start_mark
                 )
             seen.add(key)
         mapping: dict[Hashable, Any] = super().construct_mapping(node, deep=deep)

@@ -30,6 +30,10 @@ def of_application(namespace: str, name: str) -> str:
     return f"/apps/{quote(namespace)}/{quote(name, safe='')}"
 
 
+def of_compose(namespace: str, name: str) -> str:
+    return f"{of_application(namespace, name)}/compose"
+
+
 def referred(ref: types.ObjectReference | types.OwnerReference, namespace: str = "") -> str:
     """The page of a referenced object, "" when its kind is none of ours."""
     kind = kind_of_reference(ref.api_version, ref.kind)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from apps.catalog import graph
 from apps.catalog.format import Component, Definition
-from apps.catalog.types import ApplicationStatus
+from apps.catalog.types import ApplicationStatus, ComponentStatus
 from apps.dashboard import look
 
 WIDTH, HEIGHT = 196, 66
@@ -72,31 +72,60 @@ class _Columns:
         return MARGIN + column * ACROSS, MARGIN + row * DOWN
 
 
+@dataclass(frozen=True)
+class Face:
+    """What a box says under its name: a state word with a note beside it, or the note alone."""
+
+    note: str
+    word: str = ""
+    look: look.Look = look.IDLE
+    href: str = ""
+
+
 def of_application(
     definition: Definition, status: ApplicationStatus, urls: Mapping[str, str], here: str, chosen: str = ""
 ) -> Picture:
-    """Ways in, components by what they need, volumes. ``here`` is the page's address, ``urls`` those of endpoints."""
+    """A running application. ``here`` is the page's address, ``urls`` those of endpoints."""
+    states = {one.name: one for one in status.components}
+    faces = {
+        name: _standing(component, states.get(name), f"{here}?component={name}")
+        for name, component in definition.components.items()
+    }
+    ways = {
+        name: Face(urls.get(name, "").partition("://")[2].rstrip("/") or "inside only", href=urls.get(name, ""))
+        for name in definition.endpoints
+    }
+    return drawn(definition, faces, ways, chosen)
+
+
+def _standing(component: Component, found: ComponentStatus | None, href: str) -> Face:
+    if found is None:
+        return Face(component.image, "Waiting", of_state("Waiting"), href)
+    word = found.state or "Waiting"
+    return Face(f"{found.ready} of {found.desired}", word, of_state(word), href)
+
+
+def drawn(
+    definition: Definition, faces: Mapping[str, Face], ways: Mapping[str, Face], chosen: str = ""
+) -> Picture:
+    """Ways in, components by what they need, volumes; ``faces`` are the components', ``ways`` the endpoints'.
+
+    A plan that is still being written may name what is not there, or go round in a circle.
+    """
     edges = graph.edges(definition)
     columns, depth = _Columns(), _depths(definition, edges)
     boxes: dict[str, Box] = {}
-    for name, endpoint in definition.endpoints.items():
-        x, y = columns.place(0)
-        url = urls.get(name, "")
-        boxes[f"endpoint {name}"] = Box(
-            f"endpoint-{name}", "endpoint", name, url.partition("://")[2].rstrip("/") or "inside only", x, y,
-            href=url, outside=bool(url),
-        )  # fmt: skip
-        assert endpoint.component in definition.components
+    for name, face in ways.items():
+        boxes[f"endpoint {name}"] = _box("endpoint", name, face, columns.place(0), outside=bool(face.href))
     first = 1 if definition.endpoints else 0
-    states = {one.name: one for one in status.components}
     for name in graph.order(definition.components, graph.needs(edges))[::-1]:
-        x, y = columns.place(first + depth[name])
-        boxes[name] = _component(name, definition.components[name], states, x, y, here, chosen)
+        place = columns.place(first + depth[name])
+        boxes[name] = _box("component", name, faces[name], place, chosen=name == chosen)
     for name, component in definition.components.items():
         for volume, given in component.volumes.items():
-            x, y = columns.place(first + depth[name] + 1)
-            boxes[f"volume {name} {volume}"] = Box(
-                f"volume-{name}-{volume}", "volume", volume, f"at {given.mount}", x, y
+            place = columns.place(first + depth[name] + 1)
+            boxes[f"volume {name} {volume}"] = replace(
+                _box("volume", volume, Face(f"at {given.mount}"), place), id=f"volume-{name}-{volume}"
             )
     lines = [*_lines(definition, edges, boxes)]
     return Picture(
@@ -106,17 +135,12 @@ def of_application(
     )  # fmt: skip
 
 
-def _component(
-    name: str, component: Component, states: Mapping[str, object], x: int, y: int, here: str, chosen: str
+def _box(
+    kind: str, name: str, face: Face, place: tuple[int, int], *, outside: bool = False, chosen: bool = False
 ) -> Box:
-    found = states.get(name)
-    word = getattr(found, "state", "") or "Waiting"
-    ready, desired = getattr(found, "ready", 0), getattr(found, "desired", 0)
-    note = f"{ready} of {desired}" if found is not None else component.image
     return Box(
-        f"component-{name}", "component", name, note, x, y, word, of_state(word),
-        href=f"{here}?component={name}", chosen=name == chosen,
-    )  # fmt: skip
+        f"{kind}-{name}", kind, name, face.note, *place, face.word, face.look, face.href, outside, chosen
+    )
 
 
 def of_state(word: str) -> look.Look:
@@ -136,6 +160,7 @@ def _depths(definition: Definition, edges: Iterable[graph.Edge]) -> dict[str, in
 
     def of(name: str) -> int:
         if name not in depth:
+            depth[name] = 0  # where the way comes back in a circle
             depth[name] = max((of(user) + 1 for user in users[name]), default=0)
         return depth[name]
 
@@ -144,6 +169,8 @@ def _depths(definition: Definition, edges: Iterable[graph.Edge]) -> dict[str, in
 
 def _lines(definition: Definition, edges: Iterable[graph.Edge], boxes: Mapping[str, Box]) -> Iterable[Line]:
     for name, endpoint in definition.endpoints.items():
+        if endpoint.component not in definition.components:
+            continue
         yield _line(boxes[f"endpoint {name}"], boxes[endpoint.component], endpoint.port)
     told: dict[tuple[str, str], tuple[set[str], bool]] = {}
     for edge in edges:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from django.contrib.auth.models import User
+
 from apps.catalog import bundled, operations, reach
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import (
@@ -13,6 +15,7 @@ from apps.catalog.types import (
 )
 from apps.cluster import store, types
 from apps.cluster.kinds import NODE, SERVICE
+from apps.dashboard.compose import keeping
 from tests.browser.sample import WRITER, edit, make
 from tests.catalog.plans import shop
 
@@ -88,3 +91,18 @@ def stand(
         old: ApplicationRevision = store.get(APPLICATION_REVISION, namespace, f"{name}-{number}").object
         word = "Ready" if number == app.spec.revision else "Superseded"
         edit(APPLICATION_REVISION, old, lambda found, word=word: setattr(found.status, "phase", word))  # type: ignore[misc]
+
+
+def drafts() -> None:
+    """What the administrator has begun: one draft with a mistake, one that can be applied, one behind its time."""
+    admin = User.objects.get(username="admin")
+
+    def begin(name: str, old: str, new: str) -> None:
+        app: Application = store.get(APPLICATION, "default", name).object
+        kept = keeping.fresh(admin, "default", name, app)
+        assert old in kept.text
+        kept.text = kept.text.replace(old, new, 1)
+        keeping.keep(kept, 0, types.now())
+
+    begin("shop", "image: shop:1.2", "image: shop\n    replicsa: 3")
+    begin("fresh", "image: shop:1.2", "image: shop:1.3")

@@ -332,14 +332,17 @@ def test_an_editor_of_another_namespace_sees_none_of_it(town: dict[str, str]) ->
             assert NAME.encode() not in answer.content, path
 
 
+LOOKED_AT = {
+    f"apps/{APP}", f"apps/{APP}/ended", f"apps/{APP}/compose", f"apps/{APP}/compose/object", "catalog/<str:name>",
+}  # fmt: skip
+
+
 def test_a_viewer_looks_and_does_nothing(town: dict[str, str]) -> None:
     client, before = browser("vera"), store.clock()
     for pattern, judged, path, key in concrete():
         if judged != OBJECTS:
             continue
-        looks = pattern.startswith("kinds/") or pattern in {
-            f"apps/{APP}", f"apps/{APP}/ended", "catalog/<str:name>",
-        }  # fmt: skip
+        looks = pattern.startswith("kinds/") or pattern in LOOKED_AT
         may_look = (looks or pattern.startswith("actions/logs")) and key in {*VIEWED, CATALOG}
         answer = client.get(path)
         if looks and may_look:

@@ -1,0 +1,178 @@
+"""What can be asked of a draft, one function for each word of a form's ``do``: it changes the draft and says what the
+page shows next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from apps.catalog.format import Definition
+from apps.catalog.kinds import APPLICATION_TEMPLATE
+from apps.cluster import types
+from apps.cluster.errors import BadRequest, NotFound
+from apps.dashboard import access
+from apps.dashboard.compose import connecting, edits, fields, palette
+from apps.dashboard.compose.desk import Desk
+from apps.dashboard.compose.draft import LONGEST, Wrong
+from apps.dashboard.compose.palette import Starter
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What of the draft the page shows: the component, the other end of a line, what is added, picture or list."""
+
+    component: str = ""
+    to: str = ""
+    port: str = ""
+    lead: str = ""
+    add: str = ""
+    view: str = ""
+
+    @classmethod
+    def of(cls, asked: QueryDict) -> Shown:
+        return cls(**{name: asked.get(name, "").strip()[:300] for name in cls.__dataclass_fields__})
+
+    @property
+    def query(self) -> str:
+        told = {name: value for name in self.__dataclass_fields__ if (value := getattr(self, name))}
+        return f"?{urlencode(told)}" if told else ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How it went: what the page shows next, a note, and what could not be taken from the form."""
+
+    shown: Shown
+    note: str = ""
+    wrong: tuple[Wrong, ...] = ()
+
+
+Deed = Callable[[Desk, QueryDict, Shown, int], Done]
+
+
+def write(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """The YAML as it was typed."""
+    text = sent.get("text", "").replace("\r\n", "\n")
+    if len(text) > LONGEST:
+        raise BadRequest(f"This draft is too long: at most {LONGEST // 1024} KiB.")
+    desk.say(text, seen)
+    return Done(shown)
+
+
+def add(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """A component from an image, a starter or the catalog; dropped on another one, it is what that one needs."""
+    starter = chosen(desk, sent.get("what", ""), sent.get("image", "").strip())
+    brought = palette.bring_in(desk.mine(), starter, sent.get("name", "").strip())
+    desk.put(brought.data, seen)
+    along = f" with {', '.join(brought.along)}" if brought.along else ""
+    user = sent.get("for", "")
+    if user in (desk.mine().get("components") or {}):
+        return Done(Shown(user, brought.name, view=shown.view), f"{brought.name} is on the canvas{along}.")
+    return Done(Shown(brought.name, view=shown.view), f"{brought.name} is on the canvas{along}.")
+
+
+def chosen(desk: Desk, what: str, image: str) -> Starter:
+    """What of the palette is meant. Raises BadRequest and NotFound."""
+    if what == "image":
+        if not image:
+            raise BadRequest("Which image? Name it with its tag, such as nginx:1.27.5.")
+        return palette.of_image(image)
+    template, slash, component = what.partition("/")
+    if slash:
+        definition = access.seen(desk.who, APPLICATION_TEMPLATE, "", template).object.spec
+        offered = palette.of_template(template, definition)
+    else:
+        offered = [*palette.starters()]
+    found = next((one for one in offered if one.id == what), None)
+    if found is None:
+        raise NotFound(f"The palette has no {component or what}.")
+    return found
+
+
+def change(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """The fields of a component."""
+    data, name = desk.mine(), _there(desk, shown.component)
+    content, wrong = fields.typed(data["components"][name], sent)
+    data = edits.component(data, name, content)
+    if edits.way_of(data, name) or sent.get("via"):
+        data = edits.reach(data, name, fields.way(sent, content))
+    new = sent.get("name", name).strip() or name
+    if new != name:
+        if new in data["components"]:
+            raise BadRequest(f"There is a component {new} already.")
+        data = edits.rename(data, name, new)
+    desk.put(data, seen)
+    here = f"components[{new}]"
+    told = tuple(Wrong(f"{here}.{one.path}", one.message) for one in wrong)
+    return Done(replace(shown, component=new), wrong=told)
+
+
+def remove(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    name = _there(desk, sent.get("component", ""))
+    desk.put(edits.remove(desk.mine(), name), seen)
+    return Done(
+        Shown(view=shown.view), f"{name} is off the canvas, with what led to it. Undo brings it back."
+    )
+
+
+def put_back(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """A component that runs and was taken out of the draft."""
+    name = sent.get("component", "")
+    content = desk.live.get("components", {}).get(name)
+    if content is None:
+        raise BadRequest(f"No component {name} runs here.")
+    desk.put(edits.component(desk.mine(), name, content), seen)
+    return Done(replace(shown, component=name), f"{name} is back.")
+
+
+def connect(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """A line from one component to another; a port that is missing is made with it."""
+    data, of, on = desk.mine(), _there(desk, shown.component), _there(desk, shown.to)
+    if called := sent.get("new-port", "").strip():
+        number = sent.get("new-number", "").strip()
+        ports = {called: int(number) if number.isascii() and number.isdecimal() else number}
+        data = edits.component(data, on, {**data["components"][on], "ports": ports})
+        shown = replace(shown, port=next(iter(ports)))
+    plan = types.convert(Definition, data)
+    if words := connecting.circle(plan, of, on):
+        raise BadRequest(f"This would close a circle: {words}.")
+    variables: Mapping[str, str] = {}
+    if plan.components[on].ports:
+        port = (
+            shown.port if shown.port in plan.components[on].ports else next(iter(plan.components[on].ports))
+        )
+        offered = {one.id: one.variables for one in connecting.proposals(plan, of, on, port, shown.lead)}
+        variables = offered.get(sent.get("as", ""), {})
+    stage = connecting.stage_of(plan, on) if sent.get("wait") else ""
+    if not variables and not stage:
+        raise BadRequest("Choose how it is told, or that it waits: a line has to mean something.")
+    desk.put(edits.connect(data, of, on, variables, stage), seen)
+    return Done(
+        Shown(of, view=shown.view), f"{of} finds {on} now." if variables else f"{of} waits for {on} now."
+    )
+
+
+def disconnect(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    of, on = _there(desk, shown.component), sent.get("on", "")
+    desk.put(edits.disconnect(desk.mine(), of, on), seen)
+    return Done(shown, f"{of} needs {on} no longer.")
+
+
+def undo(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:  # noqa: ARG001
+    desk.undo(seen)
+    return Done(Shown(view=shown.view))
+
+
+def _there(desk: Desk, name: str) -> str:
+    if name not in desk.mine().get("components", {}):
+        raise BadRequest(f"The draft has no component {name}.")
+    return name
+
+
+DEEDS: Mapping[str, Deed] = {
+    "write": write, "add": add, "change": change, "remove": remove, "put-back": put_back, "connect": connect,
+    "disconnect": disconnect, "undo": undo,
+}  # fmt: skip

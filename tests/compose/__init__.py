@@ -1,0 +1,1 @@
+"""Composing: what the canvas does to a draft."""
