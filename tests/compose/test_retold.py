@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.dashboard import manifest
@@ -101,6 +101,7 @@ trees = st.recursive(
 mappings = st.dictionaries(names, trees, min_size=1, max_size=5)
 
 
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(before=mappings, after=mappings, flow=st.booleans())
 def test_whatever_was_said_the_new_text_says_what_is_wanted(before: Any, after: Any, flow: bool) -> None:
     text = yaml.safe_dump(

@@ -15,7 +15,7 @@ from apps.dashboard import access, look, manifest, pages, paths, reading
 from apps.dashboard.compose import connecting, draft, drawing, edits, fields, keeping, palette
 from apps.dashboard.compose.deeds import DEEDS, Done, Shown
 from apps.dashboard.compose.desk import Desk
-from apps.dashboard.views.applications import done
+from apps.dashboard.views import dialogs
 
 
 @pages.page("GET", "POST")
@@ -51,7 +51,7 @@ def compose(request: HttpRequest, who: Actor, namespace: str, name: str) -> Http
     if word == "discard":
         keeping.drop(desk.user, namespace, name)
         where = paths.of_application(namespace, name) if desk.app else "/compose"
-        return done(request, where, "The draft is discarded.", leave=True)
+        return dialogs.done(request, where, "The draft is discarded.", leave=True)
     try:
         if word not in DEEDS:
             raise BadRequest(f"Nothing is done by {word or 'no word'} here.")
@@ -85,7 +85,7 @@ def apply(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpRe
     if request.method == "POST":
         keeping.drop(desk.user, namespace, name)
         told = f"{name} is {'changing' if desk.app else 'being made'}."
-        return done(request, paths.of_application(namespace, name), told, leave=True)
+        return dialogs.done(request, paths.of_application(namespace, name), told, leave=True)
     lines = list(manifest.lines(desk.as_yaml()))
     return _dialog(request, "apply", desk, {**context, "preview": preview, "lines": lines})
 
@@ -105,7 +105,7 @@ def theirs(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpR
     told = "Their change is in your draft."
     if clashes:
         told += f" Both of you changed {', '.join(clashes)}: yours is kept."
-    return done(request, desk.href, told, leave=True)
+    return dialogs.done(request, desk.href, told, leave=True)
 
 
 @pages.page("GET")
@@ -215,10 +215,11 @@ def _chosen(desk: Desk, went: Done, gone: Any) -> dict[str, Any]:
     wrong = [*desk.reading.about(name), *went.wrong]
     way = edits.way_of(desk.reading.data, name)
     wrong += [one for one in desk.reading.wrong if way and one.path.startswith(f"endpoints[{way}]")]
+    ties = {one: list(connecting.ties(plan, one)) for one in plan.components}
     return {
-        "form": fields.of(desk.reading.data, name, wrong), "ties": list(connecting.ties(plan, name)),
-        "needed_by": [one for one in others if name in {tie.on for tie in connecting.ties(plan, one)}],
-        "others_named": others, "vias": drawing.VIA,
+        "form": fields.of(desk.reading.data, name, wrong), "ties": ties[name], "others_named": others,
+        "needed_by": [one for one in others if name in {tie.on for tie in ties[one]}],
+        "scaled": desk.wanted().spec.replicas.get(name), "vias": drawing.VIA,
     }  # fmt: skip
 
 
