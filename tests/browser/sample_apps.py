@@ -14,6 +14,7 @@ from apps.catalog.types import (
     TemplateReference,
 )
 from apps.cluster import store, types
+from apps.cluster.actors import Actor
 from apps.cluster.kinds import NODE, SERVICE
 from apps.dashboard.compose import keeping
 from tests.browser.sample import WRITER, edit, make
@@ -91,6 +92,16 @@ def stand(
         old: ApplicationRevision = store.get(APPLICATION_REVISION, namespace, f"{name}-{number}").object
         word = "Ready" if number == app.spec.revision else "Superseded"
         edit(APPLICATION_REVISION, old, lambda found, word=word: setattr(found.status, "phase", word))  # type: ignore[misc]
+
+
+def somebody_changes(name: str, component: str, image: str) -> None:
+    """Bo gives a component another image."""
+
+    def work(app: Application) -> None:
+        assert app.spec.definition is not None
+        app.spec.definition.components[component].image = image
+
+    operations.change(Actor("bo", frozenset({"system:masters"})), "default", name, work)
 
 
 def drafts() -> None:

@@ -8,11 +8,9 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from apps.catalog import operations
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application
 from apps.cluster import store, types
-from apps.cluster.actors import Actor
 from apps.cluster.kinds import SERVICE
 from apps.dashboard.compose import keeping
 from apps.dashboard.models import Draft
@@ -175,11 +173,7 @@ def test_the_older_answer_of_two_editors_is_refused_and_can_be_brought_together(
     step(admin, BOOK, do="add", what="cache")
     step(admin, BOOK, do="write", text=kept("book").text.replace("redis:7.2.5", "redis:8.0.1"))
 
-    def theirs(found: Application) -> None:
-        assert found.spec.definition is not None
-        found.spec.definition.components["frontend"].image = "frontend:6"
-
-    operations.change(Actor("bo", frozenset({"system:masters"})), "default", "book", theirs)
+    sample_apps.somebody_changes("book", "frontend", "frontend:6")
     assert "Bo changed this" in text(admin.get(BOOK, headers=HTMX))
     for answer in (admin.get(f"{BOOK}/apply", headers=HTMX), admin.post(f"{BOOK}/apply", headers=HTMX)):
         assert answer.status_code == 409

@@ -1,0 +1,195 @@
+"""Composing in a real browser: by mouse, by keyboard alone, as text, and two people at once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from tests.browser.site import Site, sign_in
+
+pytestmark = pytest.mark.browser
+SCREENS = (
+    "/compose", "/apps/shop/blank/compose", "/apps/default/book/compose?component=frontend",
+    "/apps/default/book/compose?component=frontend&to=redis-leader", "/apps/default/book/compose?view=list",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def shops() -> Iterator[Site]:
+    site = Site("guestbook", "applications")
+    yield site
+    site.remove()
+
+
+@pytest.fixture
+def tab(chromium: Browser, shops: Site) -> Iterator[Page]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 1000})
+    page = context.new_page()
+    wrong: list[str] = []
+    page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    page.on("dialog", lambda dialog: dialog.accept())
+    sign_in(page, shops.url)
+    yield page
+    context.close()
+    # A refusal is an answer like any other; the browser notes its code.
+    assert [one for one in wrong if "status of 4" not in one] == []
+
+
+def node(page: Page, name: str) -> Locator:
+    return page.locator(f'[data-node="{name}"]')
+
+
+def drag(page: Page, source: Locator, target: Locator) -> None:
+    start, end = source.bounding_box(), target.bounding_box()
+    assert start and end
+    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=6)
+    page.mouse.up()
+
+
+def test_every_screen_fits_a_phone(tab: Page, shops: Site) -> None:
+    tab.set_viewport_size({"width": 360, "height": 780})
+    for path in SCREENS:
+        tab.goto(f"{shops.url}{path}")
+        assert tab.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_two_images_and_a_line_become_an_application_by_mouse(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/compose")
+    tab.get_by_label("Name").fill("drawn")
+    tab.get_by_label("Namespace").select_option("shop")
+    tab.get_by_role("button", name="Begin").click()
+    tab.wait_for_url("**/apps/shop/drawn/compose")
+    expect(tab.locator("[data-canvas]")).to_contain_text("An empty canvas")
+    for image in ("registry.example/page:1.2", "redis:7.2.5"):
+        tab.get_by_role("link", name="Image", exact=True).click()
+        tab.get_by_label("Image", exact=True).fill(image)
+        tab.get_by_role("button", name="Add to the canvas").click()
+        expect(tab.get_by_label("Image", exact=True)).to_have_value(image)
+    drag(tab, tab.locator('[data-from="page"]'), node(tab, "redis"))
+    expect(tab.locator("#beside h2")).to_have_text("page needs redis")
+    expect(tab.locator("#beside")).to_contain_text("REDIS_HOST=${components.redis.host}")
+    tab.get_by_role("button", name="Connect", exact=True).click()
+    expect(tab.locator(".edge[marker-end]")).to_have_count(1)
+    expect(tab.locator("#yaml")).to_have_value(
+        re.compile(re.escape("REDIS_PORT: ${components.redis.port.redis}"))
+    )
+    tab.reload()  # the draft is kept
+    tab.get_by_role("button", name="Review and apply").click()
+    dialog = tab.locator("#dialog")
+    expect(dialog).to_contain_text("Page starts with 1 pod")
+    expect(dialog).to_contain_text("Deployment")
+    dialog.get_by_label("Why").fill("drawn by hand")
+    dialog.get_by_role("button", name="Apply").click()
+    tab.wait_for_url("**/apps/shop/drawn")
+    expect(tab.locator(".picture")).to_contain_text("redis")
+    tab.goto(f"{shops.url}/apps/shop/drawn?tab=revisions")
+    expect(tab.locator(".timeline")).to_contain_text("drawn by hand")
+    tab.goto(f"{shops.url}/apps/shop/drawn/compose")
+    expect(tab.locator("#staged")).to_contain_text("Nothing is staged")
+
+
+def test_a_part_of_the_palette_is_dropped_on_what_needs_it(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/book/compose")
+    drag(tab, tab.locator('[data-part="cache"]').first, node(tab, "frontend"))
+    expect(tab.locator("#beside h2")).to_have_text("frontend needs cache")
+    expect(node(tab, "cache")).to_contain_text("New")
+    tab.get_by_role("button", name="Discard").click()
+    tab.wait_for_url("**/apps/default/book")
+
+
+def test_the_same_by_keyboard_alone(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/shop/typed/compose?add=image")
+    press = tab.keyboard.press
+    for image in ("page:1.2", "redis:7.2.5"):
+        tab.get_by_role("link", name="Image", exact=True).focus()
+        press("Enter")
+        expect(tab.locator("#add-image")).to_be_focused()
+        tab.keyboard.type(image)
+        press("Enter")
+        expect(tab.get_by_label("Image", exact=True)).to_have_value(image)
+    node(tab, "page").focus()
+    press("Enter")
+    expect(tab.locator("#beside h2").first).to_have_text("page")
+    tab.get_by_role("button", name="Connect to…").focus()
+    press("Enter")
+    expect(tab.locator("#beside h2")).to_have_text("page needs redis")
+    expect(tab.get_by_label("Host and port")).to_be_focused()
+    press("Enter")
+    expect(tab.locator("#beside")).to_contain_text("REDIS_HOST, REDIS_PORT")
+    node(tab, "redis").focus()
+    press("Delete")
+    expect(node(tab, "redis")).to_have_count(0)
+    expect(tab.locator(".toast").last).to_contain_text("redis is off the canvas")
+    tab.get_by_role("button", name="Undo").focus()
+    press("Enter")
+    expect(node(tab, "redis")).to_have_count(1)
+    press("Control+s")
+    expect(tab.locator("#dialog")).to_contain_text("Redis starts with 1 pod")
+    expect(tab.locator("#dialog").get_by_role("button", name="Apply")).to_be_focused()
+    press("Enter")
+    tab.wait_for_url("**/apps/shop/typed")
+
+
+def test_the_text_and_the_canvas_are_one_draft(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/shop/words/compose")
+    area = tab.locator("#yaml")
+    area.fill("# mine\ncomponents:\n  web:\n    image: web:1\n")
+    expect(node(tab, "web")).to_contain_text("web:1")
+    node(tab, "web").click()
+    tab.get_by_label("Image", exact=True).fill("web:2")
+    tab.get_by_label("New port's name").fill("http")
+    tab.get_by_label("New port's number").fill("80")
+    tab.get_by_label("New variable's name").fill("MODE")
+    expect(area).to_have_value("# mine\ncomponents:\n  web:\n    image: web:2\n    ports:\n      http: 80\n")
+    area.fill("components:\n  web:\n    image: web:2\n    replicsa: 2\n")
+    wrong = tab.locator("#wrongs")
+    expect(wrong).to_contain_text("line 4, column 5")
+    expect(wrong).to_contain_text('did you mean "replicas"?')
+    wrong.get_by_role("button").click()
+    assert area.evaluate("area => area.value.slice(area.selectionStart, area.selectionEnd)") == "replicsa"
+    expect(tab.locator("[data-gutter] b")).to_have_text("4")
+    expect(node(tab, "web")).to_be_visible()  # the last picture stays
+    tab.keyboard.type("replicas")
+    expect(wrong).to_have_count(0)
+    expect(tab.get_by_label("Replicas")).to_have_value("2")
+
+
+def test_leaving_with_something_staged_is_asked_about_and_loses_nothing(tab: Page, shops: Site) -> None:
+    asked: list[str] = []
+    tab.on("dialog", lambda dialog: asked.append(dialog.type))
+    tab.goto(f"{shops.url}/apps/shop/left/compose")
+    tab.get_by_role("button", name="Begin with a web server").click()
+    expect(node(tab, "web")).to_be_visible()
+    tab.get_by_role("link", name="Catalog", exact=True).click()
+    tab.wait_for_url("**/catalog")
+    assert asked == ["beforeunload"]
+    tab.goto(f"{shops.url}/compose")
+    tab.get_by_role("link", name="left").click()
+    expect(node(tab, "web")).to_be_visible()
+
+
+def test_two_who_edit_see_each_other_and_neither_overwrites(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/fresh/compose?component=db")
+    tab.get_by_label("Image", exact=True).fill("redis:8.0.1")
+    tab.keyboard.press("Tab")
+    expect(node(tab, "db")).to_contain_text("Edited")
+    shops.tell("somebody_changes fresh web shop:1.3")
+    news = tab.locator("#compose-news")
+    expect(news).to_contain_text("Bo changed this")  # by itself
+    tab.get_by_role("button", name="Review and apply").click()
+    expect(tab.locator("#dialog")).to_contain_text("Nothing was applied")
+    tab.locator("#dialog").get_by_role("button", name="See the difference").click()
+    expect(tab.locator("#dialog")).to_contain_text("shop:1.3")
+    tab.locator("#dialog").get_by_role("button", name="Bring it into my draft").click()
+    expect(news).not_to_contain_text("Bo changed this")
+    expect(tab.locator("#yaml")).to_have_value(re.compile(re.escape("shop:1.3")))
+    tab.get_by_role("button", name="Review and apply").click()
+    expect(tab.locator("#dialog")).to_contain_text("redis:8.0.1")
+    tab.locator("#dialog").get_by_role("button", name="Apply").click()
+    tab.wait_for_url("**/apps/default/fresh")
