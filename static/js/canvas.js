@@ -73,14 +73,12 @@
     if (!was.moved) return;
     window.addEventListener("click", stop, { capture: true, once: true });
     setTimeout(() => window.removeEventListener("click", stop, true));
-    const page = document.getElementById("compose");
     if (was.handle && node && node.dataset.node !== was.handle.dataset.from) {
       show({ component: was.handle.dataset.from, to: node.dataset.node });
     } else if (was.part && onCanvas) {
       if (was.part.dataset.part === "image") show({ add: "image" });
       else window.drover.step({ do: "add", what: was.part.dataset.part, for: node?.dataset.node ?? "" });
     }
-    page.focus?.();
   });
   document.addEventListener("pointercancel", end);
   document.addEventListener("keydown", (event) => { if (event.key === "Escape" && drag) end(); });

@@ -25,7 +25,7 @@
     for (const field of root.querySelectorAll("input:not([type=hidden]), textarea, select")) {
       if (typed.has(field) || field === document.activeElement) continue;
       if (field.type === "radio" || field.type === "checkbox") field.checked = field.defaultChecked;
-      else if (field.nodeName === "SELECT") for (const option of field.options) option.selected = option.defaultSelected || (option.selected && ![...field.options].some((one) => one.defaultSelected));
+      else if (field.nodeName === "SELECT") field.selectedIndex = Math.max(0, [...field.options].findIndex((one) => one.defaultSelected));
       else if (field.value !== field.defaultValue) field.value = field.defaultValue;
     }
     number();

@@ -8,9 +8,12 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
+from apps.api import core
+from apps.api.messages import Answer, Request
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application
 from apps.cluster import store, types
+from apps.cluster.actors import Actor
 from apps.cluster.kinds import SERVICE
 from apps.dashboard.compose import keeping
 from apps.dashboard.models import Draft
@@ -216,12 +219,17 @@ def test_values_of_questions_that_are_gone_go_with_them(admin: Client, shown: No
     assert app("default", "book").spec.parameters == {}
 
 
-def test_the_draft_as_an_object_names_the_version_it_changes(admin: Client, shown: None) -> None:
+def test_kubectl_takes_the_draft_as_it_is_and_only_onto_what_it_began_from(admin: Client, shown: None) -> None:
     step(admin, BOOK, do="add", what="cache")
-    told = text(admin.get(f"{BOOK}/object"))
-    assert f"resourceVersion: '{app('default', 'book').metadata.resource_version}'" in told
-    assert "kind: Application" in told
-    assert "revisionDigest" not in told
+    body = admin.get(f"{BOOK}/object").content
+    path = "/apis/drover.dev/v1/namespaces/default/applications/book"
+    request = Request("PUT", path, headers={"content-type": "application/yaml"}, body=body)
+    root = Actor("root", frozenset({"system:masters"}))
+    answer = core.handle(root, request)
+    assert isinstance(answer, Answer) and answer.code == 200, answer
+    assert "cache" in app("default", "book").spec.definition.components  # type: ignore[union-attr]
+    again = core.handle(root, request)
+    assert isinstance(again, Answer) and again.code == 409
 
 
 def test_one_who_may_only_look_sees_what_runs_and_why_nothing_can_be_done(

@@ -18,6 +18,7 @@ from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import BadRequest, Conflict, NotFound
 from apps.dashboard import access, manifest, paths
+from apps.dashboard.commands import Same
 from apps.dashboard.compose import draft, keeping, merging, retold
 from apps.dashboard.compose.draft import Reading
 from apps.dashboard.compose.edits import Data
@@ -207,5 +208,10 @@ class Desk:
         head = {"apiVersion": APPLICATION.api_version, "kind": APPLICATION.name}
         return manifest.as_yaml({**head, **{key: one for key, one in data.items() if key not in head}})
 
+    @property
     def command(self) -> str:
         return f"kubectl {'replace' if self.app else 'create'} -f {self.name}.yaml"
+
+    def same(self) -> Same:
+        """What applying does, in a terminal."""
+        return Same((self.command,), self.as_yaml())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 
 from apps.catalog import operations
 from apps.catalog.kinds import APPLICATION, APPLICATION_TEMPLATE
@@ -14,6 +14,7 @@ from apps.cluster import types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError
 from apps.dashboard import access, capacity, commands, pages, paths, questions, reading
+from apps.dashboard.views import dialogs
 
 
 @pages.page("GET")
@@ -58,7 +59,7 @@ def install(request: HttpRequest, who: Actor, name: str) -> HttpResponse:
             problems, status = [*refusal.causes] or [types.Problem("", refusal.message)], 422
         else:
             if not dry:
-                return _gone(request, paths.of_application(place, called))
+                return dialogs.leave(request, paths.of_application(place, called))
             context["preview"] = seen
             spec = {"template": {"name": name}, "parameters": values}
             context["same"] = commands.of_installation(place, called, name, spec)
@@ -78,11 +79,3 @@ def _application(
         metadata=types.ObjectMeta(name=name, namespace=namespace),
         spec=ApplicationSpec(template=reference, parameters=values),
     )
-
-
-def _gone(request: HttpRequest, where: str) -> HttpResponse:
-    if not pages.is_fragment(request):
-        return HttpResponseRedirect(where)
-    answer = HttpResponse(status=204)
-    answer["HX-Redirect"] = where
-    return answer

@@ -11,7 +11,7 @@ from apps.cluster import names, store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, Conflict, Forbidden
 from apps.cluster.kinds import ages
-from apps.dashboard import access, look, manifest, pages, paths, reading
+from apps.dashboard import access, look, pages, paths, reading
 from apps.dashboard.compose import connecting, draft, drawing, edits, fields, keeping, palette
 from apps.dashboard.compose.deeds import DEEDS, Done, Shown
 from apps.dashboard.compose.desk import Desk
@@ -36,7 +36,7 @@ def begin(request: HttpRequest, who: Actor) -> HttpResponse:
     if problem := names.dns_1035_problem(name) or too_long:
         context["problem"] = problem
         return pages.show(request, "dashboard/compose/begin.html", context, status=422, here="home")
-    return _to(request, paths.of_compose(place, name))
+    return dialogs.leave(request, paths.of_compose(place, name))
 
 
 @pages.page("GET", "POST")
@@ -86,8 +86,7 @@ def apply(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpRe
         keeping.drop(desk.user, namespace, name)
         told = f"{name} is {'changing' if desk.app else 'being made'}."
         return dialogs.done(request, paths.of_application(namespace, name), told, leave=True)
-    lines = list(manifest.lines(desk.as_yaml()))
-    return _dialog(request, "apply", desk, {**context, "preview": preview, "lines": lines})
+    return _dialog(request, "apply", desk, {**context, "preview": preview, "same": desk.same()})
 
 
 @pages.page("GET", "POST")
@@ -118,14 +117,6 @@ def as_object(request: HttpRequest, who: Actor, namespace: str, name: str) -> Ht
 
 def _whole(text: str) -> int:
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
-
-
-def _to(request: HttpRequest, where: str) -> HttpResponse:
-    if not pages.is_fragment(request):
-        return HttpResponseRedirect(where)
-    answer = HttpResponse(status=204)
-    answer["HX-Redirect"] = where
-    return answer
 
 
 def _dialog(

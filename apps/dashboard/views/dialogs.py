@@ -23,6 +23,15 @@ def of_application(
     return pages.show(request, "dashboard/action.html", known, status=status, here="home")
 
 
+def leave(request: HttpRequest, where: str) -> HttpResponse:
+    """On to another page."""
+    if not pages.is_fragment(request):
+        return HttpResponseRedirect(where)
+    answer = HttpResponse(status=204)
+    answer["HX-Redirect"] = where
+    return answer
+
+
 def done(request: HttpRequest, where: str, text: str, *, leave: bool = False) -> HttpResponse:
     """A note, and the page as it is now."""
     if not pages.is_fragment(request):
