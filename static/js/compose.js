@@ -40,6 +40,18 @@
     for (const field of typed) if (!field.isConnected) typed.delete(field);
   });
 
+  // A row of a table is sent once it is left: half a port is nothing.
+  const rows = new Set();
+  document.addEventListener("change", (event) => {
+    const row = event.target.closest("#compose .cells");
+    if (row) { event.stopPropagation(); rows.add(row); }
+  }, true);
+  document.addEventListener("focusout", (event) => {
+    const row = event.target.closest("#compose .cells");
+    if (!row || row.contains(event.relatedTarget) || !rows.delete(row)) return;
+    row.closest("form").dispatchEvent(new Event("change", { bubbles: true }));
+  });
+
   // Line numbers beside the text; wrong lines are marked.
   function number() {
     const area = document.getElementById("yaml");
@@ -96,7 +108,7 @@
   function step(values) {
     const draft = page().querySelector("input[name=draft]").value;
     const view = page().querySelector("input[name=view]").value;
-    window.htmx.ajax("POST", page().dataset.href, { source: page(), target: page(), swap: "morph", values: { draft, view, ...values } });
+    window.htmx.ajax("POST", page().dataset.href, { source: page(), target: page(), swap: "morph settle:0ms", values: { draft, view, ...values } });
   }
   window.drover = { ...window.drover, step };
 

@@ -198,7 +198,7 @@ def _ports(was: Mapping[str, Any], sent: QueryDict) -> Data:
     found: Data = {}
     for name, text in _lines(sent, "port-name", "port-number"):
         given = was.get(name)
-        number = _read(text, _number(given))
+        number = _read(text or "0", _number(given))  # a port without a number is told as one that is wrong
         found[name] = {**given, "port": number} if isinstance(given, dict) else number
     return found
 
@@ -214,7 +214,7 @@ def _env(was: Mapping[str, Any], sent: QueryDict) -> Data:
 
 def _volumes(was: Mapping[str, Any], sent: QueryDict) -> Data:
     rows = _lines(sent, "volume-name", "volume-mount", "volume-size")
-    return {name: {**was.get(name, {}), "mount": mount, "size": size} for name, mount, size in rows}
+    return {name: {**was.get(name, {}), "mount": mount, "size": size or "1Gi"} for name, mount, size in rows}
 
 
 def _lines(sent: QueryDict, *columns: str) -> list[tuple[str, ...]]:
