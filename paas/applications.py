@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apps.catalog import format, operations, parameters, removal, standing
+from apps.catalog import bundled, checks, format, operations, parameters, removal, standing
 from apps.catalog import schema as published
 from apps.catalog.changes import Change
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
@@ -19,7 +19,7 @@ from apps.catalog.types import Application, ApplicationRevision, ApplicationSpec
 from apps.cluster import documents, store, types
 from apps.cluster.kinds import POD
 from apps.cluster.selectors import LabelSelector
-from apps.nodes import door, ended
+from apps.nodes import door, ended, talk
 from paas.management.administrator import ADMINISTRATOR
 
 Say = Callable[[str], object]
@@ -33,10 +33,10 @@ class Mistake(Exception):
 
 def catalog(say: Say, **_: Any) -> int:
     rows = [
-        (one.metadata.name, one.spec.version, one.spec.summary or one.spec.title)
+        (one.metadata.name, one.spec.version, bundled.stamp(one) or "-", one.spec.summary or one.spec.title)
         for one in (row.object for row in store.list(APPLICATION_TEMPLATE).rows)
     ]
-    _table(say, ("NAME", "VERSION", "SUMMARY"), rows)
+    _table(say, ("NAME", "VERSION", "VERIFIED", "SUMMARY"), rows)
     return 0
 
 
@@ -197,6 +197,19 @@ def repair(say: Say, *, namespace: str, name: str, **_: Any) -> int:
     for path in operations.repair(ADMINISTRATOR, namespace, name):
         say(f"put back: {path}")
     return 0
+
+
+def check(say: Say, *, namespace: str, name: str, reading: bool, timeout: float | None, **_: Any) -> int:
+    """Ask each of its checks; 0 when all hold."""
+    return asyncio.run(_checked(say, _get(namespace, name), reading=reading, patience=timeout))
+
+
+async def _checked(say: Say, app: Application, *, reading: bool, patience: float | None) -> int:
+    failed = 0
+    async for one in checks.ask(app, talk, reading=reading, patience=patience):
+        failed += bool(one.trouble)
+        say(f"FAILED  {one.name}: {one.trouble}" if one.trouble else f"ok      {one.name} ({one.seconds:.1f} s)")
+    return 1 if failed else 0
 
 
 def delete(say: Say, *, namespace: str, name: str, volumes: bool, yes: bool, wait: bool, **_: Any) -> int:

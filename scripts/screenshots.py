@@ -26,6 +26,7 @@ SCREENS = {
     "revisions": "/apps/default/book?tab=revisions",
     "app-logs": "/apps/default/book?tab=logs",
     "rollback": "/apps/default/book/back/1",
+    "app-check": "/apps/default/book/check",
     "app-delete": "/apps/default/book/delete",
     "compose-begin": "/compose",
     "compose-new": "/apps/shop/blank/compose",

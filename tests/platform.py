@@ -156,8 +156,15 @@ class Platform:
         """One of manage.py's commands on this installation, with what it said."""
         return subprocess.run(
             [sys.executable, "manage.py", *arguments], cwd=BASE, env={**self.environment, **changed},
-            capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL,
+            capture_output=True, text=True, timeout=180, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
+
+    def app(self, *words: str, check: bool = True) -> str:
+        """What ``manage.py app`` says; fails when it fails."""
+        done = self.manage("app", *words)
+        told = done.stdout + done.stderr
+        assert not (check and done.returncode), f"manage.py app {' '.join(words)}: exit {done.returncode}: {told}"
+        return told
 
     def node(self, name: str) -> Node:
         """One of several nodes, as the machine it is."""

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.catalog.format import Component, Definition, Port
-from apps.catalog.references import Hidden, Reference, spelled, substitute
+from apps.catalog.references import Hidden, Reference, pieces, spelled, substitute
 from apps.cluster.types import guess
 
 ROOTS = ("params", "components", "endpoints", "app")
 OF_COMPONENT = ("host", "address", "port")
-OF_ENDPOINT = ("internalUrl", "url", "host")
+URLS = ("internalUrl", "url")
+OF_ENDPOINT = (*URLS, "host")
 OF_APP = ("name", "namespace")
 
 
@@ -27,6 +28,14 @@ def service_name(app: str, name: str, component: Component) -> str:
 def host(app: str, name: str, definition: Definition) -> str:
     """The name under which a component is found in its namespace."""
     return service_name(app, name, definition.components[name])
+
+
+def endpoint_in(text: str) -> str:
+    """The endpoint with whose URL a text begins; "" when it begins with none. Raises Malformed."""
+    first = next(iter(pieces(text)), "")
+    if isinstance(first, str) or first.root != "endpoints" or len(first.steps) != 3 or first.steps[2] not in URLS:
+        return ""
+    return first.steps[1]
 
 
 class Offers:

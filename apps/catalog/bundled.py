@@ -14,6 +14,11 @@ from apps.cluster.transaction import Transaction
 
 BUNDLE = Path(__file__).parent / "bundle"
 LABELS = {"drover.dev/source": "bundled"}
+VERIFIED = "drover.dev/verified"
+"""The annotation by which a template's file says what was tried with it; the only place where that stands."""
+STAMPS = {"wiring": "wiring verified", "published": "published image verified"}
+"""``wiring``: installed, checked, restarted and checked again on three nodes, with the same software in other images.
+``published``: with the very images that it names."""
 
 
 def templates() -> list[ApplicationTemplate]:
@@ -23,6 +28,12 @@ def templates() -> list[ApplicationTemplate]:
         for path in sorted(BUNDLE.glob("*.yaml"))
         for document in documents.read(path.read_bytes())
     ]
+
+
+def stamp(template: ApplicationTemplate) -> str:
+    """What a catalog says of how a template was tried; "" when it was not, or is somebody else's."""
+    ours = LABELS.items() <= template.metadata.labels.items()
+    return STAMPS.get(template.metadata.annotations.get(VERIFIED, ""), "") if ours else ""
 
 
 def bring_in(actor: Actor) -> None:

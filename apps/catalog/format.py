@@ -200,7 +200,8 @@ class Command(Extensible):
 
 
 class Check(Extensible):
-    """What must work once the application runs: a page that answers, or a command that ends well."""
+    """What must work once the application runs: a page that answers, or a command that ends well. What ``writes``
+    leaves something behind that a later check reads, today or after everything was restarted."""
 
     name: str
     http: str = ""
@@ -208,6 +209,7 @@ class Check(Extensible):
     contains: str = ""
     exec: Command | None = None
     within: str = ""
+    writes: bool = False
 
 
 class Definition(Extensible):

@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from apps.catalog import conditions, format, graph, parameters
+from apps.catalog.addresses import URLS
 from apps.catalog.checking import components, questions, reach, requirements
 from apps.catalog.types import ApplicationTemplate
 from apps.cluster import names, quantities
@@ -69,6 +70,7 @@ LABEL_1035 = _text(names.DNS_1035_LABEL, longest=names.LABEL_LIMIT)
 ABSOLUTE = _text(r"^/(?!\.\.(?:/|$))(?:(?!/\.\.(?:/|$))[^:\0])+$")
 NUMBER = {"anyOf": [{"type": "integer"}, {"type": "string", "pattern": REFERENCE}]}
 PORT = {"anyOf": [{"type": "integer", **_between(1, 65535)}, NUMBER["anyOf"][1]]}
+URL = rf"^\$\{{\s*endpoints\.[A-Za-z0-9_-]+\.(?:{'|'.join(URLS)})\s*\}}"
 SIZE, DURATION = (_text("^$", syntax, REFERENCE) for syntax in (quantities.SYNTAX, parameters.DURATION))
 THERE = {"minLength": 1}
 SOME = {"minItems": 1}
@@ -113,7 +115,7 @@ OF_FIELDS: Mapping[type[Wire], Mapping[str, Schema]] = {
     format.Endpoint: {
         "via": _word(reach.WAYS, reference=True), "path": _text("^$", "^/", r"^\$\{"), "node_port": NUMBER,
     },
-    format.Check: {"expect": NUMBER, "within": DURATION},
+    format.Check: {"http": _text("^$", URL), "expect": NUMBER, "within": DURATION},
     format.Links: {name: _text("^$", "^https://") for name in ("docs", "source", "website")},
     format.TemplateSpec: {
         "version": THERE,

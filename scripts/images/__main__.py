@@ -12,7 +12,7 @@ from pathlib import Path
 
 from paas import registry
 from paas.state import default_path
-from scripts.images import packages, recipes
+from scripts.images import databases, node_modules, packages, recipes
 from scripts.images.storage import Storage
 
 ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64"}
@@ -68,6 +68,9 @@ def _make(folder: Path, files: dict[str, str], stamp: str) -> None:
     with tempfile.TemporaryDirectory(dir=folder) as work:
         tree, made = Path(work) / "tree", Path(work) / "registry"
         packages.unpack(sorted(files), folder / "debs", tree)
+        node_modules.fetch(databases.NODE_MODULES, folder / "npm")
+        (tree / databases.MODULES).parent.mkdir(exist_ok=True)
+        (tree / databases.MODULES).symlink_to(folder / "npm")
         storage = Storage(made, ARCHITECTURES.get(platform.machine(), platform.machine()))
         names = recipes.build(tree, storage)
         _install(tree / "usr/bin/docker-registry", folder / "bin" / "docker-registry")

@@ -5,12 +5,15 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import re
 import tarfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.images import elf
 
+FILES = Path(__file__).parent / "files"
+ZONES_TWICE = "^(posix|right)/"
 LIBRARY_FOLDERS = ("usr/lib", "lib", "lib64", "usr/lib64")
 
 
@@ -56,6 +59,22 @@ class Layer:
                 queue += elf.needed(source)
         return self
 
+    def programs(self, *paths: str) -> Layer:
+        for path in paths:
+            self.program(path)
+        return self
+
+    def package_tree(self, path: str, at: str = "", *, skip: str = r"(?!)") -> Layer:
+        """A folder of the packages, or ``at`` another place, links followed; what ``skip`` matches is left out."""
+        top = self.tree / path
+        for found in sorted(top.rglob("*")):
+            within = str(found.relative_to(top))
+            source = self._resolve(f"{path}/{within}")
+            if source.is_file() and not re.search(skip, within):
+                put = self.program if source.suffix in {".so", ".node"} else self.package_file
+                put(f"{path}/{within}", f"{at or path}/{within}")
+        return self
+
     def without(self, other: Layer) -> Layer:
         """Leave out what a lower layer has already."""
         for path in [path for path in self.entries if path in other.entries]:
@@ -70,7 +89,7 @@ class Layer:
                 info, data = self.entries[path]
                 archive.addfile(info, io.BytesIO(data))
         content = plain.getvalue()
-        return gzip.compress(content, compresslevel=5, mtime=0), digest(content)
+        return gzip.compress(content, compresslevel=1, mtime=0), digest(content)
 
     def _put(self, path: str, kind: bytes, mode: int, *, data: bytes = b"", target: str = "") -> None:
         info = tarfile.TarInfo(path.strip("/"))
@@ -94,6 +113,11 @@ class Layer:
             target = place.readlink()
             place = self.tree / str(target).strip("/") if target.is_absolute() else place.parent / target
         return place
+
+
+def script(name: str) -> bytes:
+    """One of the files that were written for the stand-ins."""
+    return (FILES / name).read_bytes()
 
 
 def digest(content: bytes) -> str:

@@ -6,14 +6,18 @@ import os
 import re
 import subprocess
 from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 # Only libraries are followed, and what a metapackage stands for: nothing here runs maintainer scripts.
 # A connection that hangs is given up and tried again, instead of holding everything up.
 PATIENCE = ("-o", "Acquire::http::Timeout=20", "-o", "Acquire::https::Timeout=20", "-o", "Acquire::Retries=3")
 FOLLOWED = re.compile(
-    r"lib(?!elogind|perl|debian-installer)|zlib1g$|php[\d.]+-cli$|nginx(-common|-core)?$|redis-tools$"
+    r"lib(?!elogind|perl|debian-installer|llvm)|zlib1g$|php[\d.]+-(cli|common|mysql)$|nginx(-common|-core)?$|"
+    r"redis-tools$|postgresql(-client)?-\d+$|python[\d.]+-minimal$|node-"
 )
+ANEW = ("-o", "Dir::State::status=/dev/null")
+"""What this machine has installed makes no difference to what an image is made of."""
 DEPENDENCY = re.compile(r"^ ([ |])(?:Pre)?Depends: <?([^<>:\s]+)")
 
 
@@ -27,7 +31,7 @@ def closure(wanted: Iterable[str]) -> list[str]:
     graph: dict[str, list[str]] = {}
     here: list[str] = []
     alternative = False
-    command = ["apt-cache", "depends", "--recurse", *(f"--no-{flag}" for flag in flags), *wanted]
+    command = ["apt-cache", *ANEW, "depends", "--recurse", *(f"--no-{flag}" for flag in flags), *wanted]
     for line in _run(command).splitlines():
         found = DEPENDENCY.match(line)
         if found is None:
@@ -50,7 +54,7 @@ def closure(wanted: Iterable[str]) -> list[str]:
 def addresses(packages: list[str]) -> dict[str, str]:
     """File name and origin with hash of each package's current version."""
     found = {}
-    for line in _run(["apt-get", "--print-uris", "-qq", "download", *packages]).splitlines():
+    for line in _run(["apt-get", *ANEW, "--print-uris", "-qq", "download", *packages]).splitlines():
         if line.startswith("'"):
             found[line.split()[1]] = line
     return found
@@ -74,14 +78,16 @@ def download(files: dict[str, str], folder: Path) -> None:
     if missing:
         print(f"images: downloading {len(missing)} Debian packages", flush=True)
         # As root apt would drop to a user that may not enter the folder, and warn that it cannot.
-        _run(["apt-get", "-qq", *PATIENCE, "-o", "APT::Sandbox::User=root", "download", *missing], cwd=folder)
+        as_root = ("-o", "APT::Sandbox::User=root")
+        _run(["apt-get", "-qq", *ANEW, *PATIENCE, *as_root, "download", *missing], cwd=folder)
 
 
 def unpack(files: Iterable[str], folder: Path, tree: Path) -> None:
     """One tree with the content of all packages."""
     tree.mkdir(parents=True)
-    for name in files:
-        _run(["dpkg", "-x", str(folder / name), str(tree)])
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for _ in pool.map(lambda name: _run(["dpkg", "-x", str(folder / name), str(tree)]), files):
+            pass
 
 
 def _run(command: list[str], cwd: Path | None = None) -> str:

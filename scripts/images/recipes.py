@@ -5,15 +5,21 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
-from scripts.images.layers import Layer
+from scripts.images import databases, languages
+from scripts.images.layers import Layer, script
 from scripts.images.storage import Storage
 
-PACKAGES = ("busybox-static", "docker-registry", "libc-bin", "nginx", "php-cli", "redis-server", "redis-tools")
-FILES = Path(__file__).parent / "files"
+PACKAGES = (
+    "apache2-bin", "busybox-static", "docker-registry", "gosu", "libapache2-mod-php", "libc-bin",
+    "libpython3-stdlib", "mariadb-client-core", "mariadb-server-core", "media-types", "nginx", "nodejs", "php-cli",
+    "php-getid3", "php-mysql", "postgresql", "python3-minimal", "redis-server", "redis-tools", "tzdata",
+    "wordpress", "wordpress-theme-twentytwentythree",
+)  # fmt: skip
 FOLDERS = ("bin", "dev", "etc", "home", "lib", "lib64", "proc", "root", "run", "sbin", "srv", "sys", "usr", "usr/bin")
 USERS = "root:x:0:0:root:/root:/bin/sh\n{}nobody:x:65534:65534:nobody:/:/bin/false\n"
 GROUPS = "root:x:0:\nadm:x:4:\ntty:x:5:\n{}nogroup:x:65534:\n"
-ACCOUNTS = {"redis": 101, "www-data": 33}
+ACCOUNTS = {"redis": 101, "www-data": 33, "postgres": 999, "mysql": 999, "couchdb": 5984}
+"""The published images' own numbers."""
 GUESTBOOK = "us-docker.pkg.dev/google-samples/containers/gke"
 LEADER = ["GUESTBOOK_WRITES_TO=redis-leader", "GUESTBOOK_READS_FROM=redis-follower"]
 REDIS = ["redis-server", "--protected-mode", "no", "--dir", "/data", "--repl-diskless-sync-delay", "0"]
@@ -23,15 +29,15 @@ def build(tree: Path, storage: Storage) -> list[str]:
     """Write every image; returns their names."""
     base = _base(tree)
     redis = Layer(tree).folder("data").program("usr/bin/redis-server").program("usr/bin/redis-cli").without(base)
-    replica = Layer(tree).text("usr/bin/redis-replica", _file("redis-replica"), 0o755)
+    replica = Layer(tree).text("usr/bin/redis-replica", script("redis-replica"), 0o755)
     nginx = _nginx(tree).without(base)
-    php = Layer(tree).program(_php(tree), "usr/bin/php").without(base)
-    page = Layer(tree).folder("srv/guestbook").text("usr/bin/guestbook", _file("guestbook"), 0o755)
-    page.text("srv/guestbook/index.php", _file("index.php")).text("srv/guestbook/redis.php", _file("redis.php"))
+    php = languages.php(tree).without(base)
+    page = Layer(tree).folder("srv/guestbook").text("usr/bin/guestbook", script("guestbook"), 0o755)
+    page.text("srv/guestbook/index.php", script("index.php")).text("srv/guestbook/redis.php", script("redis.php"))
 
     port: dict[str, object] = {"ExposedPorts": {"6379/tcp": {}}, "WorkingDir": "/data"}
     web: dict[str, object] = {"ExposedPorts": {"80/tcp": {}}}
-    leader = Layer(tree).text("usr/bin/redis-follower", _file("redis-follower"), 0o755)
+    leader = Layer(tree).text("usr/bin/redis-follower", script("redis-follower"), 0o755)
     images: list[tuple[str, list[Layer], dict[str, object]]] = [
         ("busybox:latest", [base], {"Cmd": ["sh"]}),
         ("redis:latest", [base, redis], {**port, "Cmd": REDIS}),
@@ -45,6 +51,15 @@ def build(tree: Path, storage: Storage) -> list[str]:
         (f"{GUESTBOOK}/gb-redis-follower:v2", [base, redis, leader], {**port, "Cmd": ["redis-follower"]}),
         (f"{GUESTBOOK}/gb-frontend:v5", [base, php, page], {**web, "Cmd": ["guestbook"], "Env": LEADER}),
     ]
+    for name, (layer, settings) in {
+        "python:3.11.9-slim-bookworm": languages.python(tree),
+        "postgres:15.19": databases.postgres(tree),
+        "mariadb:10.11.9": databases.mariadb(tree),
+        "couchdb:3.3.3": databases.couchdb(tree),
+    }.items():
+        images.append((name, [base, layer.without(base)], settings))
+    blog, settings = languages.wordpress(tree)
+    images.append(("wordpress:6.8.3-php8.2-apache", [base, php, blog.without(base).without(php)], settings))
     for name, layers, settings in images:
         # Docker's own name for an image without a folder is library/<name>; mirrors are asked for either.
         names = (name,) if "/" in name else (name, f"library/{name}")
@@ -72,16 +87,7 @@ def _nginx(tree: Path) -> Layer:
     layer = Layer(tree).folder("etc/nginx", "etc/nginx/conf.d", "usr/share/nginx/html", "var/cache/nginx")
     layer.program("usr/sbin/nginx").package_file("etc/nginx/mime.types")
     layer.package_file("usr/share/nginx/html/index.html")
-    layer.text("etc/nginx/nginx.conf", _file("nginx.conf"))
-    layer.text("etc/nginx/conf.d/default.conf", _file("nginx-default.conf"))
+    layer.text("etc/nginx/nginx.conf", script("nginx.conf"))
+    layer.text("etc/nginx/conf.d/default.conf", script("nginx-default.conf"))
     layer.folder("var/log/nginx", "var/lib/nginx").link("var/log/nginx/error.log", "/dev/stderr")
     return layer.link("var/log/nginx/access.log", "/dev/stdout")
-
-
-def _php(tree: Path) -> str:
-    found = sorted((tree / "usr/bin").glob("php[0-9]*"))
-    return str(found[-1].relative_to(tree))
-
-
-def _file(name: str) -> bytes:
-    return (FILES / name).read_bytes()

@@ -32,6 +32,24 @@ def test_its_defaults_make_objects_that_this_cluster_knows(template: Application
         assert list(kind.validate(obj)) == []
 
 
+@every_template
+def test_its_programs_can_be_read(template: ApplicationTemplate) -> None:
+    """Whether they work is found on three nodes."""
+    for component in template.spec.components.values():
+        for path, file in component.files.items():
+            if path.endswith(".py"):
+                compile(file.content, path, "exec")
+
+
+@every_template
+def test_its_card_says_how_it_was_tried_and_nothing_else(template: ApplicationTemplate) -> None:
+    assert bundled.stamp(template) == "", "only what the platform itself brought in is believed"
+    template.metadata.labels = {**bundled.LABELS}
+    assert bundled.stamp(template) in bundled.STAMPS.values()
+    template.metadata.annotations[bundled.VERIFIED] = "by me"
+    assert bundled.stamp(template) == ""
+
+
 def test_they_come_in_once(cluster: None) -> None:
     bundled.bring_in(TESTER)
     number = store.clock()

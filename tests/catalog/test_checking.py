@@ -187,6 +187,11 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
     ),
     ({"checks": [{"name": "x"}]}, "checks[0]", "must have exactly one of http and exec"),
     (
+        {"checks": [{"name": "x", "http": "http://169.254.169.254/"}]},
+        "checks[0].http",
+        "must begin with an endpoint's URL",
+    ),
+    (
         {"checks": [{"name": "x", "exec": {"component": "y", "command": ["z"]}}]},
         "checks[0].exec.component",
         "no component y",

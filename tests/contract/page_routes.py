@@ -47,6 +47,7 @@ PAGES = {
     f"apps/{APP}/ended": OBJECTS,
     f"apps/{APP}/ended/<str:node>/<str:id>": OBJECTS,
     f"apps/{APP}/repair": OBJECTS,
+    f"apps/{APP}/check": OBJECTS,
     f"apps/{APP}/delete": OBJECTS,
     "exposure": PEOPLE,
     "compose": PEOPLE,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.catalog import operations
+from apps.catalog import bundled, operations
 from apps.catalog.kinds import APPLICATION
 from apps.catalog.types import Application, ApplicationSpec, TemplateReference
 from apps.cluster import store, types
@@ -66,7 +66,7 @@ def test_every_view_of_an_application_is_there(admin: Client, shown: None, tab: 
 def test_the_picture_draws_each_component_once_and_what_it_needs(admin: Client, shown: None) -> None:
     page = text(admin.get("/apps/default/book", headers=HTMX))
     assert page.count('class="box component') == 3
-    assert page.count('class="edge') - page.count('class="edge-label') == 4
+    assert page.count('class="edge') - page.count('class="edge-label') == 5, "four between them, one to the volume"
 
 
 def test_the_form_asks_what_the_template_asks(admin: Client, shown: None) -> None:
@@ -109,6 +109,19 @@ def test_a_name_that_is_taken_is_told(admin: Client, shown: None) -> None:
     )
     assert answer.status_code == 422
     assert "already exists" in text(answer)
+
+
+def test_checks_are_told_before_they_are_asked_and_then_what_came_of_them(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/book/check", headers=HTMX))
+    assert "The page answers" in page and "writes</span>" in page
+    page = text(admin.post("/apps/default/book/check", headers=HTMX))
+    assert "no pod of frontend is ready" in page
+
+
+def test_a_card_says_how_its_template_was_tried(admin: Client, shown: None) -> None:
+    bundled.bring_in(WRITER)
+    page = text(admin.get("/catalog"))
+    assert page.count("wiring verified") == len(bundled.templates())
 
 
 def test_settings_are_previewed_and_applied(admin: Client, shown: None) -> None:

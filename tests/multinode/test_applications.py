@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from urllib.parse import urlencode
 from urllib.request import urlopen
 
 import pytest
 
-from tests.platform import BASE, Platform, eventually
+from tests.platform import Platform, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
 NAME = "book"
@@ -21,16 +19,6 @@ BROKEN = {
         "definition": {"components": {"frontend": {"image": "redis:no-such-tag"}}},
     }
 }
-
-
-def app(platform: Platform, *words: str) -> str:
-    """What ``manage.py app`` says; fails when it fails."""
-    command = [sys.executable, "manage.py", "app", *words]
-    done = subprocess.run(
-        command, cwd=BASE, env=platform.environment, capture_output=True, text=True, timeout=180, check=False
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def url(platform: Platform) -> str:
@@ -45,11 +33,11 @@ def page(platform: Platform) -> str:
 
 @pytest.fixture(scope="module")
 def book(platform: Platform) -> Iterator[Platform]:
-    app(platform, "install", "guestbook", "--name", NAME, "--wait", "--timeout", "150")
+    platform.app("install", "guestbook", "--name", NAME, "--wait", "--timeout", "150")
     with urlopen(url(platform), data=urlencode({"message": "kept through it all"}).encode(), timeout=5):
         pass
     yield platform
-    app(platform, "delete", NAME, "--yes", "--wait")
+    platform.app("delete", NAME, "--yes", "--wait")
 
 
 def test_its_page_keeps_what_is_written(book: Platform) -> None:
@@ -77,7 +65,7 @@ def test_what_is_under_way_is_cancelled_with_kubectl(book: Platform) -> None:
     book.kubectl("wait", "--for=condition=Ready", f"app/{NAME}", "--timeout=60s")
     assert f"revision {number} was cancelled" in revisions(book)
     book.kubectl(*cancel)  # once more: nothing happens
-    assert "nothing is under way" in app(book, "cancel", NAME)
+    assert "nothing is under way" in book.app("cancel", NAME)
     assert "kept through it all" in page(book)
 
 
@@ -90,18 +78,18 @@ def revisions(platform: Platform) -> str:
 
 
 def test_a_change_tells_its_cost_and_is_taken_back(book: Platform) -> None:
-    told = app(book, "update", NAME, "--set", "frontends=2", "--why", "a quiet week", "--wait", "--timeout", "90")
+    told = book.app("update", NAME, "--set", "frontends=2", "--why", "a quiet week", "--wait", "--timeout", "90")
     assert "frontend goes from 3 to 2 pods" in told
-    told = app(book, "rollback", NAME, "--wait", "--timeout", "90")
+    told = book.app("rollback", NAME, "--wait", "--timeout", "90")
     assert "frontend goes from 2 to 3 pods" in told
     assert "kept through it all" in page(book)
 
 
 @pytest.fixture(scope="module")
 def store(platform: Platform) -> Iterator[Platform]:
-    app(platform, "install", "redis", "--name", "store", "--wait", "--timeout", "120")
+    platform.app("install", "redis", "--name", "store", "--wait", "--timeout", "120")
     yield platform
-    app(platform, "delete", "store", "--yes", "--volumes", "--wait")
+    platform.app("delete", "store", "--yes", "--volumes", "--wait")
 
 
 def redis(platform: Platform, *words: str) -> str:
@@ -112,18 +100,18 @@ def test_data_and_its_password_outlive_all_pods_and_the_application(store: Platf
     assert redis(store, "set", "colour", "heather") == "OK"
     store.kubectl("delete", "pod", "-l", "app.kubernetes.io/instance=store", "--wait")
     eventually(lambda: redis(store, "get", "colour") == "heather", within=60)
-    told = app(store, "delete", "store", "--yes", "--wait")
+    told = store.app("delete", "store", "--yes", "--wait")
     assert "stays: PersistentVolumeClaim store-redis-data" in told
     assert "stays: Secret store-secrets" in told
-    app(store, "install", "redis", "--name", "store", "--wait", "--timeout", "120")
+    store.app("install", "redis", "--name", "store", "--wait", "--timeout", "120")
     eventually(lambda: redis(store, "get", "colour") == "heather", within=60)
 
 
 def test_a_page_of_ones_own_is_served_in_every_copy(platform: Platform) -> None:
-    app(platform, "install", "nginx", "--name", "site", "--set", "page=<h1>Drover & friends</h1>", "--wait")
+    platform.app("install", "nginx", "--name", "site", "--set", "page=<h1>Drover & friends</h1>", "--wait")
     try:
         address = platform.kubectl("get", "app", "site", "-o", "jsonpath={.status.url}")
         with urlopen(address, timeout=5) as answer:
             assert answer.read() == b"<h1>Drover & friends</h1>"
     finally:
-        app(platform, "delete", "site", "--yes", "--wait")
+        platform.app("delete", "site", "--yes", "--wait")

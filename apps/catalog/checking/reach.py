@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from apps.catalog import parameters
+from apps.catalog.addresses import endpoint_in
 from apps.catalog.checking.words import literal, number, unknown
 from apps.catalog.format import Check, Definition, Endpoint
+from apps.catalog.references import Malformed
 from apps.cluster import names
 from apps.cluster.kinds import refusals
 from apps.cluster.types import Problem
@@ -46,4 +48,14 @@ def _check(definition: Definition, check: Check, here: str) -> Iterator[Problem]
     if check.exec is not None and check.exec.component not in definition.components:
         yield unknown(f"{here}.exec.component", "component", check.exec.component, definition.components)
     yield from number(check.expect, f"{here}.expect")
+    if check.http and not _names_endpoint(definition, check.http):
+        why = "must begin with an endpoint's URL, such as ${endpoints.web.internalUrl}"
+        yield refusals.invalid(f"{here}.http", check.http, why)
     yield from literal(check.within, f"{here}.within", parameters.TEXT_TYPES["duration"])
+
+
+def _names_endpoint(definition: Definition, text: str) -> bool:
+    try:
+        return endpoint_in(text) in definition.endpoints
+    except Malformed:
+        return True  # the rules for references say what is the matter

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.catalog import operations
+from apps.catalog import bundled, operations
 from apps.catalog.kinds import APPLICATION, APPLICATION_TEMPLATE
 from apps.catalog.types import Application, ApplicationSpec, ApplicationTemplate, TemplateReference
 from apps.cluster import types
@@ -26,7 +26,8 @@ def catalog(request: HttpRequest, who: Actor) -> HttpResponse:
         one for one in templates
         if text in f"{one.metadata.name} {one.spec.title} {one.spec.summary} {' '.join(one.spec.categories)}".lower()
     ]  # fmt: skip
-    context = {"templates": found, "text": text, "total": len(templates)}
+    cards = [(one, bundled.stamp(one)) for one in found]
+    context = {"cards": cards, "text": text, "total": len(templates)}
     return pages.show(request, "dashboard/catalog.html", context, here="catalog")
 
 
@@ -44,7 +45,7 @@ def install(request: HttpRequest, who: Actor, name: str) -> HttpResponse:
     called = request.POST.get("name", name).strip()
     context: dict[str, Any] = {
         "template": template, "namespaces": namespaces, "namespace": place, "called": called,
-        "room": capacity.compared(who, template.spec), "secrets": bool(secrets),
+        "stamp": bundled.stamp(template), "room": capacity.compared(who, template.spec), "secrets": bool(secrets),
     }  # fmt: skip
     problems: list[types.Problem] = []
     status = 200

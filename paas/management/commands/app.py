@@ -58,6 +58,7 @@ VERBS = {
     "rollback": "go back to a revision, as a new one",
     "cancel": "give up what is under way, and go back to the last good revision",
     "repair": "put back what somebody changed beside the application",
+    "check": "ask each of its checks: pages that must answer, commands that must end well",
     "logs": "the logs of all its pods, merged",
     "delete": "remove it; volumes and their secrets stay unless asked otherwise",
 }
@@ -122,6 +123,11 @@ def _cancel(parser: ArgumentParser) -> None:
     _waiting(parser)
 
 
+def _check(parser: ArgumentParser) -> None:
+    parser.add_argument("--reading", action="store_true", help="leave out the checks that write")
+    parser.add_argument("--timeout", type=float, help="seconds for each check, instead of what it says itself")
+
+
 def _logs(parser: ArgumentParser) -> None:
     parser.add_argument("-f", "--follow", action="store_true")
     parser.add_argument("--tail", type=int, default=100, help="lines of each container to begin with")
@@ -138,5 +144,5 @@ def _delete(parser: ArgumentParser) -> None:
 
 ARGUMENTS: dict[str, Callable[[ArgumentParser], None]] = {
     "install": _install, "diff": _diff, "update": _update, "scale": _scale, "rollback": _rollback,
-    "cancel": _cancel, "logs": _logs, "delete": _delete,
+    "cancel": _cancel, "check": _check, "logs": _logs, "delete": _delete,
 }  # fmt: skip
