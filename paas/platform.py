@@ -20,6 +20,7 @@ from functools import partial
 from pathlib import Path
 
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
 from apps.accounts import bootstrap as accounts
@@ -277,6 +278,8 @@ def bootstrap(state: StateDirectory, plan: list[NodePlan], say: Callable[[str], 
             served, link = made.served, setup.link()
     except SealBroken as error:
         raise Refused(f"{error}.") from None
+    except ImproperlyConfigured as error:
+        raise Refused(str(error)) from None
     told = {"certificate": str(served.certificate), "key": str(served.key), "fingerprint": served.fingerprint}
     return json.dumps(told | {"link": link, "address": made.address})
 

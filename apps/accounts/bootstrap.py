@@ -9,11 +9,13 @@ import socket
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import yaml
 from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
 from django.db import transaction
 
 from apps.accounts import addresses, certificates, node_identity, roles, setup, tokens
@@ -53,8 +55,10 @@ def ensure_platform(state: Path | None = None, port: int | None = None, address:
     """Everything but the nodes: certificates, first objects, roles, kubeconfig, the operator's chosen
     password.
 
-    ``address`` is the one under which nodes and pods reach this server; found out when not given.
+    ``address`` is the one under which nodes and pods reach this server; found out when not given. Raises
+    ImproperlyConfigured before anything is written.
     """
+    _check_ranges()
     state = state or Path(settings.STATE)
     tls_port = (port or settings.PORT) + TLS_OFFSET
     address = address or server_address()
@@ -65,6 +69,23 @@ def ensure_platform(state: Path | None = None, port: int | None = None, address:
     if remark:
         logger.warning(remark)
     return Platform(kubeconfig, served, address)
+
+
+def _check_ranges() -> None:
+    """An address that was handed out stays: a range that no longer holds it would cut the cluster in two."""
+    own = store.find(kinds.SERVICE, "default", "kubernetes")
+    if own is not None and own.object.spec.cluster_ip != certificates.KUBERNETES_ADDRESS:
+        raise ImproperlyConfigured(
+            f"SERVICE_CIDR={ranges.SERVICE_CIDR}, but this cluster was made with another: its API server has "
+            f"{own.object.spec.cluster_ip}. Start it with the range it was made with."
+        )
+    for node in store.list(kinds.NODE).rows:
+        given = node.object.spec.pod_cidr
+        if given and not IPv4Network(given).subnet_of(ranges.POD_CIDR):
+            raise ImproperlyConfigured(
+                f"POD_CIDR={ranges.POD_CIDR}, but node {node.name} has {given}: start the cluster with the range it "
+                "was made with, or with a wider one."
+            )
 
 
 def ensure_certificates(state: Path, address: str) -> certificates.ServerFiles:

@@ -94,6 +94,8 @@ def _problems(data: Any) -> Iterator[Problem]:
         yield Problem("nodes", "Required value: name at least one machine")
     for field in ("pods", "services"):
         yield from _network_problems(f"cidrs.{field}", getattr(file.cidrs, field))
+    if _overlap(file.cidrs):
+        yield _invalid("cidrs.services", file.cidrs.services, f"overlaps cidrs.pods, {file.cidrs.pods}")
     yield from _access_problems("ssh", file.ssh)
     for index, image in enumerate(file.images):
         if not image or any(letter.isspace() or letter == "," for letter in image):
@@ -139,6 +141,14 @@ def _network_problems(path: str, text: str) -> Iterator[Problem]:
         sound = False
     if not sound:
         yield _invalid(path, text, "must be an IPv4 network, such as 10.64.0.0/10")
+
+
+def _overlap(cidrs: Cidrs) -> bool:
+    try:
+        pods, services = IPv4Network(cidrs.pods), IPv4Network(cidrs.services)
+    except ValueError:
+        return False
+    return pods.overlaps(services)
 
 
 def _invalid(path: str, value: object, why: str) -> Problem:

@@ -2,18 +2,21 @@
 
 import base64
 import ssl
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from django.core.exceptions import ImproperlyConfigured
 
-from apps.accounts import bootstrap, tokens
+from apps.accounts import bootstrap, certificates, tokens
 from apps.accounts.models import Token
-from apps.cluster import store
+from apps.cluster import ranges, store
 from apps.cluster.actors import system
 from apps.cluster.errors import Invalid
-from apps.cluster.kinds import CLUSTER_ROLE, NAMESPACE, SERVICE
+from apps.cluster.kinds import CLUSTER_ROLE, NAMESPACE, NODE, SERVICE
+from tests.builders import build
 
 pytestmark = pytest.mark.usefixtures("transactional_db")
 
@@ -46,6 +49,25 @@ def test_a_second_start_writes_nothing(tmp_path: Path) -> None:
     assert store.clock() == number
     assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
     assert Token.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    ("setting", "moved", "words"),
+    [
+        ("KUBERNETES_ADDRESS", "10.200.0.1", r"SERVICE_CIDR=.* its API server has 10\.254\.0\.1"),
+        ("POD_CIDR", IPv4Network("10.128.0.0/10"), r"POD_CIDR=10\.128\.0\.0/10, but node n1 has 10\.64\.0\.0/24"),
+    ],
+)
+def test_a_range_that_no_longer_holds_what_was_given_is_refused_before_anything_is_written(
+    setting: str, moved: object, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(tmp_path)
+    store.write(system("test"), lambda tx: tx.create(NODE, build(NODE, name="n1")))
+    monkeypatch.setattr(certificates if setting == "KUBERNETES_ADDRESS" else ranges, setting, moved)
+    number = store.clock()
+    with pytest.raises(ImproperlyConfigured, match=words):
+        start(tmp_path)
+    assert store.clock() == number
 
 
 def test_what_the_platform_needs_is_put_right_and_what_people_changed_stays(tmp_path: Path) -> None:

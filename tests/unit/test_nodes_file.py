@@ -52,6 +52,10 @@ WRONG = [
     ("nodes:\n- {name: a, address: b, key: /nowhere/key}", ["nodes[0].key", "no such file"]),
     ("nodes:\n- {name: a, address: b}\n- {name: a, address: b}", ["nodes[1].name", "nodes[1].address", "a's already"]),
     ("cidrs: {pods: 10.0.0.0}\nnodes:\n- {name: a, address: b}", ["line 1, column 9: cidrs.pods"]),
+    (
+        "cidrs: {pods: 10.0.0.0/8, services: 10.254.0.0/16}\nnodes:\n- {name: a, address: b}",
+        ["line 1, column 27: cidrs.services", "overlaps cidrs.pods, 10.0.0.0/8"],
+    ),
     ("images: ['a b']\nnodes:\n- {name: a, address: b}", ["line 1, column 10: images[0]"]),
     (
         "nodes:\n- {name: a, address: b, role: both}\n- {name: c, address: d, role: control-plane}",
