@@ -243,7 +243,7 @@ async def _every_log(
 ) -> None:
     kept, unheard = await ended.found(namespace, labels)
     for words in unheard:
-        say(f"({words}: what it keeps of pods that are gone is missing)")
+        say(f"({words}; what was kept there is missing)")
     texts = await asyncio.gather(*(ended.read(one.node, namespace, one.log.id) for one in kept))
     lines = [
         (line, one.log.pod)

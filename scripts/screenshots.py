@@ -18,13 +18,15 @@ SCREENS = {
     "catalog": "/catalog",
     "install": "/catalog/guestbook",
     "application": "/apps/default/book",
-    "component": "/apps/default/book?component=redis-follower",
+    "component": "/apps/default/book?component=frontend",
     "failing": "/apps/default/shop",
     "under-way": "/apps/default/fresh",
     "cancel": "/apps/default/fresh/cancel/1",
     "settings": "/apps/default/book?tab=settings",
     "revisions": "/apps/default/book?tab=revisions",
     "app-logs": "/apps/default/book?tab=logs",
+    "scale": "/apps/default/book/scale/frontend?replicas=7",
+    "image": "/apps/default/book/image/frontend",
     "rollback": "/apps/default/book/back/1",
     "app-check": "/apps/default/book/check",
     "app-delete": "/apps/default/book/delete",
@@ -35,6 +37,7 @@ SCREENS = {
     "compose-list": "/apps/default/book/compose?view=list",
     "compose-drafted": "/apps/default/shop/compose?component=web",
     "compose-review": "/apps/default/fresh/compose/apply",
+    "exposure": "/exposure",
     "cluster": "/cluster",
     "pods": "/kinds/pods",
     "nodes": "/kinds/nodes",
@@ -49,6 +52,7 @@ SCREENS = {
     "secret": "/kinds/secrets/shop/login",
     "yaml": "/kinds/pods/default/frontend-x7k2p?tab=yaml",
     "logs": "/kinds/pods/default/frontend-x7k2p?tab=logs",
+    "terminal": "/kinds/pods/default/book-frontend-7d9fk?tab=terminal",
     "role": "/kinds/clusterroles.rbac.authorization.k8s.io",
     "create": "/create",
     "delete": "/actions/delete/replicationcontrollers/default/frontend",
@@ -75,7 +79,7 @@ def main(folder: str, *names: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with browser() as chromium:
         for stories, screens in (
-            (("guestbook", "applications", "drafts"), SCREENS),
+            (("guestbook", "applications", "app_pods", "drafts", "open_door drover-1", "open_door drover-2"), SCREENS),
             ((), EMPTY),
             (("guestbook", "many 50"), MANY),
         ):

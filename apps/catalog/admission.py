@@ -44,8 +44,9 @@ def decide(tx: Transaction, old: types.Application | None, new: types.Applicatio
         _take_template(tx, old, new)
     definition = new.spec.definition
     assert definition is not None
-    if old is not None and new.spec.replicas == old.spec.replicas:
-        new.spec.replicas = scaling.kept(definition, new.spec.replicas)
+    if old is not None and back is None and new.spec.replicas == old.spec.replicas:
+        edited = old.spec.definition if new.spec.template == old.spec.template else None
+        new.spec.replicas = scaling.kept(definition, new.spec.replicas, edited)
     values = _values(old, new, definition)
     _keep_secrets(tx, old, new, definition)
     identity = Identity(new.metadata.namespace, new.metadata.name, new.metadata.uid)

@@ -67,9 +67,19 @@ def problems(definition: Definition, replicas: Mapping[str, int]) -> Iterator[Pr
             yield from refusals.between(here, count, 0, MOST)
 
 
-def kept(definition: Definition, replicas: Mapping[str, int]) -> dict[str, int]:
-    """What another definition leaves of the numbers: those that it has no place for go."""
-    return {name: count for name, count in replicas.items() if not [*problems(definition, {name: count})]}
+def kept(definition: Definition, replicas: Mapping[str, int], edited: Definition | None) -> dict[str, int]:
+    """What another definition leaves of the numbers: those that it has no place for go.
+
+    With ``edited``, which somebody changed by hand into it, also those that it now says itself: the newer word counts.
+    """
+    before = edited.components if edited is not None else {}
+
+    def stays(name: str) -> bool:
+        if [*problems(definition, {name: replicas[name]})]:
+            return False
+        return name not in before or before[name].replicas == definition.components[name].replicas
+
+    return {name: count for name, count in replicas.items() if stays(name)}
 
 
 def applied(definition: Definition, replicas: Mapping[str, int]) -> Definition:

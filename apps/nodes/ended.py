@@ -18,6 +18,8 @@ from apps.nodes.streams import path_of
 
 AT_ONCE = 32
 PATIENCE = 3.0
+TOLD = 4
+"""Nodes that are named when many do not answer."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,12 @@ async def found(
         nodes = [row.name for row in (await in_db(store.list, NODE)).rows]
     answers = await asyncio.gather(*(_of(node, namespace, labels, turn) for node in nodes))
     kept = [one for several, _ in answers for one in several]
-    return sorted(kept, key=lambda one: one.log.ended_at), [words for _, words in answers if words]
+    return sorted(kept, key=lambda one: one.log.ended_at), _few([words for _, words in answers if words])
+
+
+def _few(words: list[str]) -> list[str]:
+    """Not a line for each of a thousand nodes."""
+    return [*words[:TOLD], f"{len(words) - TOLD} more nodes do not answer"] if len(words) > TOLD + 1 else words
 
 
 async def read(node: str, namespace: str, id: str) -> bytes:

@@ -38,7 +38,7 @@
     open.forEach((source) => read(source, open.length, lines, view, say, signal));
     gone(view, query, signal).then(({ logs, unheard }) => {
       logs.forEach((source) => read(source, 2, lines, view, () => {}, signal));
-      unheard.forEach((words) => append(lines, { name: "" }, [`(${words}: what it keeps of pods that are gone is missing)`], view, true));
+      unheard.forEach((words) => append(lines, { name: "" }, [`(${words}; what was kept there is missing)`], view, true));
     }).catch(() => {});
   }
 

@@ -8,19 +8,21 @@
   // The emulator writes style elements and style attributes, which our content policy forbids. In the document that
   // it is given both become what the policy allows: sheets and properties set by script.
   function strictDocument() {
+    const plain = (name) => Document.prototype.createElement.call(document, name);
     function createElement(name) {
       if (name === "style") return sheet();
-      const element = document.createElement(name);
-      element.setAttribute = (key, value) => {
-        if (key === "style") element.style.cssText = value;
-        else Element.prototype.setAttribute.call(element, key, value);
-      };
+      const element = plain(name);
+      element.setAttribute = setAttribute;
       return element;
+    }
+    function setAttribute(key, value) {
+      if (key === "style") this.style.cssText = value;
+      else Element.prototype.setAttribute.call(this, key, value);
     }
     function sheet() {
       const rules = new CSSStyleSheet();
       document.adoptedStyleSheets.push(rules);
-      const stand = document.createElement("span");
+      const stand = plain("span");
       stand.hidden = true;
       Object.defineProperty(stand, "textContent", { set: (text) => rules.replaceSync(text), get: () => "" });
       return stand;
@@ -50,15 +52,18 @@
     const again = view.querySelector("[data-terminal-open]");
     const form = view.querySelector("form");
     const style = getComputedStyle(screen);
+    const strict = strictDocument();
     const emulator = new Terminal({
-      documentOverride: strictDocument(), cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollback: 5000,
+      documentOverride: strict, cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollback: 5000,
       fontFamily: getComputedStyle(view.querySelector("code") || screen).fontFamily, fontSize: 13, lineHeight: 1.25,
       theme: { background: style.backgroundColor, foreground: style.color, cursor: style.color, selectionBackground: "#5b3a64" },
     });
     const fit = new FitAddon.FitAddon();
     let socket = null;
     emulator.loadAddon(fit);
-    emulator.open(screen);
+    // Its viewport asks the page's own document, whichever it was given.
+    document.createElement = strict.createElement;
+    try { emulator.open(screen); } finally { delete document.createElement; }
     fit.fit();
 
     const say = (tone, text) => { state.className = `small tone-${tone}`; state.textContent = text; };

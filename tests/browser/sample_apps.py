@@ -6,6 +6,7 @@ from django.contrib.auth.models import User
 
 from apps.catalog import bundled, operations, reach
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
+from apps.catalog.render.metadata import COMPONENT, INSTANCE
 from apps.catalog.types import (
     Application,
     ApplicationRevision,
@@ -15,9 +16,9 @@ from apps.catalog.types import (
 )
 from apps.cluster import store, types
 from apps.cluster.actors import Actor
-from apps.cluster.kinds import NODE, SERVICE
+from apps.cluster.kinds import NODE, POD, SERVICE
 from apps.dashboard.compose import keeping
-from tests.browser.sample import WRITER, edit, make
+from tests.browser.sample import WRITER, edit, make, run
 from tests.catalog.plans import shop
 
 PULL = "The image shop:2.0 of container web cannot be had."
@@ -48,6 +49,16 @@ def applications() -> None:
     told = f"1 of 2 components are ready; web: {PULL}"
     stand("shop", "default", "Failing", told, ("db", 1, 1, "Ready", "1 of 1 ready"),
           ("web", 1, 2, "Failing", PULL), drift=["Deployment shop-db: spec.replicas"])  # fmt: skip
+
+
+def app_pods() -> None:
+    """Two of the pods of the application that runs."""
+    for number, end in enumerate(("7d9fk", "x2mqp")):
+        labels = {INSTANCE: "book", COMPONENT: "frontend"}
+        meta = types.ObjectMeta(name=f"book-frontend-{end}", namespace="default", labels=labels)
+        container = types.Container(name="frontend", image="gb-frontend:v5")
+        make(POD, types.Pod(metadata=meta, spec=types.PodSpec(containers=[container])))
+        run(meta.name, f"drover-{number + 1}", 40 + number)
 
 
 def install(name: str, namespace: str, spec: ApplicationSpec) -> None:

@@ -13,12 +13,13 @@ pytestmark = pytest.mark.browser
 SCREENS = (
     "/", "/catalog", "/catalog/guestbook", "/apps/default/book", "/apps/default/shop?component=web",
     "/apps/default/book?tab=settings", "/apps/default/book?tab=revisions", "/apps/default/book?tab=logs",
+    "/apps/default/book?component=frontend", "/exposure", "/kinds/pods/default/book-frontend-7d9fk?tab=terminal",
 )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def shops() -> Iterator[Site]:
-    site = Site("guestbook", "applications")
+    site = Site("guestbook", "applications", "app_pods", "open_door drover-1", "open_door drover-2")
     yield site
     site.remove()
 
@@ -72,3 +73,29 @@ def test_going_back_asks_first(tab: Page, shops: Site) -> None:
     tab.wait_for_url("**/apps/default/book")
     tab.goto(f"{shops.url}/apps/default/book?tab=revisions")
     expect(tab.locator(".timeline")).to_contain_text("back to revision 1")
+
+
+def test_logs_are_one_in_the_order_of_their_times_also_of_pods_that_are_gone(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/book?tab=logs")
+    lines = tab.locator(".log-lines")
+    expect(lines).to_contain_text("its last words")
+    for pod in ("book-frontend-7d9fk", "book-frontend-x2mqp"):
+        expect(lines).to_contain_text(pod)
+    expect(lines.locator("span").first).to_contain_text("book-frontend-gone1")
+    times: list[str] = tab.evaluate("[...document.querySelectorAll('.log-lines > span')].map((one) => one.dataset.at)")
+    assert times == sorted(times) and len(times) > 6
+    tab.get_by_label("Pods that are gone").uncheck()
+    expect(lines).to_contain_text("book-frontend-7d9fk")
+    expect(lines).not_to_contain_text("its last words")
+
+
+def test_scaling_is_told_at_once_and_what_cannot_be_in_words(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/book?component=redis-follower")
+    tab.get_by_role("button", name="Scale", exact=True).click()
+    number = tab.get_by_label("Number of pods")
+    expect(number).to_have_value("3")
+    number.fill("5")
+    expect(tab.locator("#told")).to_contain_text("Redis-follower goes from 3 to 5 pods")
+    tab.locator("#dialog").get_by_role("button", name="Scale", exact=True).click()
+    expect(tab.locator("#toasts")).to_contain_text("Scaling redis-follower to 5…")
+    expect(tab.locator("aside")).to_contain_text("Scaling to 5…")

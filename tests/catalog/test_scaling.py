@@ -86,6 +86,18 @@ def test_going_back_takes_the_numbers_of_then() -> None:
     assert app().spec.replicas == {"db": 3}
 
 
+def test_the_plan_s_newer_word_counts() -> None:
+    install(shop(**PLAIN))
+    operations.scale(TESTER, "default", "acme", {"db": 3})
+
+    def edit_plan(found: Application) -> None:
+        found.spec.definition = shop(**PLAIN, components__db__replicas=2)
+
+    operations.change(TESTER, "default", "acme", edit_plan)
+    settle()
+    assert (app().spec.replicas, wanted("db")) == ({}, 2)
+
+
 def test_a_number_leaves_with_its_component() -> None:
     install(shop(**PLAIN, components__spare={"image": "spare:1"}))
     operations.scale(TESTER, "default", "acme", {"spare": 2})

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import logging
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
 from apps.catalog.kinds import APPLICATION
@@ -22,6 +21,7 @@ from apps.cluster.registry import Kind
 from apps.cluster.transaction import Transaction
 from apps.dashboard import access, commands, pages, paths, removal
 from apps.dashboard.panels import Subject
+from apps.dashboard.views import dialogs
 from apps.dashboard.views.listed import kind_or_404
 
 logger = logging.getLogger(__name__)
@@ -147,15 +147,5 @@ def done(request: HttpRequest, subject: Subject, text: str, *, leave: bool = Fal
         if leave
         else paths.of_object(subject.kind, subject.namespace, subject.name)
     )
-    if not pages.is_fragment(request):
-        return HttpResponseRedirect(where)
-    answer = HttpResponse(status=204)
-    events: dict[str, Any] = {
-        "toast": {"text": text, "tone": "ok"},
-        "drover:close": True,
-        "drover:refresh": True,
-    }
-    answer["HX-Trigger"] = json.dumps(events)
-    if leave and f"/{subject.name}" in request.headers.get("HX-Current-URL", ""):
-        answer["HX-Redirect"] = where
-    return answer
+    here = f"/{subject.name}" in request.headers.get("HX-Current-URL", "")
+    return dialogs.done(request, where, text, leave=leave and here)

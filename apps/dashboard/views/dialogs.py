@@ -1,4 +1,4 @@
-"""How what is done to an application answers: a dialog that asks, a note that tells."""
+"""How what is done answers: a dialog that asks (here those of applications), a note that tells."""
 
 from __future__ import annotations
 
