@@ -13,7 +13,10 @@
       const beside = chosen(target) !== chosen(next);
       window.drover.morph(target, next);
       settle(target);
-      if (beside) target.querySelector("#beside [autofocus]")?.focus();
+      if (beside) {
+        target.querySelector("#beside [autofocus]")?.focus();
+        if (window.matchMedia("(max-width: 72rem)").matches) target.querySelector("#beside").scrollIntoView({ block: "start" });
+      }
       return [target];
     },
   });

@@ -78,15 +78,12 @@ class Desk:
     @cached_property
     def live(self) -> Data:
         """The plan that runs."""
-        definition = self.app.spec.definition if self.app else None
-        data: Data = types.to_data(definition) if definition is not None else {}
-        return data
+        return draft.bare(self.app.spec.definition if self.app else None)
 
     @cached_property
     def changed(self) -> Mapping[str, str]:
         """What of the draft differs from what runs."""
-        definition = self.drawn.definition
-        return draft.parts_changed(self.live, types.to_data(definition) if definition is not None else {})
+        return draft.parts_changed(self.live, draft.bare(self.drawn.definition))
 
     # Steps
 
@@ -147,9 +144,7 @@ class Desk:
         data = self.mine()
         if self.app is not None:
             base = self.spec(self.kept.base_revision)
-            old = (
-                types.to_data(base.definition) if base and self.kept.base_uid == self.app.metadata.uid else {}
-            )
+            old = draft.bare(base.definition) if base and self.kept.base_uid == self.app.metadata.uid else {}
             data, clashes = merging.merged(old, self.live, data)
         keeping.begin_at(self.kept, self.app)
         self.kept.before = self.kept.text

@@ -59,6 +59,8 @@ def read(text: str) -> Reading:
     data = types.prune_nulls(found[0]) if found and found[0] is not None else {}
     if not isinstance(data, dict):
         return Reading(text, wrong=(Wrong("", "A draft is an object, such as one with the key components."),))
+    if not data:
+        return Reading(text, {}, Definition())  # nothing yet is no mistake yet; admission will not take it
     if problems := types.problems(Definition, data):
         return Reading(text, data, wrong=tuple(placed(text, problems)))
     definition = types.convert(Definition, data)
@@ -75,8 +77,21 @@ def placed(text: str, problems: Iterable[Problem]) -> list[Wrong]:
 
 def written(definition: Definition | None) -> str:
     """The text of a plan that is there already."""
-    data = types.to_data(definition) if definition is not None else {}
+    data = bare(definition)
     return manifest.as_yaml(data) if data else ""
+
+
+def bare(definition: Definition | None) -> dict[str, Any]:
+    """A plan as plain data, without what says nothing."""
+    found: dict[str, Any] = _without_empty(types.to_data(definition)) if definition is not None else {}
+    return found
+
+
+def _without_empty(data: Any) -> Any:
+    if not isinstance(data, dict):
+        return data
+    kept = {key: _without_empty(value) for key, value in data.items()}
+    return {key: value for key, value in kept.items() if value not in ({}, [])}
 
 
 def parts_changed(before: dict[str, Any], after: dict[str, Any]) -> dict[str, str]:

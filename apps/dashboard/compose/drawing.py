@@ -41,11 +41,16 @@ def of_draft(
 
 
 def _face(name: str, component: Component, word: str, problems: int, here: str) -> Face:
-    image = component.image.rpartition("/")[2] or "no image yet"
+    image = short(component.image) or "no image yet"
     if problems:
         word = "1 problem" if problems == 1 else f"{problems} problems"
     sight = look.BAD if problems else LOOKS.get(word, look.IDLE)
     return Face(image, word, sight, f"{here}?component={name}")
+
+
+def short(image: str) -> str:
+    """An image without where it is kept."""
+    return image.rpartition("/")[2]
 
 
 def _via(endpoint: Endpoint) -> str:

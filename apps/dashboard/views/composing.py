@@ -124,7 +124,7 @@ def _dialog(
 ) -> HttpResponse:
     known = {
         "meta": types.ObjectMeta(name=desk.name, namespace=desk.namespace), "action": action, "href": request.path,
-        "template": f"dashboard/compose/{action}.html", "back": desk.href, **context,
+        "template": f"dashboard/compose/{action}.html", "back": desk.href, "about": desk.name, **context,
     }  # fmt: skip
     return pages.show(request, "dashboard/action.html", known, status=status, here="home")
 
@@ -186,12 +186,13 @@ def _rows(desk: Desk, gone: Any) -> list[dict[str, Any]]:
         return []
     here = [
         {
-            "name": name, "image": one.image, "ports": list(one.ports), "word": desk.changed.get(name, ""),
+            "name": name, "image": drawing.short(one.image), "ports": list(one.ports),
+            "word": desk.changed.get(name, ""),
             "needs": [tie.on for tie in connecting.ties(plan, name)], "problems": len(desk.reading.about(name)),
         }
         for name, one in plan.components.items()
     ]  # fmt: skip
-    return here + [{"name": name, "image": one.image, "word": "Removed"} for name, one in gone.items()]
+    return here + [{"name": name, "image": drawing.short(one.image), "word": "Removed"} for name, one in gone.items()]
 
 
 def _chosen(desk: Desk, went: Done, gone: Any) -> dict[str, Any]:
