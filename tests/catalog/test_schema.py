@@ -100,7 +100,21 @@ def places(data: Any, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | i
         yield from places(item, (*way, step))
 
 
-WHOLE = template()
+WHOLE = template(
+    requires={"nodes": 1, "cpu": "100m", "memory": "1Gi", "privileges": ["capabilities"]},
+    links={"docs": "https://example.org"}, upgrades=[{"from": "<1.0", "note": "Long ago."}],
+    components__worker={
+        "image": "shop:1.2", "autoscale": {"min": 1, "max": "${params.copies}", "cpu": 70},
+        "update": {"maxSurge": "25%"},
+        "ports": {"web": {"port": 80, "protocol": "TCP"}}, "stopTimeout": "5s", "nodes": {"disk": "fast"},
+        "probes": {"live": {"exec": ["true"], "every": "5s", "failures": 3}, "start": {"tcp": "web", "wait": "1s"}},
+        "resources": {"cpu": "100m", "limits": {"memory": "1Gi"}},
+        "security": {"runAsUser": 1, "capabilities": ["KILL"]},
+    },
+    components__seed={"image": "shop:1.2", "kind": "job", "workingDir": "/srv", "after": {"db": "started"}},
+    endpoints__more={"component": "worker", "port": "web", "via": "nodePort", "nodePort": 30080, "path": "/x"},
+    checks=[{"name": "pings", "exec": {"component": "db", "command": ["ping"]}, "within": "5s"}],
+)  # fmt: skip
 WORDS = st.sampled_from([
     "", "/", "/a", "/a/../b", "${params.copies}", "5s", "1Gi", "ready", "TCP", "http", "image:1", "image:latest",
     "secret", "enum", "reach == 'a'", "x y", "0444", "rolling", "https://x", "internal", "deployment", "-", "a" * 64,
@@ -111,7 +125,12 @@ ANYTHING = st.one_of(
 )  # fmt: skip
 
 
-@settings(max_examples=400, deadline=None)
+def test_what_uses_every_part_is_of_the_schema() -> None:
+    assert refusals(WHOLE) == []
+    assert [error.message for error in VALIDATOR.iter_errors(WHOLE)] == []
+
+
+@settings(max_examples=150, deadline=None)
 @given(way=st.sampled_from([*places(WHOLE["spec"])]), value=ANYTHING)
 @example(way=("components", "web", "x-note"), value={"any": ["thing", None]})
 def test_what_the_schema_refuses_the_server_refuses_too(way: tuple[str | int, ...], value: Any) -> None:
