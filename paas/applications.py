@@ -186,7 +186,7 @@ def cancel(say: Say, *, namespace: str, name: str, **options: Any) -> int:
     )
     if made.app.spec.revision == number:
         say(f"revision {number} of {name} {'would be' if options['dry_run'] else 'is'} cancelled; what was made of it "
-            f"stays: `manage.py app -n {namespace} delete {name}` lists and removes it")  # fmt: skip
+            f"stays: `manage.py app delete -n {namespace} {name}` lists and removes it")  # fmt: skip
         return 0
     say(f"revision {number} of {name} {'would be' if options['dry_run'] else 'is'} cancelled: back to revision "
         f"{app.status.revision}, as revision {made.app.spec.revision}")  # fmt: skip

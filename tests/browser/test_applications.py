@@ -13,7 +13,8 @@ pytestmark = pytest.mark.browser
 SCREENS = (
     "/", "/catalog", "/catalog/guestbook", "/apps/default/book", "/apps/default/shop?component=web",
     "/apps/default/book?tab=settings", "/apps/default/book?tab=revisions", "/apps/default/book?tab=logs",
-    "/apps/default/book?component=frontend", "/exposure", "/kinds/pods/default/book-frontend-7d9fk?tab=terminal",
+    "/apps/default/fresh", "/apps/default/book?component=frontend", "/exposure",
+    "/kinds/pods/default/book-frontend-7d9fk?tab=terminal",
 )  # fmt: skip
 
 
@@ -99,3 +100,15 @@ def test_scaling_is_told_at_once_and_what_cannot_be_in_words(tab: Page, shops: S
     tab.locator("#dialog").get_by_role("button", name="Scale", exact=True).click()
     expect(tab.locator("#toasts")).to_contain_text("Scaling redis-follower to 5…")
     expect(tab.locator("aside")).to_contain_text("Scaling to 5…")
+
+
+def test_what_is_under_way_is_cancelled_beside_its_progress(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/fresh")
+    tab.get_by_role("button", name="Cancel").click()
+    expect(tab.locator("#dialog")).to_contain_text("nothing more is made of it, and what was made stays")
+    tab.locator("#dialog summary", has_text="terminal").click()
+    expect(tab.locator("#dialog")).to_contain_text("manage.py app cancel -n default fresh")
+    with tab.expect_navigation():
+        tab.locator("#dialog").get_by_role("button", name="Cancel revision 1").click()
+    tab.goto(f"{shops.url}/apps/default/fresh?tab=revisions")
+    expect(tab.locator(".timeline")).to_contain_text("cancelled by admin")

@@ -63,7 +63,7 @@ def test_a_cancelled_change_tells_where_it_goes_back_to_and_what_that_costs(acme
 def test_a_cancelled_installation_tells_how_to_remove_what_stays(acme: None) -> None:
     told = app("cancel", "acme")
     assert told.startswith(
-        "revision 1 of acme is cancelled; what was made of it stays: `manage.py app -n default delete acme`"
+        "revision 1 of acme is cancelled; what was made of it stays: `manage.py app delete -n default acme`"
     )
     settle()
     assert app("cancel", "acme") == "nothing is under way: revision 1 of acme is cancelled already\n"
