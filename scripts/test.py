@@ -15,7 +15,7 @@ from paas.state import Refused, StateDirectory, default_path
 
 ON_POSTGRES = (
     "tests/contract", "tests/accounts", "tests/api", "tests/controllers", "tests/nodes", "tests/scheduler",
-    "tests/faults",
+    "tests/faults", "tests/backup/test_operations.py",
 )  # fmt: skip
 NEEDS_A_MACHINE = "not (docker or net or kubectl or browser)"
 
@@ -32,7 +32,7 @@ def main(arguments: list[str]) -> int:
             subprocess.run([sys.executable, "-m", "scripts.images"], check=True)
         if arguments:
             return pytest(*arguments)
-        folders = [folder for folder in ON_POSTGRES if Path(folder).is_dir()]
+        folders = [folder for folder in ON_POSTGRES if Path(folder).exists()]
         on_postgres = ("--reuse-db", "-m", NEEDS_A_MACHINE, *folders)  # the server goes with the run
         codes = [pytest(*on_postgres, DROVER_TEST_DATABASE="postgres"), pytest()]
         return max(codes)

@@ -97,7 +97,10 @@ class Platform:
         return {**kept, **settings, **self.settings}
 
     def start(self, *, within: float = 60, nodes: int = 1, **environment: str) -> float:
-        """Seconds until the platform said that it is ready; with ``nodes=0`` it is a control plane alone."""
+        """Seconds until the platform said that it is ready, if it does not run yet; with ``nodes=0`` it is a control
+        plane alone."""
+        if self._up is not None and self._up.poll() is None:
+            return 0.0
         began = time.monotonic()
         with self.output.open("wb") as output:
             self._up = subprocess.Popen(

@@ -148,6 +148,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             return
         self._greeted = True
         await heartbeats.book().enter(self.node, self.connection, self._superseded)
+        await presence.look()
         logger.info("agent of node %s connected (version %s)", self.node, hello.version)
         self._start(self._tell(alone=hello.alone))
         self._start(self._renew())

@@ -20,7 +20,7 @@ from apps.cluster.work import in_db
 from apps.cluster.writing import exclusive, persistently
 from apps.nodes.models import Server
 
-EVERY = 5.0
+EVERY, SOONEST = 5.0, 1.0
 LATELY = timedelta(seconds=15)
 """A server that said nothing for so long is gone."""
 SERVERS = system("servers")
@@ -103,6 +103,7 @@ class Presence:
 
     def __init__(self) -> None:
         self._here = ""
+        self._looked_at = 0.0
         self._task: asyncio.Task[None] | None = None
         self.known: list[str] = []
         """Where all servers are reached, as last heard; this one last: who loses it needs another."""
@@ -122,14 +123,23 @@ class Presence:
         with suppress(DatabaseError, ApiError):
             await in_db(leave, self._here, datetime.now(UTC))
 
+    async def look(self) -> None:
+        """Learn now of all servers, for an agent that has just come: this one may end before the next beat."""
+        now = asyncio.get_running_loop().time()
+        if self._task is not None and now - self._looked_at > SOONEST:
+            self._looked_at = now
+            self._note(await in_db(living, datetime.now(UTC)))
+
     async def _run(self) -> None:
         while True:
             try:
-                living = await in_db(beat, self._here, datetime.now(UTC))
-                self.known = sorted(living, key=lambda place: place == self._here)
+                self._note(await in_db(beat, self._here, datetime.now(UTC)))
             except (DatabaseError, ApiError) as error:
                 logger.warning("this server could not say that it lives: %s", error)
             await asyncio.sleep(EVERY)
+
+    def _note(self, places: Iterable[str]) -> None:
+        self.known = sorted(places, key=lambda place: place == self._here)
 
 
 presence = Presence()

@@ -1,14 +1,10 @@
 """Backups of databases: of one moment, whole or nothing, into empty places only; the way up to a version and back."""
 
 import io
-import json
 import os
-import resource
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +18,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from apps.accounts import certificates, tokens
-from apps.cluster import log, models, seal, store, types
+from apps.cluster import log, models, seal, store
 from apps.cluster.actors import system
 from apps.cluster.kinds import SECRET
 from paas import upgrading
@@ -30,8 +26,7 @@ from paas.backup import asking, operations, rows, vault
 from paas.backup.vault import Secret
 from paas.state import Refused
 from tests.builders import build
-from tests.platform import BASE, Platform
-from tests.services import Postgres
+from tests.platform import BASE
 
 TEST = system("test")
 OURS = Secret(vault.PASSPHRASE, b"a passphrase of the tests")
@@ -236,76 +231,3 @@ def test_a_restored_clock_is_ahead_of_all_that_was_given(number: int, taken: dat
     later = rows.beyond(number, taken, taken + timedelta(seconds=seconds))
     assert later > number + rows.FASTEST * max(seconds, 0)
     assert later < 2**53, "clients in JavaScript count exactly up to here"
-
-
-# The commands
-
-
-class Place(Platform):
-    """A STATE in which nothing runs."""
-
-    def __init__(self, **settings: str) -> None:
-        super().__init__(settings={asking.VARIABLE: "a passphrase of the tests", **settings})
-
-    def said(self, *arguments: str) -> str:
-        """What a command said; it must succeed."""
-        done = self.manage(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
-
-
-@pytest.fixture
-def places() -> Iterator[Callable[..., Place]]:
-    held: list[Place] = []
-
-    def make(**settings: str) -> Place:
-        held.append(Place(**settings))
-        return held[-1]
-
-    yield make
-    for place in held:
-        place.down()
-
-
-def test_from_one_kind_of_database_into_the_other_and_back(places: Callable[..., Place], tmp_path: Path) -> None:
-    first, second, third = places(), places(DATABASE_URL=Postgres().url, DROVER_KEY="k" * 32), places()
-    assert first.said("set-up").startswith("ready")
-    (tmp_path / "secret").write_text(json.dumps(types.to_data(build(SECRET, name="kept"))))
-    first.said("create", "-f", str(tmp_path / "secret"))
-    whole, again = tmp_path / "whole.drover", tmp_path / "again.drover"
-    assert "1 secrets" in first.said("backup", str(whole))
-    assert whole.stat().st_mode & 0o777 == 0o600
-    assert "1 secrets" in first.said("restore", str(whole), "--check")
-    refused = first.manage("restore", str(whole))
-    assert refused.returncode == 1
-    assert "STATE= or DATABASE_URL=" in refused.stderr
-
-    assert "Restored into database drover" in second.said("restore", str(whole))
-    # Another key wraps what it holds there, its sequences go on, and it can be backed up in turn.
-    (tmp_path / "secret").write_text(json.dumps(types.to_data(build(SECRET, name="later"))))
-    second.said("create", "-f", str(tmp_path / "secret"))
-    with again.open("wb") as output:
-        subprocess.run(
-            [sys.executable, "manage.py", "backup", "-"], cwd=BASE, env=second.environment, stdout=output, check=True,
-            stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-    assert "2 secrets" in third.said("restore", str(again))
-    assert "nothing would change" in third.said("set-up", "--check")
-    assert third.said("set-up").startswith("ready")
-    assert (first.state / "ca.crt").read_bytes() == (third.state / "ca.crt").read_bytes()
-
-
-def test_a_disk_that_fills_up_meanwhile_leaves_an_empty_database(
-    backup: bytes, places: Callable[..., Place], tmp_path: Path
-) -> None:
-    place, most = places(), 64 * 2**10
-    (tmp_path / "whole.drover").write_bytes(backup)
-    done = subprocess.run(
-        [sys.executable, "manage.py", "restore", str(tmp_path / "whole.drover")], cwd=BASE, env=place.environment,
-        capture_output=True, text=True, timeout=60, check=False,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (most, most)),
-    )  # fmt: skip
-    assert done.returncode == 1
-    assert "Nothing was restored" in done.stderr
-    with closing(sqlite3.connect(place.state / "db.sqlite3")) as database:
-        assert not database.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()[0]

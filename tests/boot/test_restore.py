@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
@@ -54,7 +53,6 @@ def platform() -> Iterator[Platform]:
 def test_into_another_database_and_back_with_everything_that_runs(platform: Platform, tmp_path: Path) -> None:
     ran = containers(platform.ready_pods("app=kept", 2))
     url = Postgres().url
-    Path(unquote(urlsplit(url).netloc.partition("@")[2])).chmod(0o755)  # for the serving account
     for number, database in enumerate((url, "")):
         backup = tmp_path / f"{number}.drover"
         done = platform.manage("backup", str(backup))

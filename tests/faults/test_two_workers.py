@@ -3,56 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 import pytest
 
+from tests.faults.by_hand import ByHand
 from tests.faults.hollow import hollow_nodes
 from tests.faults.load import Client, answered
 from tests.faults.test_kills import CONTROLLERS, LONG, controller, empty_redis
-from tests.platform import BASE, Platform, eventually
-from tests.services import private_postgres
+from tests.platform import Platform, eventually
 
 ROUNDS = 40 if LONG else 4
 REPLICAS, SETS, NODES = 6, 4, 6
 PODS = "/api/v1/namespaces/default/pods"
 
 pytestmark = [pytest.mark.kubectl, pytest.mark.timeout(1200 if LONG else 300)]
-
-
-@pytest.fixture
-def database() -> str:
-    """A PostgreSQL that the serving account may reach too."""
-    url = private_postgres()
-    Path(unquote(urlsplit(url).hostname or urlsplit(url).netloc.partition("@")[2])).chmod(0o755)
-    return url
-
-
-@pytest.fixture
-def platform(database: str) -> Iterator[Platform]:
-    """A control plane alone, with a worker beside its own."""
-    running = Platform()
-    second: subprocess.Popen[bytes] | None = None
-    try:
-        running.start(within=120, nodes=0, DATABASE_URL=database)
-        options = ["--pool=threads", "--concurrency=4", "--hostname=second@%h", "--without-gossip", "--without-mingle"]
-        second = subprocess.Popen(
-            [sys.executable, "-m", "celery", "--quiet", "--app=paas.celery", "worker", *options],
-            env={**running.environment, "DATABASE_URL": database}, cwd=BASE, stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        )  # fmt: skip
-        yield running
-    finally:
-        if second is not None:
-            second.kill()
-            second.wait()
-        running.stop()
-        running.down()
 
 
 class PodLog:
@@ -86,19 +52,20 @@ class PodLog:
 
 
 def test_two_workers_with_redis_emptied_bind_once_and_make_no_replica_too_many(
-    platform: Platform, database: str
+    first: Platform, second: ByHand, shared: dict[str, str]
 ) -> None:
-    with closing(Client(platform)) as client, hollow_nodes(platform, NODES, DATABASE_URL=database):
+    first.start(nodes=0)  # unless it runs
+    with closing(Client(second)) as client, hollow_nodes(second, NODES):
         for number in range(SETS):
             body = json.loads(controller(f"set-{number}", REPLICAS))
             answered(lambda body=body: client.ask("POST", CONTROLLERS, body))  # type: ignore[misc]
         for turn in range(ROUNDS):
             eventually(lambda: exact(client), within=60, what="exact replicas")
-            empty_redis(platform)
+            empty_redis(shared["REDIS_URL"])
             answered(lambda turn=turn: client.ask("DELETE", f"{PODS}?labelSelector=app%3Dset-{turn % SETS}"))  # type: ignore[misc]
-            empty_redis(platform)
+            empty_redis(shared["REDIS_URL"])
         eventually(lambda: exact(client), within=60, what="exact replicas")
-        told = history(platform)
+        told = history(second)
     print(f"{len(told.nodes)} pods bound, {len(told.wrong)} wrong")
     assert not told.wrong
     assert len(told.nodes) >= SETS * REPLICAS + ROUNDS * REPLICAS
