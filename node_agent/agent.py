@@ -75,7 +75,7 @@ class Agent:
         self._farewell = Farewell(self._view.offers, self._outbox.waiting)
         self._proxy = ProxyProcess(self._names, settings.node, on_applied=self._programmed.applied)
         self._dns = DnsProcess(self._names, settings.dns, (settings.service_cidr, settings.cluster_cidr))
-        self._edge = EdgeProcess(settings.edge, lambda trouble: self._upkeep.poke())
+        self._edge = EdgeProcess(settings.edge, lambda trouble: self._upkeep.poke(), self._outbox.about_node)
         self._edging = Coalesced("edge", self._lead_in)
         self._taken: dict[int, str] = {}
         self._node = Node(

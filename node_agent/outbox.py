@@ -72,6 +72,11 @@ class Outbox:
             self._events.append(report)
         self._filled()
 
+    def about_node(self, told: tuple[str, str]) -> None:
+        """A warning about the node itself: reason and words."""
+        reason, message = told
+        self.event(EventReport(namespace="", name="", uid="", reason=reason, message=message, type="Warning"))
+
     def volume(self, report: VolumeReport) -> None:
         with self._lock:
             if not any(report.uid in flight.volumes for flight in self._flights.values()):

@@ -9,6 +9,7 @@ from typing import Any
 
 from apps.cluster import types
 from apps.cluster.kinds import jobs, storage
+from apps.cluster.kinds.ingresses import addresses
 from apps.cluster.kinds.pod_columns import status as pod_word
 from apps.cluster.types.persistent import DELETE
 from apps.dashboard import look
@@ -186,6 +187,13 @@ def _service(service: types.Service, now: datetime) -> Sentence | None:
     return Sentence("Internal", look.OK, "Reachable inside the cluster only.")
 
 
+def _ingress(ingress: types.Ingress, now: datetime) -> Sentence:
+    found = ", ".join(addresses(ingress))
+    if not found:
+        return Sentence("Not served", look.WARN, "No edge node answers for it yet; its events say why.")
+    return Sentence("Exposed", look.WARN, f"Reachable from outside at {found}.")
+
+
 def _namespace(namespace: types.Namespace, now: datetime) -> Sentence:
     word = namespace.status.phase or "Active"
     return Sentence(word, look.of_word(word), "Its names, rights and limits are its own.")
@@ -208,6 +216,7 @@ _SENTENCES: dict[str, Callable[[Any, datetime], Sentence | None]] = {
     "poddisruptionbudgets.policy": _budget,
     "nodes": _node,
     "services": _service,
+    "ingresses.networking.k8s.io": _ingress,
     "namespaces": _namespace,
     "events": _event,
 }

@@ -62,6 +62,15 @@ _LESSONS = {
         "Endpoint slices hold the same addresses in parts of a hundred, each with its node and whether it is ready, "
         "still answers, or is about to end. The nodes' rules follow these."
     ),
+    "ingresses.networking.k8s.io": Lesson(
+        "An ingress leads a host name, and paths of it, from outside to services. The edge nodes answer for it, with a "
+        "certificate where it names one.",
+        "kubectl create ingress shop --rule='shop.example.com/*=frontend:80'",
+    ),
+    "ingressclasses.networking.k8s.io": Lesson(
+        "An ingress class says who serves its ingresses. The annotations of the class edge are the edge nodes' "
+        "settings."
+    ),
     "configmaps": Lesson(
         "A config map holds settings and files that pods read as variables or as a volume.",
         "kubectl create configmap greeting --from-literal=text=hello",

@@ -39,7 +39,7 @@ IN_USE = re.compile(r":(\d+): bind: address already in use")
 
 
 class Trouble(NamedTuple):
-    """Why the newest plan is not served, or not all of it."""
+    """Why the newest plan is not served."""
 
     reason: str
     message: str
@@ -64,10 +64,16 @@ class EdgeProcess:
     """One thread does everything; every method may be called from any other."""
 
     def __init__(
-        self, directory: Path, on_trouble: Callable[[Trouble | None], None] = lambda trouble: None
+        self,
+        directory: Path,
+        on_trouble: Callable[[Trouble | None], None] = lambda trouble: None,
+        on_unusable: Callable[[Trouble], None] = lambda trouble: None,
     ) -> None:
+        """``on_unusable`` hears of certificates that Caddy does not take: all but their hosts are served."""
         self._directory = directory
         self._on_trouble = on_trouble
+        self._on_unusable = on_unusable
+        self._unusable: set[Trouble] = set()
         self._wanted: Plan | None = None
         self._told = False
         self._loaded: object = None
@@ -120,7 +126,7 @@ class EdgeProcess:
         while not self._stopping:
             wanted, trouble = self._wanted, None
             try:
-                trouble = self._carry_out(wanted)
+                self._carry_out(wanted)
                 self._settled = wanted
             except Unserved as unserved:
                 trouble = unserved.trouble
@@ -134,7 +140,8 @@ class EdgeProcess:
     def _tell(self, trouble: Trouble | None) -> None:
         if trouble != self._trouble:
             self._trouble = trouble
-            log.log(logging.WARNING if trouble else logging.INFO, "the edge: %s", trouble or "well again")
+            words = trouble.message if trouble else "well again"
+            log.log(logging.WARNING if trouble else logging.INFO, "the edge: %s", words)
             self._on_trouble(trouble)
 
     def _wait(self, seconds: float) -> None:
@@ -147,23 +154,24 @@ class EdgeProcess:
                 if key.fileobj == self._wake[0]:
                     os.read(self._wake[0], 1 << 12)
 
-    def _carry_out(self, wanted: Plan | None) -> Trouble | None:
+    def _carry_out(self, wanted: Plan | None) -> None:
         if wanted is None:
             end(self._directory)
             self._forget()
-            return None
+            return
         self._have_it_running()
         if wanted.config == self._loaded:
-            return self._trouble
+            return
         for name, text in wanted.files.items():
             disk.write(self._directory / name, text.encode(), 0o644)
-        trouble = self._load(wanted)
-        self._loaded = wanted.config
-        return trouble
+        unusable = set(self._load(wanted))
+        for trouble in sorted(unusable - self._unusable):
+            log.warning("the edge: %s", trouble.message)
+            self._on_unusable(trouble)
+        self._loaded, self._unusable = wanted.config, unusable
 
-    def _load(self, wanted: Plan) -> Trouble | None:
+    def _load(self, wanted: Plan) -> Iterator[Trouble]:
         """Whole, or but for certificates that Caddy cannot use. Raises Unserved when nothing of it is served."""
-        trouble = None
         while True:
             try:
                 admin.load(self._directory, wanted.config)
@@ -177,12 +185,13 @@ class EdgeProcess:
                 pair = PAIR.search(words)
                 place = int(pair[1]) if pair else None
                 named = secrets[place] if place is not None else "one of " + ", ".join(secrets)
-                trouble = Trouble("CertificateUnusable", f"secret {named} is not served: {words}")
+                why = words.rpartition(": ")[2]
+                yield Trouble("CertificateUnusable", f"secret {named} is no certificate with its key: {why}")
                 wanted = wanted.without(place)
             except admin.Silent as silent:
                 raise Unserved("EdgeFailed", str(silent)) from silent
             else:
-                return trouble
+                return
 
     def _have_it_running(self) -> None:
         if self._pidfd >= 0 and not _ended(self._pidfd):

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from node_agent.edge.plan import Plan, plan
-from node_agent.edge.process import EdgeProcess, end
+from node_agent.edge.process import EdgeProcess, Trouble, end
 from tests.agent_edge.objects import sight
 from tests.agent_net.lab import Space
 from tests.platform import eventually
@@ -40,11 +40,12 @@ class Node:
         self.space.sysctl("ipv4/tcp_migrate_req", "1")  # as the agent's network sets it
         self.folder = folder
         folder.mkdir(mode=0o700, parents=True)
+        self.unusable: list[Trouble] = []
         self.edge = self.new_process()
 
     def new_process(self) -> EdgeProcess:
         """As the next agent has it."""
-        made = EdgeProcess(self.folder / "edge")
+        made = EdgeProcess(self.folder / "edge", on_unusable=self.unusable.append)
         self.space.run(made.start)
         return made
 

@@ -18,7 +18,7 @@ from tests.harness import create, delete, edit
 from tests.nodes.test_closure import opened, pod_using, present, said, since
 
 pytestmark = pytest.mark.usefixtures("cluster")
-PAIR = {"tls.crt": "eA==", "tls.key": "eA=="}
+PAIR = {"tls.crt": "", "tls.key": ""}
 ALL = (POD, SECRET, INGRESS_CLASS, INGRESS, NODE)
 
 

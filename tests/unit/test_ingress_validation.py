@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from apps.cluster import types
-from apps.cluster.kinds import INGRESS, INGRESS_CLASS
+from apps.cluster.kinds import INGRESS, INGRESS_CLASS, SECRET
 from apps.cluster.registry import Kind
 from apps.cluster.types import ways
-from tests.agent_edge.objects import backend, rule
+from tests.agent_edge.lab import pair
+from tests.agent_edge.objects import backend, rule, secret
 from tests.builders import defaulted
 
 PATH = "spec.rules[0].http.paths[0]"
@@ -108,6 +109,29 @@ ACCEPTED: list[tuple[Kind, dict[str, Any]]] = [
 @pytest.mark.parametrize(("kind", "changes"), ACCEPTED)
 def test_a_sound_object_is_accepted(kind: Kind, changes: dict[str, Any]) -> None:
     assert told(kind, changes) == []
+
+
+CHAIN, KEY = pair("a.example.com")
+PAIRS = [
+    (CHAIN, KEY, ""),
+    ("", "", ""),
+    (KEY, KEY, "data[tls.crt]"),
+    (CHAIN, CHAIN, "data[tls.key]"),
+    (CHAIN, pair("b.example.com")[1], "data[tls.key]"),
+]
+
+
+@pytest.mark.parametrize(("chain", "key", "field"), PAIRS, ids=["both", "none", "no chain", "no key", "another key"])
+def test_a_certificate_and_its_key_must_fit_and_are_never_shown(chain: str, key: str, field: str) -> None:
+    problems = [*SECRET.validate(defaulted_secret(chain, key))]
+    assert [problem.path for problem in problems] == ([field] if field else [])
+    assert all("<hidden>" in problem.message for problem in problems)
+
+
+def defaulted_secret(chain: str, key: str) -> types.Secret:
+    made = secret("cert", chain, key)
+    SECRET.default(made)
+    return made
 
 
 def test_a_class_keeps_its_controller() -> None:

@@ -7,11 +7,15 @@ import binascii
 import json
 from collections.abc import Iterable, Iterator, Mapping
 
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+
 from apps.cluster import names, types
 from apps.cluster.kinds import ages, meta, refusals
 from apps.cluster.quantities import NANO
 from apps.cluster.registry import Column, Kind, register
-from apps.cluster.types import Problem
+from apps.cluster.types import Problem, ways
 
 SIZE_LIMIT = 1024 * 1024
 TYPE_LIMIT = 253
@@ -21,7 +25,7 @@ DOCKER_CONFIGS = {
     "kubernetes.io/dockercfg": ".dockercfg",
 }
 KEYS_OF_TYPE = {
-    "kubernetes.io/tls": ("tls.crt", "tls.key"),
+    ways.TLS: ("tls.crt", "tls.key"),
     "kubernetes.io/ssh-auth": ("ssh-privatekey",),
     **{kind: (key,) for kind, key in DOCKER_CONFIGS.items()},
 }
@@ -67,10 +71,7 @@ def _secret_problems(secret: types.Secret) -> Iterator[Problem]:
     for key in KEYS_OF_TYPE.get(secret.type, ()):
         if key not in secret.data:
             yield refusals.required(f"data[{key}]")
-    if secret.type in DOCKER_CONFIGS:
-        key = DOCKER_CONFIGS[secret.type]
-        if key in secret.data and not _is_json_object(_decoded(secret.data[key]) or b""):
-            yield refusals.invalid(f"data[{key}]", "<hidden>", "must be a JSON object")
+    yield from _content_problems(secret)
     if secret.type == "kubernetes.io/basic-auth" and not any(key in secret.data for key in BASIC_AUTH):
         for key in BASIC_AUTH:
             yield refusals.required(f"data[{key}]")
@@ -78,6 +79,34 @@ def _secret_problems(secret: types.Secret) -> Iterator[Problem]:
         ACCOUNT_ANNOTATION
     ):
         yield refusals.required(f"metadata.annotations[{ACCOUNT_ANNOTATION}]")
+
+
+def _content_problems(secret: types.Secret) -> Iterator[Problem]:
+    """Of types whose values mean something to the platform itself."""
+    if secret.type == ways.TLS:
+        yield from _pair_problems(secret)
+    key = DOCKER_CONFIGS.get(secret.type, "")
+    if key in secret.data and not _is_json_object(_decoded(secret.data[key]) or b""):
+        yield refusals.invalid(f"data[{key}]", "<hidden>", "must be a JSON object")
+
+
+def _pair_problems(secret: types.Secret) -> Iterator[Problem]:
+    """A certificate and the key that fits. Empty ones are let in: some programs fill them later."""
+    chain, private = (_decoded(secret.data.get(key, "")) or b"" for key in KEYS_OF_TYPE[ways.TLS])
+    if not chain or not private:
+        return
+    try:
+        found = x509.load_pem_x509_certificates(chain)[0].public_key()
+    except ValueError:
+        yield refusals.invalid("data[tls.crt]", "<hidden>", "must be certificates in PEM, the host's own first")
+        return
+    try:
+        key = serialization.load_pem_private_key(private, password=None)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        yield refusals.invalid("data[tls.key]", "<hidden>", "must be a private key in PEM, without a password")
+        return
+    if key.public_key() != found:
+        yield refusals.invalid("data[tls.key]", "<hidden>", "must be the key of the certificate in `tls.crt`")
 
 
 def _is_json_object(text: bytes) -> bool:

@@ -1,4 +1,4 @@
-"""Panels of services and endpoints: the way from an address to the pods behind it."""
+"""Panels of ingresses, services and endpoints: the way from a name or an address to the pods behind it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.cluster import ranges, store, types
-from apps.cluster.kinds import ENDPOINTS, NODE, POD
+from apps.cluster.kinds import ENDPOINTS, NODE, POD, SECRET, SERVICE
+from apps.cluster.types import ways
 from apps.dashboard import access, paths
 from apps.dashboard.panels.base import Subject, panel
 
@@ -29,6 +30,34 @@ def route(subject: Subject) -> Mapping[str, Any]:
     """Each port: where it is reached, where it leads."""
     service: types.Service = subject.obj
     return {"service": service, "ports": service.spec.ports}
+
+
+@panel("ingresses.networking.k8s.io", template="ways.html")
+def ways_in(subject: Subject) -> Mapping[str, Any]:
+    """Each host and path: where it leads, and whether by TLS."""
+    ingress: types.Ingress = subject.obj
+    secured = ways.secured(ingress)
+    found = [
+        {
+            "host": way.host or "any other host",
+            "path": way.path,
+            "exact": way.exact,
+            "service": service.name if service else "",
+            "port": (service.port.name or service.port.number) if service else "",
+            "href": paths.of_object(SERVICE, subject.namespace, service.name) if service else "",
+            "url": f"{'https' if way.host in secured else 'http'}://{way.host}{way.path}" if _opens(way) else "",
+            "secret": (secret := secured.get(way.host)),
+            "secret_href": paths.of_object(SECRET, subject.namespace, secret) if secret else "",
+        }
+        for way in ways.ways(ingress)
+        for service in (way.backend.service,)
+    ]
+    return {"ways": found}
+
+
+def _opens(way: ways.Way) -> bool:
+    """Whether a browser may try it."""
+    return bool(way.host) and not way.host.startswith("*")
 
 
 @panel("services", template="behind.html", topics=("endpoints/{namespace}/{name}",))
