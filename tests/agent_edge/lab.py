@@ -11,7 +11,7 @@ from base64 import b64encode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPSConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -125,34 +125,23 @@ def open_websocket(host: str) -> socket.socket:
     return made
 
 
-class Asking:
-    """Many clients, one request a connection, until it is left."""
+def crowd(size: int) -> list[socket.socket]:
+    """So many clients that are connected and say nothing yet."""
+    return [socket.create_connection(("127.0.0.1", 80), 10) for _ in range(size)]
 
-    def __init__(self, space: Space, host: str, clients: int = 3) -> None:
-        self.asked, self.failures = 0, list[str]()
-        self._space, self._host, self._over = space, host, threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
 
-    def __enter__(self) -> Asking:
-        for thread in self._threads:
-            self._space.run(thread.start)  # a thread is where the one is that starts it
-        eventually(lambda: self.asked > 20, what="clients ask")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        for thread in self._threads:
-            thread.join(20)
-
-    def _run(self) -> None:
-        while not self._over.is_set():
-            try:
-                status, _ = ask(self._host)
-                if status != 200:
-                    self.failures.append(str(status))
-            except (OSError, HTTPException) as error:
-                self.failures.append(repr(error))
-            self.asked += 1
+def cut_off(clients: list[socket.socket], host: str) -> list[str]:
+    """What went wrong for those that now ask."""
+    wrong = []
+    for client in clients:
+        try:
+            client.sendall(f"GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
+            if not (answer := client.recv(4096)).startswith(b"HTTP/1.1 200"):
+                wrong.append(answer[:40].decode())
+        except OSError as error:
+            wrong.append(repr(error))
+        client.close()
+    return wrong
 
 
 class _Server(ThreadingHTTPServer):
@@ -167,7 +156,8 @@ class _Echo(BaseHTTPRequestHandler):
         if self.headers.get("Upgrade"):
             self._websocket()
             return
-        told = json.dumps({"path": self.path, **{name.lower(): text for name, text in self.headers.items()}}).encode()
+        asked = {name.lower(): text for name, text in self.headers.items()}
+        told = json.dumps({"path": self.path, "port": self.client_address[1], **asked}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(told)))
         self.end_headers()
