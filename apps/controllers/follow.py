@@ -25,11 +25,11 @@ from apps.controllers.reading import Reader
 
 DEFAULT_CONTROLLERS = (
     "apps.scheduler.scheduler.Scheduler",
-    "apps.controllers.applications.Applications",
     "apps.controllers.replication.Replication",
     "apps.controllers.replication.ReplicaSets",
     "apps.controllers.deployments.Deployments",
     "apps.controllers.jobs.Jobs",
+    "apps.controllers.applications.Applications",
     "apps.controllers.cron.CronJobs",
     "apps.controllers.autoscalers.Autoscalers",
     "apps.controllers.claims.Claims",
