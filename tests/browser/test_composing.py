@@ -74,7 +74,7 @@ def test_two_images_and_a_line_become_an_application_by_mouse(tab: Page, shops: 
     expect(tab.locator("[data-canvas]")).to_contain_text("An empty canvas")
     for image in ("registry.example/page:1.2", "redis:7.2.5"):
         tab.get_by_role("link", name="Image", exact=True).click()
-        tab.get_by_label("Image", exact=True).fill(image)
+        tab.locator("#add-image").fill(image)
         tab.get_by_role("button", name="Add to the canvas").click()
         expect(tab.locator("#c-image")).to_have_value(image)
     drag(tab, tab.locator('[data-from="page"]'), node(tab, "redis"))

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from django.http import QueryDict
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from apps.catalog import bundled, checking
 from apps.catalog.format import Definition
@@ -132,26 +134,38 @@ def test_another_name_is_taken_everywhere() -> None:
 # The form
 
 
+def through_browser(text: str) -> str:
+    """Text as a form sends it."""
+    return "\r\n".join(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+
+
 def sent(data: dict[str, Any], name: str, **changes: Any) -> QueryDict:
     """The form of a component as a browser would send it, with some fields changed."""
     form = fields.of(data, name, [])
     query = QueryDict(mutable=True)
     for field, value in form.values.items():
-        query[field] = value
+        query[field] = through_browser(value)
     for table, columns in (("ports", ("port-name", "port-number")), ("env", ("env-name", "env-value")),
                            ("volumes", ("volume-name", "volume-mount", "volume-size"))):  # fmt: skip
         for row in getattr(form, table):
             for column, cell in zip(columns, row.cells, strict=True):
-                query.appendlist(column, cell)
+                query.appendlist(column, through_browser(cell))
     for field, value in changes.items():
         query.setlist(field.replace("_", "-"), value if isinstance(value, list) else [value])
     return query
 
 
-@pytest.mark.parametrize("name", ["db", "web"])
-def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(name: str) -> None:
-    content = plan()["components"][name]
-    assert fields.typed(content, sent(plan(), name)) == (content, [])
+words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
+
+
+@given(value=words, arguments=st.lists(words, max_size=3))
+@settings(max_examples=80, deadline=None)
+def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(value: str, arguments: list[str]) -> None:
+    data = plan()
+    data["components"]["web"]["env"]["ODD"] = value
+    data["components"]["web"] |= {"args": arguments} if arguments else {}
+    for name, content in data["components"].items():
+        assert fields.typed(content, sent(data, name)) == (content, [])
 
 
 TYPED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {

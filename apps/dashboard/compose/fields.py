@@ -29,6 +29,11 @@ class Row:
     cells: tuple[str, ...]
     problem: str = ""
 
+    @property
+    def tall(self) -> bool:
+        """Whether a field of one line would lose something."""
+        return any("\n" in cell or "\r" in cell for cell in self.cells)
+
 
 @dataclass(frozen=True)
 class Form:
@@ -136,16 +141,18 @@ def typed(content: Data, sent: QueryDict) -> tuple[Data, list[Wrong]]:
     and left as it was."""
     made = dict(content)
     problems: list[Wrong] = []
-    for field in ("image", "replicas"):
-        _set(made, field, _read(sent.get(field, "").strip(), content.get(field)))
+    made["image"] = sent.get("image", "").strip()
+    _set(made, "replicas", _read(sent.get("replicas", "").strip()))
     kind = sent.get("kind", "")
     _set(made, "kind", kind if kind != "deployment" or content.get("kind") == kind else "")
     for field in ("command", "args"):
+        text = _said(sent.get(field, ""))
+        if text == _said(shlex.join(content.get(field, []))):
+            continue
         try:
-            _set(made, field, shlex.split(sent.get(field, "")))
+            _set(made, field, shlex.split(text))
         except ValueError as error:
             problems.append(Wrong(field, f"cannot be split into words: {error}"))
-    made["image"] = sent.get("image", "").strip()
     _set(made, "ports", _ports(content.get("ports", {}), sent))
     _set(made, "env", _env(content.get("env", {}), sent))
     _set(made, "volumes", _volumes(content.get("volumes", {}), sent))
@@ -187,10 +194,8 @@ def _set(made: Data, key: str, value: Any) -> None:
         made[key] = value
 
 
-def _read(text: str, was: Any) -> Any:
-    """Typed text as the draft had it, or as a number where it is one."""
-    if text == _text(was):
-        return was
+def _read(text: str) -> Any:
+    """A number where one is typed."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
 
 
@@ -198,29 +203,35 @@ def _ports(was: Mapping[str, Any], sent: QueryDict) -> Data:
     found: Data = {}
     for name, text in _lines(sent, "port-name", "port-number"):
         given = was.get(name)
-        number = _read(text or "0", _number(given))  # a port without a number is told as one that is wrong
+        number = _read(text.strip() or "0")  # a port without a number is told as one that is wrong
         found[name] = {**given, "port": number} if isinstance(given, dict) else number
     return found
 
 
 def _env(was: Mapping[str, Any], sent: QueryDict) -> Data:
-    typed = {name: value for name, value in _lines(sent, "env-name", "env-value")} | dotenv(
-        sent.get("paste", "")
-    )
-    return {
-        name: was[name] if name in was and _shown(was[name]) == text else text for name, text in typed.items()
-    }
+    typed = {name: value for name, value in _lines(sent, "env-name", "env-value")}
+    typed |= dotenv(sent.get("paste", ""))
+    kept = {name: given for name, given in was.items() if _said(_shown(given)) == typed.get(name)}
+    return {name: kept.get(name, text) for name, text in typed.items()}
 
 
 def _volumes(was: Mapping[str, Any], sent: QueryDict) -> Data:
     rows = _lines(sent, "volume-name", "volume-mount", "volume-size")
-    return {name: {**was.get(name, {}), "mount": mount, "size": size or "1Gi"} for name, mount, size in rows}
+    return {
+        name: {**was.get(name, {}), "mount": mount.strip(), "size": size.strip() or "1Gi"}
+        for name, mount, size in rows
+    }
 
 
 def _lines(sent: QueryDict, *columns: str) -> list[tuple[str, ...]]:
     """The rows of a table; one without a name is not there."""
     rows = zip(*(sent.getlist(column) for column in columns), strict=False)
-    return [tuple(cell.replace("\r\n", "\n").strip() for cell in row) for row in rows if row[0].strip()]
+    return [(name.strip(), *map(_said, cells)) for name, *cells in rows if name.strip()]
+
+
+def _said(text: str) -> str:
+    """Text as it is after a browser had it, which writes the ends of lines in its own way."""
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def _ready(was: Mapping[str, Any], sent: QueryDict) -> Data:
@@ -230,7 +241,7 @@ def _ready(was: Mapping[str, Any], sent: QueryDict) -> Data:
     if not kind:
         return {}
     made = {key: value for key, value in was.items() if key not in {"http", "tcp", "exec", "port"}}
-    port = _read(sent.get("ready-port", "").strip(), was.get("tcp") or was.get("port"))
+    port = _read(sent.get("ready-port", "").strip())
     if kind == "tcp":
         return {
             "tcp": port or next((name for name, _ in _lines(sent, "port-name", "port-number")), ""),
