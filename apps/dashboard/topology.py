@@ -59,6 +59,11 @@ class Picture:
     width: int = 0
     height: int = 0
 
+    @property
+    def least(self) -> int:
+        """How wide it must be shown for its words to be read."""
+        return self.width * 3 // 4
+
 
 @dataclass
 class _Columns:

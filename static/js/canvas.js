@@ -4,7 +4,7 @@
   const FAR = 5;    // pixels from where a press is a drag
   let drag = null;
 
-  const svg = () => document.querySelector("[data-canvas] svg");
+  const svg = () => document.querySelector("[data-canvas] .drawing");
   const nodeAt = (event) => document.elementFromPoint(event.clientX, event.clientY)?.closest("[data-node]");
 
   function inside(event) {

@@ -125,6 +125,7 @@ def test_another_name_in_the_form_is_taken_everywhere(admin: Client, shown: None
 def test_a_mistake_is_told_with_line_and_column_and_the_last_picture_stays(
     admin: Client, shown: None
 ) -> None:
+    step(admin, BOOK, do="write", text="components: [")
     page = text(step(admin, BOOK, do="write", text="components:\n  web:\n    imagee: web:1\n"))
     assert 'data-line="3" data-column="5"' in page
     assert "did you mean &quot;image&quot;?" in page
