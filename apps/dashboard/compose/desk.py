@@ -171,16 +171,14 @@ class Desk:
                 raise Conflict(f"{self.name} has been changed since this draft began")
             wanted = self.wanted().spec
             found.spec.definition, found.spec.parameters = wanted.definition, wanted.parameters
-            found.spec.rotations, found.spec.replicas = wanted.rotations, wanted.replicas
+            found.spec.rotations = wanted.rotations
 
         return operations.change(self.who, self.namespace, self.name, work, why=why, dry_run=dry_run)
 
     def wanted(self) -> Application:
-        """The application that the draft asks for. Values of questions that it no longer asks go, and so does the
-        number of replicas that somebody chose beside the plan, once the plan says another."""
+        """The application that the draft asks for; values of questions that it no longer asks go."""
         definition = self.reading.definition
         asked = definition.parameters if definition else {}
-        parts = definition.components if definition else {}
         meta = types.ObjectMeta(name=self.name, namespace=self.namespace)
         spec = ApplicationSpec(definition=definition)
         if self.app is not None:
@@ -189,12 +187,7 @@ class Desk:
             spec.template = was.template
             spec.parameters = {name: value for name, value in was.parameters.items() if name in asked}
             spec.rotations = {name: count for name, count in was.rotations.items() if name in asked}
-            before = self.live.get("components", {})
-            spec.replicas = {
-                name: count
-                for name, count in was.replicas.items()
-                if name in parts and parts[name].replicas == before.get(name, {}).get("replicas")
-            }
+            spec.replicas = was.replicas
         return Application(metadata=meta, spec=spec)
 
     def as_yaml(self) -> str:

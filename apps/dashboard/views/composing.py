@@ -211,7 +211,7 @@ def _chosen(desk: Desk, went: Done, gone: Any) -> dict[str, Any]:
     return {
         "form": fields.of(desk.reading.data, name, wrong), "ties": ties[name], "others_named": others,
         "needed_by": [one for one in others if name in {tie.on for tie in ties[one]}],
-        "scaled": desk.wanted().spec.replicas.get(name), "vias": drawing.VIA,
+        "scaled": desk.app.spec.replicas.get(name) if desk.app else None, "vias": drawing.VIA,
     }  # fmt: skip
 
 
