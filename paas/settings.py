@@ -9,6 +9,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.cluster import seal
+from paas import VERSION
 from paas.state import runtime_directory
 
 BASE = Path(__file__).resolve().parent.parent
@@ -18,6 +19,7 @@ PORT = int(os.environ.get("PORT") or 8000)
 TLS_PORT = PORT + 443
 REDIS_URL = os.environ.get("REDIS_URL") or f"unix://{runtime_directory(STATE)}/redis.sock"
 DEBUG = False
+PLATFORM_VERSION = VERSION
 
 # How long a node may be unheard before it counts as lost, and how long its pods then wait for it. Seconds.
 NODE_GRACE = float(os.environ.get("DROVER_NODE_GRACE") or 5)

@@ -9,7 +9,9 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from apps.catalog import checking, drift, parameters, revisions, scaling, secrets, standing, types
+from django.conf import settings
+
+from apps.catalog import checking, drift, parameters, revisions, scaling, secrets, standing, types, versions
 from apps.catalog.format import Definition
 from apps.catalog.render import Identity, Refused, Rendered, render
 from apps.catalog.render.metadata import INSTANCE
@@ -42,6 +44,7 @@ def decide(tx: Transaction, old: types.Application | None, new: types.Applicatio
         _take_back(tx, new)
     else:
         _take_template(tx, old, new)
+        _must_be_for_this_platform(old, new)
     definition = new.spec.definition
     assert definition is not None
     if old is not None and back is None and new.spec.replicas == old.spec.replicas:
@@ -143,6 +146,15 @@ def _take_back(tx: Transaction, new: types.Application) -> None:
     new.spec.parameters = dict(revision.spec.parameters)
     new.spec.replicas = dict(revision.spec.replicas)
     new.spec.rollback_to = None
+
+
+def _must_be_for_this_platform(old: types.Application | None, new: types.Application) -> None:
+    """A definition that comes in; what was there before is there still, whichever version it was for."""
+    definition, had = new.spec.definition, old.spec.definition if old else None
+    needed = definition.requires.platform if definition is not None and definition != had else ""
+    if versions.are_some(needed) and not versions.is_among(settings.PLATFORM_VERSION, needed):
+        words = f"this is Drover {settings.PLATFORM_VERSION}"
+        raise _invalid(new, [refusals.invalid("spec.definition.requires.platform", needed, words)])
 
 
 def _values(

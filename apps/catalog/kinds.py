@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from packaging.specifiers import InvalidSpecifier, SpecifierSet
-from packaging.version import InvalidVersion, Version
-
-from apps.catalog import checking, types
+from apps.catalog import checking, types, versions
 from apps.catalog.admission import decide
 from apps.cluster import names
 from apps.cluster.kinds import ages, meta, refusals
@@ -25,39 +22,24 @@ def _template_problems(template: types.ApplicationTemplate) -> Iterator[Problem]
     yield from checking.problems(spec)
     if not spec.version:
         yield refusals.required("spec.version", "the template's own version, such as 1.0.0")
-    elif _version(spec.version) is None:
+    elif versions.read(spec.version) is None:
         yield refusals.invalid("spec.version", spec.version, "must be a version such as 1.0.0")
     yield from refusals.plain("spec.title", spec.title)
     yield from refusals.plain("spec.summary", spec.summary)
     for index, upgrade in enumerate(spec.upgrades):
-        if not _specifies(upgrade.from_):
-            why = "must say which versions, such as <2.0 or >=1.0,<2.0"
-            yield refusals.invalid(f"spec.upgrades[{index}].from", upgrade.from_, why)
+        if not versions.are_some(upgrade.from_):
+            yield refusals.invalid(f"spec.upgrades[{index}].from", upgrade.from_, versions.RULE)
     for name in ("docs", "source", "website"):
         link: str = getattr(spec.links, name)
         if link and not link.startswith("https://"):
             yield refusals.invalid(f"spec.links.{name}", link, "must begin with https://")
 
 
-def _specifies(text: str) -> bool:
-    try:
-        return bool(SpecifierSet(text))
-    except InvalidSpecifier:
-        return False
-
-
-def _version(text: str) -> Version | None:
-    try:
-        return Version(text)
-    except InvalidVersion:
-        return None
-
-
 def _template_update_problems(
     old: types.ApplicationTemplate, new: types.ApplicationTemplate
 ) -> Iterator[Problem]:
     """What a version says never changes: applications name it."""
-    before, after = _version(old.spec.version), _version(new.spec.version)
+    before, after = versions.read(old.spec.version), versions.read(new.spec.version)
     if old.spec != new.spec and before is not None and after is not None and after <= before:
         yield refusals.invalid(
             "spec.version", new.spec.version, f"must be more than {before} when anything changes"

@@ -8,10 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from packaging.specifiers import SpecifierSet
-from packaging.version import InvalidVersion
-
-from apps.catalog import drift, scaling, standing
+from apps.catalog import drift, scaling, standing, versions
 from apps.catalog.admission import WHY, complete
 from apps.catalog.changes import Change, Field, Impact, between, impact_of, values_between
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
@@ -197,12 +194,4 @@ def _warnings(tx: Transaction, before: RevisionSpec | None, after: RevisionSpec)
     template: ApplicationTemplate | None = tx.find(APPLICATION_TEMPLATE, "", new.name)
     if template is None or template.spec.version != new.version:
         return ()
-    return tuple(one.note for one in template.spec.upgrades if _is_among(old.version, one.from_))
-
-
-def _is_among(version: str, specified: str) -> bool:
-    """Whether a version, which may be any word of the client's own, is one of these."""
-    try:
-        return SpecifierSet(specified).contains(version, prereleases=True)
-    except InvalidVersion:
-        return False
+    return tuple(one.note for one in template.spec.upgrades if versions.is_among(old.version, one.from_))

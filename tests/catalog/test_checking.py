@@ -16,6 +16,7 @@ ONE_OF_THREE = "must have exactly one of http, tcp and exec"
 
 BROKEN: list[tuple[dict[str, Any], str, str]] = [
     ({"requires": {"nodes": 0}}, "requires.nodes", "must be between 1 and 10000"),
+    ({"requires": {"platform": "new"}}, "requires.platform", "must say which versions, such as <2.0"),
     ({"requires": {"memory": "plenty"}}, "requires.memory", "must be a number with"),
     ({"requires": {"privileges": ["root"]}}, "requires.privileges[0]", "supported values"),
     ({"components__web__replicas": "three"}, "components[web].replicas", "a whole number, or a reference to one"),

@@ -167,6 +167,7 @@ def test_a_template_is_copied_with_its_version() -> None:
         (ApplicationSpec(template=TemplateReference(name="shpo")), "spec.template.name: Not found: no template shpo"),
         (ApplicationSpec(definition=shop(**PLAIN), parameters={"copies": 9}), "spec.parameters[copies]: Invalid"),
         (ApplicationSpec(definition=shop(components__web__image="x")), "spec.definition.components[web].image"),
+        (ApplicationSpec(definition=shop(**PLAIN, requires={"platform": ">=99"})), "requires.platform: Invalid value"),
         (ApplicationSpec(definition=shop(**PLAIN), rollback_to=7), "spec.rollbackTo: Invalid value: 7"),
     ],
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from apps.catalog import parameters
+from apps.catalog import parameters, versions
 from apps.catalog.checking.words import literal
 from apps.catalog.format import Definition
 from apps.cluster.kinds import refusals
@@ -20,5 +20,7 @@ def problems(definition: Definition, path: str) -> Iterator[Problem]:
     yield from refusals.between(f"{here}.nodes", wanted.nodes, *NODES)
     for name in ("cpu", "memory"):
         yield from literal(getattr(wanted, name), f"{here}.{name}", parameters.TEXT_TYPES["size"])
+    if wanted.platform and not versions.are_some(wanted.platform):
+        yield refusals.invalid(f"{here}.platform", wanted.platform, versions.RULE)
     for index, word in enumerate(wanted.privileges):
         yield from refusals.one_of(f"{here}.privileges[{index}]", word, PRIVILEGES)
