@@ -62,7 +62,7 @@ class Picture:
     @property
     def least(self) -> int:
         """How wide it must be shown for its words to be read."""
-        return self.width * 3 // 4
+        return self.width * 7 // 10
 
 
 @dataclass

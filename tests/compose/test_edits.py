@@ -10,10 +10,10 @@ from django.http import QueryDict
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from apps.catalog import bundled, checking
+from apps.catalog import bundled, checking, graph
 from apps.catalog.format import Definition
 from apps.cluster import types
-from apps.dashboard.compose import connecting, draft, edits, fields, merging, palette
+from apps.dashboard.compose import connecting, draft, drawing, edits, fields, merging, palette
 from tests.catalog.plans import SHOP, shop
 
 
@@ -245,6 +245,27 @@ def test_what_is_wrong_is_told_with_its_line(text: str, line: int, words: str) -
 @pytest.mark.parametrize("text", ["[]", "1", "a\n---\nb", "x" * (draft.LONGEST + 1), "\ufffe", "a: \x01"])
 def test_no_text_is_too_strange_to_be_read(text: str) -> None:
     assert draft.read(text).wrong
+
+
+# Drawing
+
+HALF_WRITTEN = {
+    "a circle": "components:\n  a: {image: 'a:1', after: {b: ready}}\n  b: {image: 'b:1', after: {c: ready}}\n"
+    "  c: {image: 'c:1', after: {a: ready}}\n",
+    "itself": "components: {a: {image: 'a:1', env: {A: '${components.a.host}'}}}\n",
+    "a way in to nowhere": "components: {a: {image: 'a:1'}}\nendpoints: {e: {component: b, port: http}}\n",
+    "a reference that is none": "components: {a: {image: 'a:1', env: {A: '${no such}'}}}\n",
+    "nothing": "",
+}
+
+
+@pytest.mark.parametrize("text", HALF_WRITTEN.values(), ids=HALF_WRITTEN)
+def test_a_plan_that_is_half_written_is_drawn_as_far_as_it_goes(text: str) -> None:
+    plan = draft.read(text).definition
+    assert plan is not None
+    picture = drawing.of_draft(plan, {}, {}, {}, "/here", "")
+    assert {box.title for box in picture.boxes if box.kind == "component"} == set(plan.components)
+    assert len(picture.lines) == len({(edge.of, edge.on) for edge in graph.edges(plan)})
 
 
 # Two people

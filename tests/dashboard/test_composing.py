@@ -75,10 +75,12 @@ def test_two_components_and_the_line_between_them_become_an_application(admin: C
     before = store.clock()
     review = text(admin.get(f"{NEW}/apply", headers=HTMX))
     assert "Web starts with 1 pod" in review
+    assert "no pods restart, no downtime expected" in review
     assert "kubectl create -f mine.yaml" in review
     assert store.clock() == before
     answer = admin.post(f"{NEW}/apply", {"why": "to begin"}, headers=HTMX)
     assert answer.headers["HX-Redirect"] == "/apps/shop/mine"
+    assert store.get(APPLICATION_REVISION, "shop", "mine-1").object.spec.why == "to begin"
     web = app("shop", "mine").spec.definition.components["web"]  # type: ignore[union-attr]
     assert web.env == {
         "CACHE_HOST": "${components.cache.host}",

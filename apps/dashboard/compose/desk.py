@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from apps.catalog import changes, operations
+from apps.catalog.admission import WHY
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application, ApplicationRevision, ApplicationSpec, RevisionSpec
 from apps.cluster import store, types
@@ -164,7 +165,9 @@ class Desk:
         """Make it so, or say what that would make. Raises what the store raises, Conflict when others were first."""
         self.mine()
         if self.app is None and not self.kept.base_uid:
-            return operations.install(self.who, self.wanted(), dry_run=dry_run)
+            wanted = self.wanted()
+            wanted.metadata.annotations = {WHY: why} if why else {}
+            return operations.install(self.who, wanted, dry_run=dry_run)
 
         def work(found: Application) -> None:
             if not keeping.is_current(self.kept, found):

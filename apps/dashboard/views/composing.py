@@ -86,7 +86,11 @@ def apply(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpRe
         keeping.drop(desk.user, namespace, name)
         told = f"{name} is {'changing' if desk.app else 'being made'}."
         return dialogs.done(request, paths.of_application(namespace, name), told, leave=True)
-    return _dialog(request, "apply", desk, {**context, "preview": preview, "same": desk.same()})
+    context |= {
+        "preview": preview, "same": desk.same(), "restarts": sum(one.restarts for one in preview.impact),
+        "downtime": any(one.downtime for one in preview.impact),
+    }  # fmt: skip
+    return _dialog(request, "apply", desk, context)
 
 
 @pages.page("GET", "POST")
