@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from django.core.management import call_command
-from django.db import connection
+from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 
 from apps.accounts import certificates
@@ -27,7 +27,10 @@ Say = Callable[[str], None]
 
 def pending() -> list[str]:
     """The migrations that this version brings, in their order. Raises Refused where the database is newer."""
-    loader = MigrationLoader(connection)
+    try:
+        loader = MigrationLoader(connection)
+    except DatabaseError as error:
+        raise Refused(f"{operations.database()} cannot be read: {str(error).strip()}") from None
     if newer := sorted(".".join(key) for key in loader.applied_migrations if key not in loader.disk_migrations):
         raise Refused(
             f"{operations.database()} is newer than this Drover ({VERSION}), which does not know {', '.join(newer)}: "

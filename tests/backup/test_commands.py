@@ -53,6 +53,9 @@ def places() -> Iterator[Callable[..., Place]]:
 def test_from_one_kind_of_database_into_the_other_and_back_and_onto_a_full_disk(
     places: Callable[..., Place], tmp_path: Path
 ) -> None:
+    nowhere = places(DATABASE_URL="postgres://nobody@127.0.0.1:1/none").manage("worker")
+    assert nowhere.returncode == 1
+    assert nowhere.stderr.startswith("database none at 127.0.0.1 cannot be read: ")
     first, second, third = places(), places(DATABASE_URL=Postgres().url, DROVER_KEY="k" * 32), places()
     assert first.said("set-up").startswith("ready")
     (tmp_path / "secret").write_text(json.dumps(types.to_data(build(SECRET, name="kept"))))
