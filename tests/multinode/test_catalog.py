@@ -58,11 +58,11 @@ def restarted(platform: Platform, checked: Mapping[str, str]) -> Mapping[str, st
     """What the reading checks say when no pod is there any more that was there when they wrote."""
     before = {pod["metadata"]["uid"] for pod in alive(platform)}
     platform.kubectl(
-        "delete", "pods", "-l", OURS, "--field-selector=status.phase=Running", "--wait", within=120
+        "delete", "pods", "-l", OURS, "--field-selector=status.phase=Running", "--wait", within=240
     )
     eventually(
         lambda: len(after := alive(platform)) == len(before) and all(is_ready(pod) for pod in after),
-        within=120, what="as many pods as before",
+        within=240, what="as many pods as before",
     )  # fmt: skip
     assert before.isdisjoint(pod["metadata"]["uid"] for pod in alive(platform))
     return told(platform, "check", "--reading")
