@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from apps.cluster.types.extensions import EXTENSIONS
 
@@ -88,10 +88,10 @@ def scalars(value: Any, path: str) -> Iterator[tuple[str, str]]:
         case str():
             yield path, value
         case Struct():
-            for field in structs.fields(value):
-                if field.encode_name == EXTENSIONS:
-                    continue
-                yield from scalars(getattr(value, field.name), f"{path}.{field.encode_name}")
+            names = zip(value.__struct_fields__, value.__struct_encode_fields__, strict=True)
+            for name, wire in names:
+                if wire != EXTENSIONS:
+                    yield from scalars(getattr(value, name), f"{path}.{wire}")
         case dict():
             for key, one in value.items():
                 yield from scalars(one, f"{path}[{key}]")

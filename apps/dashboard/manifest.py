@@ -15,6 +15,7 @@ from apps.cluster.registry import Kind
 
 MASK = "(masked)"
 APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
+_TURNS = re.compile("[\r\x85\u2028\u2029]")  # ends of lines that YAML reads as another one
 _KEY = re.compile(r"^(\s*(?:- )*)([^\s:#'\"][^:]*|'[^']*'|\"[^\"]*\"):(?= |$)(.*)$")
 
 
@@ -64,8 +65,12 @@ def _applied(kind: Kind, text: str) -> str:
     return json.dumps(_masked(kind, data)) if isinstance(data, dict) else MASK
 
 
-def as_yaml(data: dict[str, Any]) -> str:
-    text: str = yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1000)
+def as_yaml(data: dict[str, Any], *, flow: bool = False) -> str:
+    """``flow`` writes all of it on one line, in braces."""
+    width = 10**6 if flow else 1000
+    text: str = yaml.dump(
+        data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=width, default_flow_style=flow
+    )
     return text
 
 
@@ -95,7 +100,8 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+    style = '"' if _TURNS.search(text) else "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 _Dumper.add_representer(str, _text)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 from django.http import QueryDict
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apps.catalog import bundled, checking, graph
@@ -158,6 +158,7 @@ def sent(data: dict[str, Any], name: str, **changes: Any) -> QueryDict:
 words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
 
 
+@example(value="a\r\nb\r", arguments=["x\ry", ""])
 @given(value=words, arguments=st.lists(words, max_size=3))
 @settings(max_examples=80, deadline=None)
 def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(value: str, arguments: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from apps.dashboard import manifest
@@ -102,6 +102,7 @@ mappings = st.dictionaries(names, trees, min_size=1, max_size=5)
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@example(before={"a": []}, after={"a": "\x85", "b": "x\r\ny", "c": {"d": "\u2028"}}, flow=True)
 @given(before=mappings, after=mappings, flow=st.booleans())
 def test_whatever_was_said_the_new_text_says_what_is_wanted(before: Any, after: Any, flow: bool) -> None:
     text = yaml.safe_dump(

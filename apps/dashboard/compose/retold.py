@@ -16,6 +16,7 @@ from apps.cluster import documents
 from apps.dashboard import manifest
 
 LONGEST_FLOW = 100
+LOADER = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
 
 
 class Cut(NamedTuple):
@@ -29,7 +30,7 @@ class Cut(NamedTuple):
 def retold(text: str, wanted: Mapping[str, Any]) -> str:
     """The text, saying ``wanted``."""
     with suppress(ValueError, yaml.YAMLError):
-        tree = yaml.compose(text, Loader=yaml.SafeLoader)
+        tree = yaml.compose(text, Loader=LOADER)
         (said,) = documents.read(text.encode())
         if said == wanted:
             return text
@@ -103,9 +104,7 @@ def _line_end(text: str, index: int) -> int:
 def _entry(name: str, value: Any, column: int, *, flow: bool = False) -> str:
     """``name: value`` as it stands after so many spaces, on one line if it was on one before."""
     if flow:
-        words = yaml.safe_dump(
-            {name: value}, default_flow_style=True, sort_keys=False, allow_unicode=True, width=10**6
-        )
+        words = manifest.as_yaml({name: value}, flow=True)
         if len(words) + column <= LONGEST_FLOW:
             return words.strip()[1:-1]
     lines = manifest.as_yaml({name: value}).rstrip("\n").split("\n")
