@@ -72,7 +72,7 @@ def bring_up_to_date(state: Path, say: Say) -> None:
     if todo and rows.leaves():
         say(f"the database goes to Drover {VERSION}: {', '.join(todo)}")
         kept = snapshot(state, todo[0])
-        say(f"as it was it is kept in {kept} ({kept.stat().st_size / 2**20:.1f} MiB)")
+        say(f"as it was it is kept in {kept} ({kept.stat().st_size / 2**20:.2f} MiB)")
         say(f"the way back, with the code that ran before: manage.py restore {kept} --replace")
     if todo:
         call_command("migrate", interactive=False, verbosity=0)

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.load import Client
-from tests.faults.test_kills import controller
+from tests.faults.load import Client, answered
+from tests.faults.test_kills import CONTROLLERS, controller
 from tests.platform import BASE, Platform, containers, eventually, restarts, sweep
 from tests.services import Postgres
 
@@ -51,35 +51,46 @@ def platform() -> Iterator[Platform]:
 
 
 def test_into_another_database_and_back_with_everything_that_runs(platform: Platform, tmp_path: Path) -> None:
-    ran = containers(platform.ready_pods("app=kept", 2))
-    url = Postgres().url
-    for number, database in enumerate((url, "")):
-        backup = tmp_path / f"{number}.drover"
-        done = platform.manage("backup", str(backup))
-        assert done.returncode == 0, done.stderr
-        before = position(platform)
-        platform.kubectl("create", "-f", "-", input=controller("later", 1))
-        platform.ready_pods("app=later", 1)
-        after = position(platform)
-        assert after > before
+    ran, known = containers(platform.ready_pods("app=kept", 2)), [position(platform)]
+    first, second = tmp_path / "first.drover", tmp_path / "second.drover"
+    assert not platform.manage("backup", str(first)).returncode
+    platform.kubectl("create", "-f", "-", input=controller("later", 1))
+    platform.ready_pods("app=later", 1)
+    known += [position(platform), position(platform) + 500]
+    done = platform.manage("restore", str(first), "--replace")
+    assert "stop it first" in done.stderr, "a database is not exchanged under those who serve it"
 
-        done = platform.manage("restore", str(backup), "--replace")
-        assert "stop it first" in done.stderr, "a database is not exchanged under those who serve it"
-        platform.stop()
-        lose(platform)
-        platform.settings["DATABASE_URL"] = database
-        done = platform.manage("restore", str(backup))
-        assert done.returncode == 0, done.stderr
-        platform.start(nodes=0)
+    exchange(platform, first, Postgres().url)
+    as_it_was(platform, ran, known)
+    assert not platform.pods("app=later")
+    eventually(lambda: "k8s_app_later" not in engine(), within=30, what="what was made after the backup is gone")
+    known.append(position(platform))
 
-        for old in (before, after, after + 500):
-            assert watched(platform, old) == 410, "whoever remembers a number from before lists again"
-        assert position(platform) > after
-        pods = platform.ready_pods("app=kept", 2)
-        assert containers(pods) == ran, "a container that ran was started anew"
-        assert all(restarts(pod) == [0] for pod in pods)
-        assert not platform.pods("app=later")
-        eventually(lambda: "k8s_app_later" not in engine(), within=30, what="what was made after the backup is gone")
+    assert not platform.manage("backup", str(second)).returncode
+    exchange(platform, second, "")
+    as_it_was(platform, ran, known)
+    with closing(Client(platform)) as client:
+        answered(lambda: client.ask("PATCH", f"{CONTROLLERS}/kept", {"spec": {"replicas": 3}}))
+    platform.ready_pods("app=kept", 3)
+
+
+def exchange(platform: Platform, backup: Path, database: str) -> None:
+    """The control plane is lost, and restored into another database."""
+    platform.stop()
+    lose(platform)
+    platform.settings["DATABASE_URL"] = database
+    done = platform.manage("restore", str(backup))
+    assert not done.returncode, done.stderr
+    platform.start(nodes=0)
+
+
+def as_it_was(platform: Platform, ran: set[str], known: list[int]) -> None:
+    """The same containers run, and whoever knows a number from before lists again."""
+    assert [watched(platform, number) for number in known] == [410] * len(known)
+    assert position(platform) > max(known)
+    pods = platform.ready_pods("app=kept", 2)
+    assert containers(pods) == ran, "a container that ran was started anew"
+    assert all(restarts(pod) == [0] for pod in pods)
 
 
 def lose(platform: Platform) -> None:

@@ -24,6 +24,7 @@ class Command(BaseCommand):
         asking.add_option(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.stderr.style_func = None  # what it says there is no error: the output may be the backup
         try:
             secret = asking.passphrase(options["passphrase_file"], twice=True)
             if options["file"] == "-":

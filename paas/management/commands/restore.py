@@ -26,6 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--replace", action="store_true", help="give up what the database holds now")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        self.stderr.style_func = None  # what it says there is no error
         try:
             with self._opened(options["file"]) as file:
                 secret = self._secret(file, options["passphrase_file"])
