@@ -1,55 +1,28 @@
-// Logs: reads the streams of one container or of many, keeps the newest lines, follows until the reader scrolls up.
+// Logs: reads the stream of one container or of many, keeps the newest lines, follows until the reader scrolls up.
 (() => {
   const KEEP = 5000;
   let stop = null;
 
-  // What is read: the one container that the form names; or every one of the component that it names, with their times,
-  // and those of pods that are gone.
-  function sources(view, query) {
-    if (!view.hasAttribute("data-merged")) return [{ address: `${view.dataset.logs}?${query}`, name: "" }];
-    const wanted = query.get("component");
-    return [...view.querySelectorAll("[data-stream]")]
-      .filter((one) => !wanted || one.dataset.component === wanted)
-      .map((one) => ({ address: `${one.dataset.stream}&timestamps=1`, name: one.dataset.pod, timed: true }));
-  }
-
-  async function gone(view, query, signal) {
-    if (!view.dataset.ended || !query.get("gone")) return { logs: [], unheard: [] };
-    const answer = await fetch(view.dataset.ended, { signal, headers: { Accept: "application/json" } });
-    if (!answer.ok) return { logs: [], unheard: [await answer.text()] };
-    const { logs, unheard } = await answer.json();
-    const wanted = query.get("component");
-    return { logs: logs.filter((one) => !wanted || one.component === wanted)
-      .map((one) => ({ address: one.href, name: one.pod, timed: true, over: true })), unheard };
-  }
-
   function start(view) {
     stop?.abort();
     stop = new AbortController();
-    const signal = stop.signal;
     const lines = view.querySelector(".log-lines");
     const state = view.querySelector("[data-log-state]");
     const say = (tone, text) => { state.className = `small tone-${tone}`; state.textContent = text; };
     const query = new URLSearchParams(new FormData(view.querySelector("form")));
-    const open = sources(view, query);
     lines.textContent = "";
     history.replaceState(null, "", `?tab=logs&${query}`);
-    say(open.length ? "busy" : "idle", open.length ? "Opening the stream" : "No pod is there");
-    open.forEach((source) => read(source, open.length, lines, view, say, signal));
-    gone(view, query, signal).then(({ logs, unheard }) => {
-      logs.forEach((source) => read(source, 2, lines, view, () => {}, signal));
-      unheard.forEach((words) => append(lines, { name: "" }, [`(${words}; what was kept there is missing)`], view, true));
-    }).catch(() => {});
+    say("busy", "Opening the stream");
+    read(view.dataset.merged || view.dataset.logs, query, lines, view, say, stop.signal);
   }
 
-  async function read(source, count, lines, view, say, signal) {
-    // Of many streams none speaks for all: what befalls one stands among its lines.
-    const tell = (tone, text) => (count > 1 ? append(lines, source, [`(${text})`], view, true) : say(tone, text));
+  async function read(address, query, lines, view, say, signal) {
+    const take = view.dataset.merged ? (parts) => together(parts, lines, view, say) : (parts) => append(lines, {}, parts, view);
     let seen = 0;
     try {
-      const answer = await fetch(source.address, { signal, headers: { Accept: "text/plain" } });
-      if (!answer.ok) { tell("bad", await answer.text()); return; }
-      say("ok", count > 1 ? `Following ${count} containers` : "Following");
+      const answer = await fetch(`${address}?${query}`, { signal, headers: { Accept: "text/plain" } });
+      if (!answer.ok) { say("bad", await answer.text()); return; }
+      say("ok", "Following");
       const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
       let rest = "";
       for (;;) {
@@ -58,13 +31,27 @@
         const parts = (rest + value).split("\n");
         rest = parts.pop();
         seen += parts.length;
-        append(lines, source, parts, view);
+        take(parts);
       }
-      if (rest) { append(lines, source, [rest], view); seen += 1; }
-      if (!source.over) tell("idle", seen ? "The stream has ended" : "This container has written nothing yet");
+      if (rest) { take([rest]); seen += 1; }
+      if (!view.dataset.merged) say("idle", seen ? "The stream has ended" : "This container has written nothing yet");
     } catch (error) {
-      if (error.name !== "AbortError") tell("bad", "The connection broke. Press Follow to open it again.");
+      if (error.name !== "AbortError") say("bad", "The connection broke. Press Follow to open it again.");
     }
+  }
+
+  // Lines of many pods in one stream: a mark, the pod, and after a time what it wrote.
+  function together(parts, lines, view, say) {
+    const runs = [];
+    for (const part of parts) {
+      const [mark, name, ...said] = part.split("\t");
+      const text = said.join("\t");
+      if (mark === "#") { say(text === "0" ? "idle" : "ok", text === "0" ? "No pod is there" : `Following ${text} container${text === "1" ? "" : "s"}`); continue; }
+      const run = runs.at(-1);
+      if (run && run.mark === mark && run.name === name) run.texts.push(text);
+      else runs.push({ mark, name, texts: [text] });
+    }
+    for (const { mark, name, texts } of runs) append(lines, { name, timed: true, over: mark === "-" }, texts, view, mark === "!");
   }
 
   // With their times, lines of many streams stand in the order in which they were written, whenever they come.

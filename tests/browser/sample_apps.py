@@ -52,13 +52,13 @@ def applications() -> None:
 
 
 def app_pods() -> None:
-    """Two of the pods of the application that runs."""
-    for number, end in enumerate(("7d9fk", "x2mqp")):
+    """Pods of the application that runs: more than a browser opens connections to one server."""
+    for number, end in enumerate(("7d9fk", "x2mqp", "c4v8n", "p6w2z", "h9j5t", "k3s7r", "m8d4b")):
         labels = {INSTANCE: "book", COMPONENT: "frontend"}
         meta = types.ObjectMeta(name=f"book-frontend-{end}", namespace="default", labels=labels)
         container = types.Container(name="frontend", image="gb-frontend:v5")
         make(POD, types.Pod(metadata=meta, spec=types.PodSpec(containers=[container])))
-        run(meta.name, f"drover-{number + 1}", 40 + number)
+        run(meta.name, f"drover-{number % 2 + 1}", 40 + number)
 
 
 def install(name: str, namespace: str, spec: ApplicationSpec) -> None:

@@ -80,8 +80,9 @@ def test_logs_are_one_in_the_order_of_their_times_also_of_pods_that_are_gone(tab
     tab.goto(f"{shops.url}/apps/default/book?tab=logs")
     lines = tab.locator(".log-lines")
     expect(lines).to_contain_text("its last words")
-    for pod in ("book-frontend-7d9fk", "book-frontend-x2mqp"):
-        expect(lines).to_contain_text(pod)
+    for end in ("7d9fk", "x2mqp", "c4v8n", "p6w2z", "h9j5t", "k3s7r", "m8d4b"):
+        expect(lines).to_contain_text(f"book-frontend-{end}")
+    expect(tab.locator("[data-log-state]")).to_have_text("Following 7 containers")
     expect(lines.locator("span").first).to_contain_text("book-frontend-gone1")
     times: list[str] = tab.evaluate("[...document.querySelectorAll('.log-lines > span')].map((one) => one.dataset.at)")
     assert times == sorted(times) and len(times) > 6

@@ -18,7 +18,6 @@ APPLICATIONS, CATALOG = "applications.drover.dev", "applicationtemplates.drover.
 FILLED = {
     "<str:token>": "guessed", "<str:namespace>": SPACE, "<str:name>": NAME, "<str:number>": "1",
     "<int:number>": "1", "<str:parameter>": "x", "<str:component>": "x",
-    "<str:node>": "x", "<str:id>": "x",
 }  # fmt: skip
 OPEN, PEOPLE, OBJECTS, SWEPT = "open to all", "people", "people, by what they may", "swept above"
 MACHINES = "machines, with the token of a line"
@@ -44,8 +43,7 @@ PAGES = {
     f"apps/{APP}/rotate/<str:parameter>": OBJECTS,
     f"apps/{APP}/scale/<str:component>": OBJECTS,
     f"apps/{APP}/image/<str:component>": OBJECTS,
-    f"apps/{APP}/ended": OBJECTS,
-    f"apps/{APP}/ended/<str:node>/<str:id>": OBJECTS,
+    f"apps/{APP}/log": OBJECTS,
     f"apps/{APP}/repair": OBJECTS,
     f"apps/{APP}/check": OBJECTS,
     f"apps/{APP}/delete": OBJECTS,

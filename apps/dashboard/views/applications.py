@@ -9,12 +9,11 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.catalog import changes, operations, removal, standing
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
-from apps.catalog.render.metadata import COMPONENT, INSTANCE
+from apps.catalog.render.metadata import INSTANCE
 from apps.catalog.types import Application, ApplicationRevision
 from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, NotFound
-from apps.cluster.kinds import POD
 from apps.dashboard import access, commands, look, overview, pages, paths, questions, reading, topology
 from apps.dashboard.views import components, dialogs
 
@@ -152,16 +151,7 @@ def _of(who: Actor, app: Application) -> list[ApplicationRevision]:
 
 
 def _logs(who: Actor, app: Application, request: HttpRequest) -> dict[str, Any]:
-    streams = [
-        {
-            "pod": pod.metadata.name, "container": container.name, "component": pod.metadata.labels.get(COMPONENT, ""),
-            "href": paths.of_action("logs", POD, pod.metadata.namespace, pod.metadata.name),
-        }
-        for pod in components.pods_of(who, app)
-        for container in pod.spec.containers
-    ]  # fmt: skip
     return {
-        "streams": streams,
         "components": sorted(app.spec.definition.components) if app.spec.definition else [],
         "chosen": request.GET.get("component", ""),
         "gone": "gone" in request.GET or "component" not in request.GET,

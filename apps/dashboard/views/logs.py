@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import aclosing
-from urllib.parse import quote
+from functools import partial
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.html import strip_tags
@@ -16,11 +16,16 @@ from apps.cluster import types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unauthorized
 from apps.cluster.kinds import POD
+from apps.cluster.selectors import LabelSelector
 from apps.cluster.work import in_db
-from apps.dashboard import access, paths
+from apps.dashboard import access, reading
 from apps.nodes import door
 from apps.nodes import ended as kept
 
+Say = Callable[[bytes], Awaitable[None]]
+Teller = Callable[[Say], Awaitable[None]]
+WAITING = 64
+"""Pieces that wait for a slow reader."""
 TAIL = 1000
 """Lines of the past that a page begins with."""
 PLAIN = "text/plain; charset=utf-8"
@@ -43,41 +48,88 @@ async def stream(request: HttpRequest, key: str, namespace: str, name: str) -> H
         lines = await _opened(node, namespace, name, container, asked)
     except ApiError as refusal:
         return _refused(refusal)
-    answer = StreamingHttpResponse(lines, content_type=PLAIN)
-    answer["Cache-Control"] = "no-store"
-    answer["X-Accel-Buffering"] = "no"
-    return answer
+    return _streamed(lines)
 
 
-async def ended(request: HttpRequest, namespace: str, name: str) -> HttpResponse:
-    """Logs of the application's pods that are gone, as JSON: each with its pod, its component and where it is read."""
+async def merged(request: HttpRequest, namespace: str, name: str) -> HttpResponseBase:
+    """Every log of an application in one stream, for a browser opens few connections to one server.
+
+    Each line is a mark, a pod's name and, after its time, what was written, with tabs between: "+" for a pod that is
+    there, "-" for one that is gone, "!" for a remark. The first is "#" and the number of containers that are followed.
+    """
+    component = request.GET.get("component", "")
+    labels = {INSTANCE: name} | ({COMPONENT: component} if component else {})
     try:
         who = await in_db(_reader_of, request, namespace, name)
-        found, unheard = await kept.found(namespace, {INSTANCE: name})
-        found = await in_db(_readable, who, found)
+        pods = await in_db(_pods_of, who, namespace, labels)
     except ApiError as refusal:
         return _refused(refusal)
-    here = f"{paths.of_application(namespace, name)}/ended"
-    told = [
-        {
-            "pod": one.log.pod, "component": one.log.labels.get(COMPONENT, ""), "at": one.log.ended_at,
-            "href": f"{here}/{quote(one.node)}/{quote(one.log.id)}",
-        }
-        for one in found
+    tellers: list[Teller] = [
+        partial(_live, pod, container.name) for pod in pods for container in pod.spec.containers
+    ]
+    first = f"#\t\t{len(tellers)}\n".encode()
+    if "gone" in request.GET:
+        tellers.append(partial(_gone, who, namespace, labels))
+    return _streamed(_together(first, tellers))
+
+
+async def _together(first: bytes, tellers: list[Teller]) -> AsyncIterator[bytes]:
+    """What all of them say, as it comes, until the last has ended or nobody listens."""
+    said: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
+    yield first
+
+    async def all_of_them() -> None:
+        await asyncio.gather(*(tell(said.put) for tell in tellers))
+        await said.put(None)
+
+    telling = asyncio.create_task(all_of_them())
+    try:
+        while (piece := await said.get()) is not None:
+            yield piece
+    finally:
+        telling.cancel()
+
+
+async def _live(pod: types.Pod, container: str, say: Say) -> None:
+    name, rest = pod.metadata.name, b""
+    asked = {"follow": "true", "tailLines": str(TAIL), "timestamps": "true"}
+    try:
+        source = door.logs(pod.spec.node_name, pod.metadata.namespace, name, container, asked)
+        async with aclosing(source):
+            async for chunk in source:
+                *lines, rest = (rest + chunk).split(b"\n")
+                await say(_marked("+", name, lines))
+        await say(_marked("+", name, [rest] if rest else []))
+        await say(_marked("!", name, [b"(The stream has ended)"]))
+    except ApiError as refusal:
+        await say(_marked("!", name, [f"({refusal.message})".encode()]))
+
+
+async def _gone(who: Actor, namespace: str, labels: dict[str, str], say: Say) -> None:
+    found, unheard = await kept.found(namespace, labels)
+    for words in unheard:
+        await say(_marked("!", "", [f"({words}; what was kept there is missing)".encode()]))
+    for one in await in_db(_readable, who, found):
+        try:
+            text = await kept.read(one.node, namespace, one.log.id)
+        except ApiError as refusal:
+            await say(_marked("!", one.log.pod, [f"({refusal.message})".encode()]))
+        else:
+            await say(_marked("-", one.log.pod, text.splitlines()))
+
+
+def _marked(mark: str, pod: str, lines: list[bytes]) -> bytes:
+    lead = f"{mark}\t{pod}\t".encode()
+    return b"".join(lead + line + b"\n" for line in lines)
+
+
+def _pods_of(who: Actor, namespace: str, labels: dict[str, str]) -> list[types.Pod]:
+    """The pods whose logs this person may read, as far as they have a node."""
+    pods = reading.pods_of(who, namespace=namespace, labels=LabelSelector.of(labels))
+    return [
+        pod for pod in pods
+        if pod.spec.node_name and access.may(who, "get", POD, namespace, pod.metadata.name, "log").allowed
     ]  # fmt: skip
-    return _whole(types.encode({"logs": told, "unheard": unheard}), "application/json")
-
-
-async def ended_log(request: HttpRequest, namespace: str, name: str, node: str, id: str) -> HttpResponse:
-    """One of them, each line after its time."""
-    try:
-        who = await in_db(_reader_of, request, namespace, name)
-        found, _ = await kept.found(namespace, {INSTANCE: name}, [node])
-        if not any(one.log.id == id for one in await in_db(_readable, who, found)):
-            raise NotFound("This log is not kept any more.")
-        return _whole(await kept.read(node, namespace, id), PLAIN)
-    except ApiError as refusal:
-        return _refused(refusal)
 
 
 def _reader_of(request: HttpRequest, namespace: str, name: str) -> Actor:
@@ -91,12 +143,15 @@ def _reader_of(request: HttpRequest, namespace: str, name: str) -> Actor:
 
 def _readable(who: Actor, found: list[kept.Kept]) -> list[kept.Kept]:
     """A log may be read by whom the pod's could be."""
-    return [one for one in found if access.may(who, "get", POD, one.log.namespace, one.log.pod, "log").allowed]
+    return [
+        one for one in found if access.may(who, "get", POD, one.log.namespace, one.log.pod, "log").allowed
+    ]
 
 
-def _whole(content: bytes, kind: str) -> HttpResponse:
-    answer = HttpResponse(content, content_type=kind)
+def _streamed(lines: AsyncIterator[bytes]) -> HttpResponseBase:
+    answer = StreamingHttpResponse(lines, content_type=PLAIN)
     answer["Cache-Control"] = "no-store"
+    answer["X-Accel-Buffering"] = "no"
     return answer
 
 
