@@ -8,6 +8,7 @@ import shutil
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from paas import registry
@@ -67,8 +68,10 @@ def _make(folder: Path, files: dict[str, str], stamp: str) -> None:
         packages.download(files, folder / "debs")
     with tempfile.TemporaryDirectory(dir=folder) as work:
         tree, made = Path(work) / "tree", Path(work) / "registry"
-        packages.unpack(sorted(files), folder / "debs", tree)
-        node_modules.fetch(databases.NODE_MODULES, folder / "npm")
+        with ThreadPoolExecutor(1) as pool:
+            fetched = pool.submit(node_modules.fetch, databases.NODE_MODULES, folder / "npm")
+            packages.unpack(sorted(files), folder / "debs", tree)
+            fetched.result()
         (tree / databases.MODULES).parent.mkdir(exist_ok=True)
         (tree / databases.MODULES).symlink_to(folder / "npm")
         storage = Storage(made, ARCHITECTURES.get(platform.machine(), platform.machine()))
