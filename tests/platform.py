@@ -136,6 +136,10 @@ class Platform:
         )
         if self._up is not None:
             self._up.wait(timeout=30)
+        self.forget()
+
+    def forget(self) -> None:
+        """Remove the files."""
         for beside in (self.output, self._owner):
             beside.unlink(missing_ok=True)
         shutil.rmtree(self.state, ignore_errors=True)

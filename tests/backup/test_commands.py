@@ -2,7 +2,6 @@
 
 import json
 import resource
-import shutil
 import sqlite3
 import subprocess
 import sys
@@ -16,33 +15,17 @@ from apps.cluster import types
 from apps.cluster.kinds import SECRET
 from paas.backup import asking
 from tests.builders import build
-from tests.platform import BASE, Platform
+from tests.faults.by_hand import ByHand
+from tests.platform import BASE
 from tests.services import Postgres
 
 
-class Place(Platform):
-    """A STATE in which nothing runs."""
-
-    def __init__(self, **settings: str) -> None:
-        super().__init__(settings={asking.VARIABLE: "a passphrase of the tests", **settings})
-
-    def said(self, *arguments: str) -> str:
-        """What a command said; it must succeed."""
-        done = self.manage(*arguments)
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
-
-    def down(self) -> None:
-        shutil.rmtree(self.state)
-        self.state.with_suffix(".owner").unlink()
-
-
 @pytest.fixture
-def places() -> Iterator[Callable[..., Place]]:
-    held: list[Place] = []
+def places() -> Iterator[Callable[..., ByHand]]:
+    held: list[ByHand] = []
 
-    def make(**settings: str) -> Place:
-        held.append(Place(**settings))
+    def make(**settings: str) -> ByHand:
+        held.append(ByHand({asking.VARIABLE: "a passphrase of the tests", **settings}))
         return held[-1]
 
     yield make
@@ -51,7 +34,7 @@ def places() -> Iterator[Callable[..., Place]]:
 
 
 def test_from_one_kind_of_database_into_the_other_and_back_and_onto_a_full_disk(
-    places: Callable[..., Place], tmp_path: Path
+    places: Callable[..., ByHand], tmp_path: Path
 ) -> None:
     nowhere = places(DATABASE_URL="postgres://nobody@127.0.0.1:1/none").manage("worker")
     assert nowhere.returncode == 1

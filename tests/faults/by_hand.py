@@ -21,8 +21,7 @@ class ByHand(Platform):
 
     def begin(self) -> None:
         """All of them; returns when the server answers."""
-        done = self.manage("set-up")
-        assert done.returncode == 0, done.stderr
+        self.said("set-up")
         for name in PROCESSES:
             self.launch(name)
         eventually(self.answers, within=60, what=f"a server (see {self.words('web')})")
@@ -40,16 +39,18 @@ class ByHand(Platform):
         self._running[name].wait()
         self.launch(name)
 
-    def end(self, name: str) -> None:
-        """As a service manager ends it."""
-        self._running[name].terminate()
-        self._running[name].wait(timeout=15)
+    def said(self, *arguments: str) -> str:
+        """What a command said; it must succeed."""
+        done = self.manage(*arguments)
+        assert done.returncode == 0, done.stderr
+        return done.stdout + done.stderr
 
     def down(self) -> None:
+        """It made nothing on this machine but its files."""
         for process in self._running.values():
             process.kill()
             process.wait()
-        super().down()
+        self.forget()
 
     def answers(self) -> bool:
         with urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=5) as answer:
