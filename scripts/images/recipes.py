@@ -45,7 +45,8 @@ def build(tree: Path, storage: Storage) -> list[str]:
         ("kubernetes/redis-slave:v2", [base, redis, replica], {**port, "Cmd": ["redis-replica"]}),
         ("nginx:latest", [base, nginx], {**web, "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"}),
         ("kubernetes/example-guestbook-php-redis:v2", [base, php, page], {**web, "Cmd": ["guestbook"]}),
-        # What the catalog's templates name.
+        # What the catalog's templates name, and the palette of the compose page.
+        ("busybox:1.37.0", [base], {"Cmd": ["sh"]}),
         ("redis:7.2.5", [base, redis], {**port, "Cmd": REDIS}),
         ("nginx:1.27.5", [base, nginx], {**web, "Cmd": ["nginx", "-g", "daemon off;"], "StopSignal": "SIGQUIT"}),
         (f"{GUESTBOOK}/gb-redis-follower:v2", [base, redis, leader], {**port, "Cmd": ["redis-follower"]}),

@@ -11,10 +11,14 @@
       const next = fragment.querySelector?.("#compose") ?? fragment;
       if (style !== "morph" || next.id !== "compose") return false;
       const beside = chosen(target) !== chosen(next);
+      const focused = document.activeElement;
       window.drover.morph(target, next);
       settle(target);
+      const asks = target.querySelector("#beside [autofocus]");
+      // Whoever goes by keyboard is not sent back to the top of the page when a button has done its work and is gone.
+      if (!focused?.isConnected) (asks ?? target.querySelector("[data-node]:has(.chosen)") ?? target.querySelector("[data-node]"))?.focus({ preventScroll: true });
       if (beside) {
-        target.querySelector("#beside [autofocus]")?.focus();
+        asks?.focus();
         if (window.matchMedia("(max-width: 72rem)").matches) target.querySelector("#beside").scrollIntoView({ block: "start" });
       }
       return [target];
