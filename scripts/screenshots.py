@@ -47,6 +47,8 @@ SCREENS = {
     "crashing": "/kinds/pods/shop/worker-5tq9v",
     "pending": "/kinds/pods/shop/report-zz71m",
     "controller": "/kinds/replicationcontrollers/default/frontend",
+    "ingresses": "/kinds/ingresses.networking.k8s.io",
+    "ingress": "/kinds/ingresses.networking.k8s.io/default/guestbook",
     "service": "/kinds/services/default/frontend",
     "node": "/kinds/nodes/-/drover-1",
     "secret": "/kinds/secrets/shop/login",
@@ -60,6 +62,9 @@ SCREENS = {
     "filtered": "/kinds/pods?q=nothing-like-this",
     "styleguide": "/styleguide",
 }
+STORIES = (
+    "guestbook", "host_name", "applications", "app_pods", "drafts", "open_door drover-1", "open_door drover-2",
+)  # fmt: skip
 EMPTY = {
     "empty-home": "/",
     "empty-catalog": "/catalog",
@@ -79,7 +84,7 @@ def main(folder: str, *names: str) -> None:
     target.mkdir(parents=True, exist_ok=True)
     with browser() as chromium:
         for stories, screens in (
-            (("guestbook", "applications", "app_pods", "drafts", "open_door drover-1", "open_door drover-2"), SCREENS),
+            (STORIES, SCREENS),
             ((), EMPTY),
             (("guestbook", "many 50"), MANY),
         ):

@@ -77,11 +77,13 @@ def _of_ingress(ingress: types.Ingress) -> Iterator[Exposure]:
     """One for each port that the edge nodes opened for it."""
     meta, balancer = ingress.metadata, ingress.status.load_balancer
     found = balancer.ingress if balancer else []
+    leads = [_way(way) for way in ways.ways(ingress)]
+    more = f", and {len(leads) - 1} more" if len(leads) > 1 else ""
     for port in sorted({port.port for one in found for port in one.ports}):
         yield Exposure(
             via=INGRESS, kind="Ingress", namespace=meta.namespace, name=meta.name,
             addresses=[one.ip or one.hostname for one in found if port in [each.port for each in one.ports]],
-            port=port, protocol="TCP", target=", ".join(_way(way) for way in ways.ways(ingress)),
+            port=port, protocol="TCP", target=f"{leads[0]}{more}",
             services=sorted(ways.services_of(ingress)),
         )  # fmt: skip
 

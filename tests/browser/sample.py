@@ -15,6 +15,7 @@ from apps.cluster.kinds import (
     CLUSTER_ROLE_BINDING,
     CONFIG_MAP,
     ENDPOINTS,
+    INGRESS,
     NAMESPACE,
     NODE,
     POD,
@@ -320,6 +321,31 @@ def service(
         ENDPOINTS,
         types.Endpoints(metadata=types.ObjectMeta(name=name, namespace=namespace), subsets=[subset]),
     )
+
+
+def host_name() -> None:
+    """The guestbook under a name of its own, with a certificate."""
+    leads = types.IngressBackend(
+        service=types.IngressServiceBackend(name="frontend", port=types.ServiceBackendPort(number=80))
+    )
+    paths = [
+        types.HTTPIngressPath(path="/", path_type="Prefix", backend=leads),
+        types.HTTPIngressPath(path="/health", path_type="Exact", backend=leads),
+    ]
+    host = "guestbook.example.com"
+    spec = types.IngressSpec(
+        ingress_class_name="edge", tls=[types.IngressTLS(hosts=[host], secret_name="guestbook-tls")],
+        rules=[types.IngressRule(host=host, http=types.HTTPIngressRuleValue(paths=paths))],
+    )  # fmt: skip
+    meta = types.ObjectMeta(name="guestbook", namespace="default")
+    made = make(INGRESS, types.Ingress(metadata=meta, spec=spec))
+    ports = [types.PortStatus(port=number, protocol="TCP") for number in (80, 443)]
+
+    def reached(found: types.Ingress) -> None:
+        at = [types.IngressLoadBalancerIngress(ip=f"192.168.7.{number}", ports=ports) for number in (11, 12)]
+        found.status.load_balancer = types.IngressLoadBalancerStatus(ingress=at)
+
+    edit(INGRESS, made, reached)
 
 
 def ready(controller: types.ReplicationController, count: int, there: int = 0) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from apps.cluster import types
 from apps.cluster.exposure import Exposure, exposures
 from apps.cluster.kinds import NODE, POD, SERVICE
+from tests.agent_edge.objects import ingress, rule
 from tests.builders import build
 
 
@@ -39,6 +40,18 @@ def ways(*objects: Any) -> list[tuple[str, list[str], int]]:
     services = [one for one in objects if isinstance(one, types.Service)]
     pods = [one for one in objects if isinstance(one, types.Pod)]
     return [(one.via, one.addresses, one.port) for one in exposures(services, pods, NODES)]
+
+
+def test_an_ingress_is_open_where_the_edge_serves_it() -> None:
+    made = ingress(rule("a.example.com", "/", "/api"))
+    assert exposures([], [], NODES, [made]) == []
+    ports = [types.PortStatus(port=port, protocol="TCP") for port in (80, 443)]
+    at = [types.IngressLoadBalancerIngress(ip="10.55.0.1", ports=ports)]
+    made.status.load_balancer = types.IngressLoadBalancerStatus(ingress=at)
+    plain, secure = exposures([], [], NODES, [made])
+    assert (plain.via, plain.kind, plain.name, plain.addresses) == ("Ingress", "Ingress", "web", ["10.55.0.1"])
+    assert (plain.port, secure.port, plain.services) == (80, 443, ["api", "root"])
+    assert plain.target == "a.example.com/ to root:80, and 1 more"
 
 
 def test_a_node_port_is_open_on_every_node_that_is_ready() -> None:
