@@ -166,6 +166,16 @@ def test_a_container_that_will_not_stop_is_killed_after_the_grace(machine: Machi
     assert 1.0 <= time.monotonic() - started < 4
 
 
+def test_a_pod_that_the_server_forgot_is_an_orphan_until_nothing_of_it_is_left(machine: Machine) -> None:
+    pod = machine.run(app("sleep", "1000"))
+    machine.ready(pod)
+    assert not machine.herd.has_orphans()
+    machine.put("pods", pod, deleted=True)
+    assert machine.herd.has_orphans()
+    wait_for(lambda: not machine.herd.has_orphans(), "its end")
+    assert machine.containers(pod) == []
+
+
 def test_a_pod_that_is_done_keeps_its_containers_and_frees_its_sandbox(machine: Machine) -> None:
     pod = machine.run(app("sh", "-c", "echo done > /dev/termination-log"), restart_policy="Never")
     wait_for(lambda: machine.reported(pod).phase in TERMINAL, "end")
