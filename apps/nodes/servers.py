@@ -104,6 +104,7 @@ class Presence:
     def __init__(self) -> None:
         self._here = ""
         self._looked_at = 0.0
+        self._beating = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.known: list[str] = []
         """Where all servers are reached, as last heard; this one last: who loses it needs another."""
@@ -117,7 +118,8 @@ class Presence:
         task, self._task = self._task, None
         if task is None:
             return
-        task.cancel()
+        async with self._beating:  # one that has begun would come after the farewell
+            task.cancel()
         with suppress(asyncio.CancelledError):
             await task
         with suppress(DatabaseError, ApiError):
@@ -133,7 +135,8 @@ class Presence:
     async def _run(self) -> None:
         while True:
             try:
-                self._note(await in_db(beat, self._here, datetime.now(UTC)))
+                async with self._beating:
+                    self._note(await in_db(beat, self._here, datetime.now(UTC)))
             except (DatabaseError, ApiError) as error:
                 logger.warning("this server could not say that it lives: %s", error)
             await asyncio.sleep(EVERY)

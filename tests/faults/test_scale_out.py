@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import Iterator
 from contextlib import closing
 
 import httpx
@@ -27,6 +28,15 @@ KUBERNETES = "/api/v1/namespaces/default/endpoints/kubernetes"
 pytestmark = [pytest.mark.kubectl, pytest.mark.timeout(1200 if LONG else 300)]
 
 
+@pytest.fixture(scope="module")
+def scaled(second: ByHand) -> Iterator[None]:
+    """Some pods of a controller."""
+    with closing(Client(second)) as client:
+        answered(lambda: client.ask("POST", CONTROLLERS, json.loads(controller("scaled", REPLICAS))))
+        yield
+        answered(lambda: client.ask("DELETE", f"{CONTROLLERS}/scaled"))
+
+
 def test_a_machine_without_the_key_is_told_what_it_lacks(first: Platform, shared: dict[str, str]) -> None:
     stranger = ByHand({**shared, "DROVER_KEY": ""})
     try:
@@ -39,10 +49,9 @@ def test_a_machine_without_the_key_is_told_what_it_lacks(first: Platform, shared
         stranger.down()
 
 
+@pytest.mark.usefixtures("scaled")
 def test_each_process_killed_in_turn_loses_nothing_on_either_server(first: Platform, second: ByHand) -> None:
     with hollow_nodes(first, NODES), under_load(first, second, writers=2, watchers=4) as load:
-        with closing(Client(second)) as client:
-            answered(lambda: client.ask("POST", CONTROLLERS, json.loads(controller("scaled", REPLICAS))))
         for _ in range(ROUNDS):
             for name in PROCESSES:
                 kill(first, name)
@@ -63,6 +72,7 @@ def test_each_process_killed_in_turn_loses_nothing_on_either_server(first: Platf
         eventually(lambda: ready(second) == REPLICAS, within=30, what="the replicas")
 
 
+@pytest.mark.usefixtures("scaled")
 def test_when_a_server_hangs_and_its_control_plane_ends_all_go_on_with_the_other(
     first: Platform, second: ByHand, shared: dict[str, str]
 ) -> None:
@@ -78,12 +88,10 @@ def test_when_a_server_hangs_and_its_control_plane_ends_all_go_on_with_the_other
         )
         os.kill(hanging, signal.SIGCONT)
         first.stop()
-        eventually(lambda: ports(second) == {second.port + 443}, within=5, what="the one server that is left")
+        eventually(lambda: ports(second) == {second.port + 443}, within=30, what="the one server that is left")
         scale(second, REPLICAS + 2)
         eventually(lambda: ready(second) == REPLICAS + 2, within=30, what="pods on nodes that changed the server")
         asyncio.run(hear_of_a_change(second, second, session))
-    with closing(Client(second)) as client:
-        answered(lambda: client.ask("DELETE", f"{CONTROLLERS}/scaled"))
 
 
 def ready(server: Platform) -> int:
