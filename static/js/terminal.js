@@ -5,16 +5,16 @@
   const ACKNOWLEDGE = 65536;   // bytes drawn between two words to the server
   const utf8 = new TextEncoder();
 
-  // The emulator writes style elements and style attributes, which our content policy forbids. In the document that
-  // it is given both become what the policy allows: sheets and properties set by script.
-  function strictDocument() {
-    const plain = (name) => Document.prototype.createElement.call(document, name);
-    function createElement(name) {
+  // The emulator writes style elements and style attributes, which our content policy forbids. On this page both become
+  // what the policy allows: sheets and properties set by script.
+  function dressByScript() {
+    const plain = (...wanted) => Document.prototype.createElement.apply(document, wanted);
+    document.createElement = (name, ...options) => {
       if (name === "style") return sheet();
-      const element = plain(name);
+      const element = plain(name, ...options);
       element.setAttribute = setAttribute;
       return element;
-    }
+    };
     function setAttribute(key, value) {
       if (key === "style") this.style.cssText = value;
       else Element.prototype.setAttribute.call(this, key, value);
@@ -27,13 +27,6 @@
       Object.defineProperty(stand, "textContent", { set: (text) => rules.replaceSync(text), get: () => "" });
       return stand;
     }
-    return new Proxy(document, {
-      get(target, name) {
-        if (name === "createElement") return createElement;
-        const value = Reflect.get(target, name, target);
-        return typeof value === "function" ? value.bind(target) : value;
-      },
-    });
   }
 
   const framed = (channel, bytes) => { const frame = new Uint8Array(bytes.length + 1); frame[0] = channel; frame.set(bytes, 1); return frame; };
@@ -52,18 +45,16 @@
     const again = view.querySelector("[data-terminal-open]");
     const form = view.querySelector("form");
     const style = getComputedStyle(screen);
-    const strict = strictDocument();
+    dressByScript();
     const emulator = new Terminal({
-      documentOverride: strict, cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollback: 5000,
+      cursorBlink: !matchMedia("(prefers-reduced-motion: reduce)").matches, scrollback: 5000,
       fontFamily: getComputedStyle(view.querySelector("code") || screen).fontFamily, fontSize: 13, lineHeight: 1.25,
       theme: { background: style.backgroundColor, foreground: style.color, cursor: style.color, selectionBackground: "#5b3a64" },
     });
     const fit = new FitAddon.FitAddon();
     let socket = null;
     emulator.loadAddon(fit);
-    // Its viewport asks the page's own document, whichever it was given.
-    document.createElement = strict.createElement;
-    try { emulator.open(screen); } finally { delete document.createElement; }
+    emulator.open(screen);
     fit.fit();
 
     const say = (tone, text) => { state.className = `small tone-${tone}`; state.textContent = text; };
