@@ -26,9 +26,4 @@ def position() -> int:
 
 def move(number: int) -> None:
     """Everything up to ``number`` is taken care of."""
-
-    def work() -> None:
-        if not Cursor.objects.filter(name=NAME).update(number=number):
-            Cursor.objects.create(name=NAME, number=number)
-
-    alone(work)
+    alone(lambda: Cursor.objects.update_or_create(name=NAME, defaults={"number": number}))
