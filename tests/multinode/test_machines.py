@@ -72,9 +72,9 @@ def test_a_cut_cable_is_noticed_and_a_healed_one_too(platform: Platform) -> None
 def test_a_killed_agent_is_started_again(platform: Platform) -> None:
     node = platform.node("node-1")
     log = platform.state / "log" / "node-1.log"
-    before, connected = node.agent(), log.read_text().count("connected to wss:")
+    before, connected = node.agent(), log.read_text().count("connected to https:")
     node.kill_agent()
-    eventually(lambda: log.read_text().count("connected to wss:") > connected, what="another agent")
+    eventually(lambda: log.read_text().count("connected to https:") > connected, what="another agent")
     assert node.agent() != before
     eventually(
         lambda: states(platform)["node-1"] == "Ready", what="the node is ready for the tests that follow"
