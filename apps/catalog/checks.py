@@ -19,6 +19,7 @@ from apps.catalog.render.metadata import Identity
 from apps.catalog.types import Application
 from apps.cluster import store, types
 from apps.cluster.errors import ApiError
+from apps.cluster.eviction import is_healthy
 from apps.cluster.kinds import POD
 from apps.cluster.selectors import LabelSelector
 from apps.cluster.work import in_db
@@ -138,8 +139,4 @@ def _ready_pod(app: Application, component: str) -> types.Pod | None:
     meta = app.metadata
     chosen = LabelSelector.of(Identity(meta.namespace, meta.name).selector(component))
     pods = [row.object for row in store.list(POD, namespace=meta.namespace, labels=chosen).rows]
-    return next((pod for pod in pods if pod.metadata.deletion_timestamp is None and _is_ready(pod)), None)
-
-
-def _is_ready(pod: types.Pod) -> bool:
-    return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
+    return next((pod for pod in pods if is_healthy(pod)), None)

@@ -10,12 +10,13 @@ from apps.catalog.addresses import Addresses
 from apps.catalog.render.metadata import ENDPOINT
 from apps.catalog.types import Application, EndpointStatus, RevisionSpec
 from apps.cluster import types
+from apps.cluster.conditions import is_ready
 
 
 def address_of(nodes: Iterable[types.Node]) -> str:
     """An address by which some ready node is reached, the first by name."""
     for node in sorted(nodes, key=lambda node: node.metadata.name):
-        ready = any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
+        ready = is_ready(node.status.conditions)
         found = {one.type: one.address for one in node.status.addresses}
         if ready and (address := found.get("ExternalIP") or found.get("InternalIP")):
             return address

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from apps.cluster import types
+from apps.cluster.conditions import is_ready
 from apps.cluster.types import ways
 
 
@@ -12,11 +13,7 @@ def edge_nodes(nodes: Iterable[types.Node]) -> list[types.Node]:
     """The edge, as far as it is ready and not about to go, in the order of the names."""
     known = sorted(nodes, key=lambda node: node.metadata.name)
     chosen = [node for node in known if ways.on_edge(node)] or known
-    return [node for node in chosen if is_ready(node) and node.metadata.deletion_timestamp is None]
-
-
-def is_ready(node: types.Node) -> bool:
-    return any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
+    return [node for node in chosen if is_ready(node.status.conditions) and node.metadata.deletion_timestamp is None]
 
 
 def address_of(node: types.Node) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from apps.cluster import types
+from apps.cluster.conditions import is_ready
 from apps.cluster.errors import TooManyRequests
 from apps.cluster.kinds import DEPLOYMENT, POD, POD_DISRUPTION_BUDGET, REPLICA_SET, REPLICATION_CONTROLLER
 from apps.cluster.kinds.budgets import ALWAYS, covers
@@ -64,8 +65,7 @@ def room(budget: types.PodDisruptionBudget, pods: Iterable[types.Pod], read: Fin
 
 def is_healthy(pod: types.Pod) -> bool:
     """Ready, and not about to leave already."""
-    ready = any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
-    return ready and pod.metadata.deletion_timestamp is None
+    return is_ready(pod.status.conditions) and pod.metadata.deletion_timestamp is None
 
 
 def _owner(of: Any, read: Finds) -> Any | None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from apps.cluster import types
-from apps.cluster.edge import address_of, is_ready
+from apps.cluster.conditions import is_ready
+from apps.cluster.edge import address_of
 from apps.cluster.kinds.services import external_addresses
 from apps.cluster.types import Wire, ways
 
@@ -42,7 +43,7 @@ def exposures(
     ingresses: Iterable[types.Ingress] = (),
 ) -> list[Exposure]:
     """Every way in, by namespace and name."""
-    open_at = {node.metadata.name: address_of(node) for node in nodes if is_ready(node)}
+    open_at = {node.metadata.name: address_of(node) for node in nodes if is_ready(node.status.conditions)}
     found = [
         *(
             one

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from apps.catalog.format import Definition
 from apps.cluster import quantities, types
 from apps.cluster.actors import Actor
+from apps.cluster.conditions import is_ready
 from apps.cluster.kinds import NODE
 from apps.dashboard import access, reading
 
@@ -46,7 +47,7 @@ def compared(who: Actor, definition: Definition) -> list[Room]:
 
 
 def _takes_pods(node: types.Node) -> bool:
-    ready = any(one.type == "Ready" and one.status == "True" for one in node.status.conditions)
+    ready = is_ready(node.status.conditions)
     return ready and not node.spec.unschedulable
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from apps.catalog.kinds import APPLICATION
 from apps.cluster import types
 from apps.cluster.actors import Actor
+from apps.cluster.conditions import is_ready
 from apps.cluster.exposure import NODE_PORT, Exposure, exposures
 from apps.cluster.kinds import ENDPOINTS, INGRESS, POD, SERVICE
 from apps.cluster.registry import all_kinds
@@ -66,7 +67,7 @@ def ways_in(who: Actor) -> list[WayIn]:
     ingresses: Sequence[types.Ingress] = reading.everything(who, INGRESS.key)
     found = exposures(services, pods, nodes, ingresses)
     behind = _behind(who)
-    ready = {_place(pod): _is_ready(pod) for pod in pods}
+    ready = {_place(pod): is_ready(pod.status.conditions) for pod in pods}
     made = {(obj.kind, *_place(obj)): obj for obj in (*services, *pods, *ingresses)}
     return [
         WayIn(
@@ -93,10 +94,6 @@ def _href(each: Exposure) -> str:
 
 def _place(obj: Any) -> tuple[str, str]:
     return obj.metadata.namespace, obj.metadata.name
-
-
-def _is_ready(pod: types.Pod) -> bool:
-    return any(one.type == "Ready" and one.status == "True" for one in pod.status.conditions)
 
 
 def _behind(who: Actor) -> Mapping[tuple[str, str], tuple[int, int]]:

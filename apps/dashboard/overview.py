@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
+from apps.cluster.conditions import is_ready
 from apps.cluster.exposure import exposures
 from apps.cluster.kinds import DEPLOYMENT, INGRESS, NODE, POD, REPLICA_SET, REPLICATION_CONTROLLER, SERVICE
 from apps.cluster.kinds.pod_columns import status as pod_word
@@ -88,7 +89,7 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
     controllers, homes = _controllers(who)
     services: Sequence[types.Service] = reading.everything(who, "services")
     troubles = [*_of_nodes(nodes), *_of_pods(who, pods, now), *_of_controllers(controllers, pods, now)]
-    ready = [node for node in nodes if _is_ready(node)]
+    ready = [node for node in nodes if is_ready(node.status.conditions)]
     return Overview(
         nodes=len(nodes),
         nodes_ready=len(ready),
@@ -105,12 +106,6 @@ def of_cluster(who: Actor, now: datetime) -> Overview:
     )
 
 
-def _is_ready(node: types.Node) -> bool:
-    return any(
-        condition.type == "Ready" and condition.status == "True" for condition in node.status.conditions
-    )
-
-
 def _bucket(pod: types.Pod, now: datetime) -> str:
     """Where a pod counts: running, pending, failed, done."""
     tone = look.of_word(pod_word(pod, now)).tone
@@ -124,7 +119,7 @@ def _bucket(pod: types.Pod, now: datetime) -> str:
 def _of_nodes(nodes: Sequence[types.Node]) -> list[Trouble]:
     found = []
     for node in nodes:
-        if not _is_ready(node):
+        if not is_ready(node.status.conditions):
             sentence = sentences.of_object("nodes", node, node.metadata.creation_timestamp or datetime.min)
             ready = next((each for each in node.status.conditions if each.type == "Ready"), None)
             found.append(
