@@ -40,6 +40,7 @@ class Servers:
         others = [f"https://{place}" for place in places]
         if others == self._others:
             return
+        log.info("servers of the cluster: %s", ", ".join(places))
         here, self._others = self.current, others
         found = [self._first, *(each for each in others if each != self._first)]
         self._turn = found.index(here) if here in found else 0

@@ -63,7 +63,7 @@ SCREENS = {
     "styleguide": "/styleguide",
 }
 STORIES = (
-    "guestbook", "host_name", "applications", "app_pods", "drafts", "open_door drover-1", "open_door drover-2",
+    "guestbook", "host_name", "applications", "app_pods", "drafts", "open_doors",
 )  # fmt: skip
 EMPTY = {
     "empty-home": "/",

@@ -65,6 +65,12 @@ def _time(wanted: bool) -> str:
     return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}000Z " if wanted else ""
 
 
+def open_doors() -> None:
+    """Of all the sample's nodes: nothing of what the pages ask leaves the machine."""
+    for node in ("drover-1", "drover-2", "drover-3"):
+        open_door(node)
+
+
 def open_door(node: str) -> None:
     """Opens the door of one of the sample's nodes and registers where it is."""
     certificates.ensure(Path(settings.STATE))

@@ -57,14 +57,10 @@ def main(state: str, port: str, *stories: str) -> None:
 
 def play(sample: object, line: str) -> None:
     name, *words = line.split()
-    if name == "open_door":
-        from tests.browser.doors import open_door  # noqa: PLC0415
+    from tests.browser import doors, sample_apps  # noqa: PLC0415
 
-        open_door(*words)
-        return
-    from tests.browser import sample_apps  # noqa: PLC0415
-
-    getattr(sample_apps if hasattr(sample_apps, name) else sample, name)(
+    place = next(each for each in (doors, sample_apps, sample) if hasattr(each, name))
+    getattr(place, name)(
         *(int(word) if word.isdigit() else word for word in words)
     )
 

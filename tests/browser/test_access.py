@@ -46,7 +46,7 @@ SERIOUS = """async () => {
 
 @pytest.fixture(scope="module")
 def shops() -> Iterator[Site]:
-    site = Site("guestbook", "applications", "app_pods", "open_door drover-1", "open_door drover-2")
+    site = Site("guestbook", "applications", "app_pods", "open_doors")
     yield site
     site.remove()
 

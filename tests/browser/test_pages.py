@@ -154,8 +154,7 @@ def test_someone_without_a_role_sees_nothing_and_is_told_so(page: Page, site: Si
 
 
 def test_a_log_streams_and_can_be_filtered(page: Page, site: Site) -> None:
-    for node in ("drover-1", "drover-2"):
-        site.tell(f"open_door {node}")
+    site.tell("open_doors")
     page.goto(f"{site.url}/kinds/pods/default/frontend-x7k2p?tab=logs")
     lines = page.locator(".log-lines")
     expect(lines).to_contain_text("frontend: this run, line 3 <b>&amp;</b>")  # as it is, never as markup
