@@ -72,21 +72,21 @@ def open_doors() -> None:
 
 
 def open_door(node: str) -> None:
-    """Opens the door of one of the sample's nodes and registers where it is."""
+    """Opens the door of one of the sample's nodes and registers its port."""
     certificates.ensure(Path(settings.STATE))
+    address = next(each.address for each in sample.find(NODE, "", node).status.addresses)
     folder = Path(tempfile.mkdtemp(dir=settings.STATE))
-    certificates.ensure_for_node(folder, node, ("127.0.0.1",))
+    certificates.ensure_for_node(folder, node, (address,))
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(folder / "agent.crt", folder / "agent.key")
     context.load_verify_locations(folder / "ca.crt")
     context.verify_mode = ssl.CERT_REQUIRED
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Lines)
+    server = ThreadingHTTPServer((address, 0), Lines)
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def register(found: types.Node) -> None:
-        found.status.addresses = [types.NodeAddress(type="InternalIP", address="127.0.0.1")]
         endpoint = types.DaemonEndpoint(port=server.server_port)
         found.status.daemon_endpoints = types.NodeDaemonEndpoints(kubelet_endpoint=endpoint)
 

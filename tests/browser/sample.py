@@ -54,9 +54,9 @@ def empty() -> None:
 
 
 def guestbook() -> None:
-    """Three nodes, the articles' guestbook, a shop with troubles."""
+    """Three nodes of this machine's own, the articles' guestbook, a shop with troubles."""
     for number, name in enumerate(("drover-1", "drover-2", "drover-3"), start=11):
-        node(name, f"192.168.7.{number}", cordoned=name == "drover-3")
+        node(name, f"127.0.7.{number}", cordoned=name == "drover-3")
     make(NAMESPACE, types.Namespace(metadata=types.ObjectMeta(name="shop", labels={"team": "retail"})))
     for name, tier, replicas, port in (
         ("redis-master", "backend", 1, 6379),
@@ -250,7 +250,7 @@ def _run(namespace: str, name: str, node: str, number: int, *, started: bool) ->
         making = types.ContainerState(waiting=types.ContainerStateWaiting("ContainerCreating"))
         pod.status.phase = "Running" if started else "Pending"
         pod.status.start_time = now
-        pod.status.pod_ip, pod.status.host_ip = f"10.64.1.{number % 250 + 2}", "192.168.7.11"
+        pod.status.pod_ip, pod.status.host_ip = f"10.64.1.{number % 250 + 2}", "127.0.7.11"
         pod.status.conditions += [
             types.Condition(type=type_, status=word, last_transition_time=now)
             for type_ in ("ContainersReady", "Ready")
@@ -342,7 +342,7 @@ def host_name() -> None:
     ports = [types.PortStatus(port=number, protocol="TCP") for number in (80, 443)]
 
     def reached(found: types.Ingress) -> None:
-        at = [types.IngressLoadBalancerIngress(ip=f"192.168.7.{number}", ports=ports) for number in (11, 12)]
+        at = [types.IngressLoadBalancerIngress(ip=f"127.0.7.{number}", ports=ports) for number in (11, 12)]
         found.status.load_balancer = types.IngressLoadBalancerStatus(ingress=at)
 
     edit(INGRESS, made, reached)

@@ -26,7 +26,7 @@ def test_a_machine_shows_in_the_dialog_and_behind_it_as_it_joins(page: Page, sit
     expect(arrival).to_contain_text("Waiting")
     expect(arrival.locator("time")).to_have_text("29m57s")  # it counts
     token = line.split()[-2]
-    site.tell(f"join {token} fresh-1 192.168.7.21")
+    site.tell(f"join {token} fresh-1 127.0.7.21")
     expect(arrival).to_contain_text("fresh-1 has joined")
     expect(arrival).to_contain_text("Ready")
     page.get_by_role("button", name="Done").click()
