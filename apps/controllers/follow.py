@@ -25,6 +25,7 @@ from apps.controllers.reading import Reader
 
 DEFAULT_CONTROLLERS = (
     "apps.scheduler.scheduler.Scheduler",
+    "apps.controllers.endpoints.EndpointsOfServices",
     "apps.controllers.replication.Replication",
     "apps.controllers.replication.ReplicaSets",
     "apps.controllers.deployments.Deployments",
@@ -34,7 +35,6 @@ DEFAULT_CONTROLLERS = (
     "apps.controllers.autoscalers.Autoscalers",
     "apps.controllers.claims.Claims",
     "apps.controllers.volumes.Volumes",
-    "apps.controllers.endpoints.EndpointsOfServices",
     "apps.controllers.load_balancers.LoadBalancers",
     "apps.controllers.budgets.Budgets",
     "apps.controllers.ingresses.Ingresses",
@@ -42,7 +42,8 @@ DEFAULT_CONTROLLERS = (
     "apps.controllers.garbage.Garbage",
     "apps.controllers.node_lifecycle.NodeLifecycle",
 )
-"""In the order in which they are served when several have work: what a user waits for comes first."""
+"""In the order in which they are served when several have work: what a user waits for comes first, and before anything
+new is made, what runs is found."""
 
 BATCH = 1000
 CHORES_EVERY = 0.05
