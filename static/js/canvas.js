@@ -88,6 +88,6 @@
   function show(question) {
     const page = document.getElementById("compose");
     const address = `${page.dataset.href}?${new URLSearchParams(question)}`;
-    window.htmx.ajax("GET", address, { source: page, target: page, swap: "morph settle:0ms", push: address });
+    window.htmx.ajax("GET", address, { source: page, target: page, swap: "morph", push: address });
   }
 })();

@@ -115,7 +115,7 @@
   function step(values) {
     const draft = page().querySelector("input[name=draft]").value;
     const view = page().querySelector("input[name=view]").value;
-    window.htmx.ajax("POST", page().dataset.href, { source: page(), target: page(), swap: "morph settle:0ms", values: { draft, view, ...values } });
+    window.htmx.ajax("POST", page().dataset.href, { source: page(), target: page(), swap: "morph", values: { draft, view, ...values } });
   }
   window.drover = { ...window.drover, step };
 

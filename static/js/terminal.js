@@ -103,7 +103,7 @@
         socket = null;
         const words = told || event.reason || "The connection broke.";
         say(words.includes("exit code 0") ? "idle" : "warn", words);
-        emulator.write(`\r\n\x1b[2m${words}\x1b[0m\r\n`);
+        emulator.write(`\r\n\x1b[3m${words}\x1b[0m\r\n`);
       };
       emulator.reset();
       emulator.focus();

@@ -134,7 +134,6 @@ def test_an_application_is_installed_scaled_and_deleted_by_keyboard_alone(
     hands.reach("Scale", "button")
     hands.press("Enter")
     expect(page.get_by_label("Number of pods")).to_be_focused()
-    page.wait_for_function("document.getElementById('replicas')['htmx-internal-data']")
     hands.press("ArrowUp")
     expect(page.locator("#told")).to_contain_text("Frontend goes from 3 to 4 pods")
     hands.press("Enter")

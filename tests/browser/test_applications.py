@@ -103,6 +103,17 @@ def test_scaling_is_told_at_once_and_what_cannot_be_in_words(tab: Page, shops: S
     expect(tab.locator("aside")).to_contain_text("Scaling to 5…")
 
 
+def test_a_dialog_listens_as_soon_as_it_has_the_focus(tab: Page, shops: Site) -> None:
+    tab.goto(f"{shops.url}/apps/default/book?component=redis-leader")
+    tab.evaluate("""() => document.addEventListener("focusin", (event) => {
+        const form = event.target.closest("#dialog form");  // the soonest that a key can come
+        if (form) setTimeout(() => { form.elements.replicas.value = "0"; form.requestSubmit(); });
+    })""")
+    tab.get_by_role("button", name="Scale", exact=True).click()
+    expect(tab.locator("#toasts")).to_contain_text("Scaling redis-leader to 0…")
+    expect(tab.locator("#dialog")).to_be_hidden()
+
+
 def test_what_is_under_way_is_cancelled_beside_its_progress(tab: Page, shops: Site) -> None:
     tab.goto(f"{shops.url}/apps/default/fresh")
     tab.get_by_role("button", name="Cancel").click()
