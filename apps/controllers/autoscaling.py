@@ -66,20 +66,25 @@ def need(pods: Sequence[PodUse], target: types.MetricTarget, resource: str, curr
     known = [(pod.used or 0, pod.asked or 0) for pod in measured]
     first = ratio(known)
     if not unmeasured and not starting:
-        replicas = current if abs(1.0 - first) <= TOLERANCE else ceil(first * len(known) - 1e-9)
-        return Need(replicas, average, utilization)
+        return Need(_enough(first, len(known), current), average, utilization)
     if first > 1:
         assumed = [(0, pod.asked or 0) for pod in (*unmeasured, *starting)]
     else:
         full = [(pod.asked or 0) * goal // 100 if relative else goal for pod in unmeasured]
         assumed = [(amount, pod.asked or 0) for amount, pod in zip(full, unmeasured, strict=True)]
     second = ratio([*known, *assumed])
-    if abs(1.0 - second) <= TOLERANCE or (first > 1) is not (second > 1):
+    if (first > 1) is not (second > 1):
         return Need(current, average, utilization)
-    replicas = ceil(second * (len(known) + len(assumed)) - 1e-9)
-    if (second < 1 and replicas > current) or (second > 1 and replicas < current):
-        replicas = current
-    return Need(replicas, average, utilization)
+    return Need(_enough(second, len(known) + len(assumed), current), average, utilization)
+
+
+def _enough(ratio: float, pods: int, current: int) -> int:
+    """How many would use what they are to use, where ``pods`` use ``ratio`` of it: never fewer where they use more,
+    though some of ``current`` may not have been seen yet, and never more where they use less."""
+    if abs(1.0 - ratio) <= TOLERANCE:
+        return current
+    replicas = ceil(ratio * pods - 1e-9)
+    return max(replicas, current) if ratio > 1 else min(replicas, current)
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,9 +19,7 @@ pytestmark = pytest.mark.usefixtures("cluster")
 
 
 @given(plain=st.binary(max_size=500), context=st.text(max_size=40))
-@hypothesis_settings(
-    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=50
-)
+@hypothesis_settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
 def test_what_was_sealed_opens_in_its_own_context(plain: bytes, context: str) -> None:
     assert unseal(seal(plain, context), context) == plain
 

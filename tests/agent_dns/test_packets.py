@@ -9,7 +9,7 @@ import dns.message
 import dns.rcode
 import dns.rrset
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from node_agent.dns.wire import TCP_ROOM, Bad, Silence, answers_of, ask_for, pass_on, passed, question
@@ -35,13 +35,11 @@ def answered(data: bytes) -> dns.message.Message | None:
     return message
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_survived(data: bytes) -> None:
     answered(data)
 
 
-@settings(deadline=None)
 @given(data=st.data(), edns=st.booleans())
 def test_a_spoiled_question_is_survived(data: st.DataObject, edns: bool) -> None:
     good = bytearray(packet(NAME, id=1, use_edns=0 if edns else False))
@@ -54,7 +52,6 @@ def test_a_spoiled_question_is_survived(data: st.DataObject, edns: bool) -> None
             assert message.rcode() == dns.rcode.NOERROR
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=63), max_size=4), st.integers(0, 0xFFFF))
 def test_any_labels_below_the_domain_are_answered(labels: list[bytes], kind: int) -> None:
     name = b"".join(bytes([len(label)]) + label for label in [*labels, b"svc", b"cluster", b"local"]) + b"\0"
@@ -154,7 +151,6 @@ def test_what_is_no_answer_to_the_question_is_not_taken(data: bytes, why: str) -
         passed(data, ASKED)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_answer_of_another_server_is_survived(data: bytes) -> None:
     for each in (data, ASKED[:2] + b"\x81\x80" + data, upstream()[:-4] + data):

@@ -50,7 +50,6 @@ fuzzed = settings(
     max_examples=EXAMPLES,
     derandomize=not ASKED,
     database=None,
-    deadline=None,
     phases=(Phase.explicit, Phase.generate, Phase.target) if ASKED else (Phase.explicit, Phase.generate),
     suppress_health_check=[*HealthCheck],
     print_blob=False,

@@ -133,7 +133,7 @@ def test_a_value_of_the_wrong_type_is_refused_where_it_is_put() -> None:
 TRICKY = st.text(alphabet=st.sampled_from("a${}()%:#\"'&*!|>-?[]{},\\/. ü=@`"), max_size=20)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(TRICKY)
 def test_no_value_can_bring_in_anything(title: str) -> None:
     """Whatever the title is, the objects are those of a harmless one with the title in its three places."""
@@ -158,7 +158,7 @@ def _keys(data: Any) -> Any:
     return [_keys(value) for value in data] if isinstance(data, list) else type(data).__name__
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(1, 5), st.sampled_from(["internal", "nodePort"]), st.text(alphabet="abc ", max_size=10))
 def test_the_same_input_makes_the_same_output(copies: int, reach: str, title: str) -> None:
     given = {"copies": copies, "reach": reach, "title": title}

@@ -160,7 +160,7 @@ words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=
 
 @example(value="a\r\nb\r", arguments=["x\ry", ""])
 @given(value=words, arguments=st.lists(words, max_size=3))
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(value: str, arguments: list[str]) -> None:
     data = plan()
     data["components"]["web"]["env"]["ODD"] = value

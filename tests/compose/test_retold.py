@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from apps.dashboard import manifest
@@ -101,7 +101,7 @@ trees = st.recursive(
 mappings = st.dictionaries(names, trees, min_size=1, max_size=5)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @example(before={"a": []}, after={"a": "\x85", "b": "x\r\ny", "c": {"d": "\u2028"}}, flow=True)
 @given(before=mappings, after=mappings, flow=st.booleans())
 def test_whatever_was_said_the_new_text_says_what_is_wanted(before: Any, after: Any, flow: bool) -> None:

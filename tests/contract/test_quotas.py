@@ -204,7 +204,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(STEPS)
 def test_what_is_used_is_always_what_is_there(steps: list[tuple[str, int, str]]) -> None:
     """Whatever comes and goes, the count kept by the writes is the sum over what is there, and within the limit."""

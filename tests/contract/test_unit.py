@@ -75,7 +75,7 @@ def told(start: int) -> Any:
     ]  # fmt: skip
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 def test_writes_in_one_transaction_leave_and_see_what_they_would_one_by_one(chosen: list[Step]) -> None:
     def run(work: Callable[[], Any]) -> Any:
