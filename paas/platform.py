@@ -197,8 +197,8 @@ def redis(state: StateDirectory, identity: Identity) -> Program | None:
     return Program(name="redis", start=tuple(start), identity=identity, ready=ready, hidden=REDIS_ROUTINE)
 
 
-def web(identity: Identity, address: str, certificate: Path, key: Path) -> Program:
-    start = partial(call_command, "web", address=address, certificate=certificate, key=key)
+def web(identity: Identity, address: str) -> Program:
+    start = partial(call_command, "web", address=address)
     return Program(name="web", start=start, identity=identity, ready=partial(web_answers, settings.PORT))
 
 
@@ -275,13 +275,12 @@ def bootstrap(state: StateDirectory, plan: list[NodePlan], say: Callable[[str], 
             importlib.import_module("apps.catalog.bundled").bring_in(system("set-up"))
             for node in plan:
                 accounts.ensure_node(state.handover / node.name, node.name, [node.address, "127.0.0.1"])
-            served, link = made.served, setup.link()
+            link = setup.link()
     except SealBroken as error:
         raise Refused(f"{error}.") from None
     except ImproperlyConfigured as error:
         raise Refused(str(error)) from None
-    told = {"certificate": str(served.certificate), "key": str(served.key), "fingerprint": served.fingerprint}
-    return json.dumps(told | {"link": link, "address": made.address})
+    return json.dumps({"fingerprint": made.served.fingerprint, "link": link, "address": made.address})
 
 
 def bootstrap_forked(state: StateDirectory, plan: list[NodePlan]) -> str:

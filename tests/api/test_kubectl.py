@@ -51,12 +51,8 @@ def environment() -> Iterator[dict[str, str]]:
                "HOME": str(state)}  # fmt: skip
     environ.pop("DATABASE_URL", None)
     subprocess.run([sys.executable, "-c", PREPARE], cwd=BASE, env=environ, check=True, timeout=60)
-    served = [
-        f"--{name}={state / 'tls' / f'server.{end}'}"
-        for name, end in (("certificate", "crt"), ("key", "key"))
-    ]
     log = (state / "web.log").open("wb")
-    web = subprocess.Popen([sys.executable, "manage.py", "web", *served], cwd=BASE, env=environ, stderr=log)
+    web = subprocess.Popen([sys.executable, "manage.py", "web"], cwd=BASE, env=environ, stderr=log)
 
     def ready() -> bool:
         ask = ["kubectl", "get", "--raw", "/readyz"]

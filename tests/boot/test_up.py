@@ -8,6 +8,7 @@ import ssl
 import stat
 import subprocess
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,20 @@ def test_it_prints_what_a_person_needs_next(platform: Platform) -> None:
     ):
         assert told in text
     assert stat.S_IMODE((platform.state / "kubeconfig").stat().st_mode) == 0o600
+
+
+def test_a_server_that_runs_on_gets_a_new_certificate_and_drops_nobody(platform: Platform) -> None:
+    place = ("127.0.0.1", platform.port + 443)
+    with closing(platform.connection()) as connected:
+        connected.request("GET", "/readyz")
+        assert connected.getresponse().read() == b"ok"
+        through, web = connected.sock, platform.processes()["web"]
+        old = ssl.get_server_certificate(place)
+        (platform.state / "tls" / "server.crt").unlink()
+        eventually(lambda: ssl.get_server_certificate(place) != old, within=60, what="another certificate is shown")
+        connected.request("GET", "/readyz")
+        assert connected.getresponse().read() == b"ok"
+        assert (connected.sock, platform.processes()["web"]) == (through, web)
 
 
 def test_only_the_agent_keeps_roots_powers(platform: Platform) -> None:

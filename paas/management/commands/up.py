@@ -8,7 +8,6 @@ import time
 from argparse import ArgumentParser
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from django.conf import settings
@@ -113,7 +112,7 @@ class Up:
         told = await self.bootstrap(plan)
         if queue is not None and not await self.supervisor.ready(queue):
             raise Refused(f"Redis does not answer; its words are in {self.state.log / 'redis.log'}.")
-        web = platform.web(self.identity, told["address"], Path(told["certificate"]), Path(told["key"]))
+        web = platform.web(self.identity, told["address"])
         self.supervisor.keep(web)
         for name in platform.CELERY_OPTIONS:
             self.supervisor.keep(platform.celery(name, self.identity))

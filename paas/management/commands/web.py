@@ -4,7 +4,6 @@ import asyncio
 import gc
 import sys
 from argparse import ArgumentParser
-from pathlib import Path
 from socket import socket
 from typing import Any
 
@@ -12,7 +11,8 @@ import uvicorn
 from django.conf import settings
 from django.core.management.base import BaseCommand
 
-from apps.accounts import bootstrap
+from apps.accounts import bootstrap, renewal
+from apps.accounts.certificates import ServerFiles
 from apps.nodes.servers import place, presence
 from apps.serving import Server
 from paas import upgrading
@@ -26,21 +26,14 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         told = "where nodes and pods reach this server; DROVER_ADDRESS, else this machine's own"
         parser.add_argument("--address", default="", help=told)
-        told = "this server's certificate and its key; made from the cluster's authority when not given"
-        parser.add_argument("--certificate", type=Path, help=told)
-        parser.add_argument("--key", type=Path)
 
     def handle(self, *args: Any, **options: Any) -> None:
         address = options["address"] or bootstrap.server_address()
-        certificate, key = options["certificate"], options["key"]
-        if certificate is None or key is None:
-            try:
-                upgrading.check()
-            except Refused as refusal:
-                sys.exit(str(refusal))
-            served = bootstrap.ensure_certificates(settings.STATE, address)
-            certificate, key = served.certificate, served.key
-        asyncio.run(_serve(address, certificate, key))
+        try:
+            upgrading.check()
+        except Refused as refusal:
+            sys.exit(str(refusal))
+        asyncio.run(_serve(address, bootstrap.ensure_certificates(settings.STATE, address)))
 
 
 class WebServer(Server):
@@ -52,7 +45,7 @@ class WebServer(Server):
         await super().shutdown(sockets)
 
 
-async def _serve(address: str, certificate: Path, key: Path) -> None:
+async def _serve(address: str, shown: ServerFiles) -> None:
     from paas.asgi import application  # noqa: PLC0415  needs Django set up, which a command's import does not wait for
 
     common: dict[str, Any] = {
@@ -72,16 +65,20 @@ async def _serve(address: str, certificate: Path, key: Path) -> None:
         host="0.0.0.0",
         port=settings.TLS_PORT,
         lifespan="off",
-        ssl_certfile=str(certificate),
-        ssl_keyfile=str(key),
+        ssl_certfile=str(shown.certificate),
+        ssl_keyfile=str(shown.key),
         **common,
     )
+    tls.load()
+    assert tls.ssl is not None
     servers = [WebServer(plain), WebServer(tls)]
     # What is loaded now stays for good: the collector need not walk it again.
     gc.freeze()
     serving = [asyncio.create_task(server.serve()) for server in servers]
     presence.begin(place(address, settings.TLS_PORT))
+    renewing = asyncio.create_task(renewal.keep(settings.STATE, address, tls.ssl))
     await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
     for server in servers:
         server.end(force=server.force_exit)
     await asyncio.gather(*serving)
+    renewing.cancel()
