@@ -12,11 +12,11 @@ from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import Forbidden, MethodNotAllowed, NotFound
 from apps.cluster.exposure import Exposure, exposures
-from apps.cluster.kinds import INGRESS, NODE, POD, SERVICE
+from apps.cluster.kinds import INGRESS, INGRESS_CLASS, NODE, POD, SERVICE
 
 GROUP, VERSION, PLURAL, KIND = "exposure.drover.dev", "v1", "exposures", "Exposure"
 VERBS = ("list",)
-HEADS = ("Name", "Via", "Addresses", "Port", "Target", "Sources")
+HEADS = ("Name", "Via", "Addresses", "Port", "Target", "Sources", "Why")
 
 
 def answer(actor: Actor, request: Request, target: Resource) -> Answer:
@@ -32,7 +32,7 @@ def answer(actor: Actor, request: Request, target: Resource) -> Answer:
         store.list(kind, namespace=target.namespace, sight=policy.scope(actor, kind)).objects
         for kind in (SERVICE, POD, INGRESS)
     )
-    found = exposures(services, pods, store.list(NODE).objects, ingresses)
+    found = exposures(services, pods, store.list(NODE).objects, ingresses, store.list(INGRESS_CLASS).objects)
     if choose(request.headers.get("accept", "")).form is Form.TABLE:
         return Answer(200, types.encode(_table(found)))
     items = [
@@ -67,7 +67,7 @@ def _table(found: list[Exposure]) -> dict[str, Any]:
         {
             "cells": [
                 f"{one.kind.lower()}/{one.name}", one.via, ",".join(one.addresses) or "<none>",
-                f"{one.port}/{one.protocol}", one.target, ",".join(one.source_ranges) or "<all>",
+                f"{one.port}/{one.protocol}", one.target, ",".join(one.source_ranges) or "<all>", one.why,
             ],
             "object": {
                 "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": _meta(one),

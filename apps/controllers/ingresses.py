@@ -10,14 +10,13 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from apps.cluster import types
-from apps.cluster.edge import address_of, edge_nodes
+from apps.cluster.edge import address_of, serving, unserved
 from apps.cluster.kinds import EVENT, INGRESS, INGRESS_CLASS, NODE, SECRET, SERVICE
 from apps.cluster.kinds.ingresses import addresses
 from apps.cluster.kinds.service_checks import EXTERNAL_NAME, LOAD_BALANCER
 from apps.cluster.log import Change
 from apps.cluster.types import ways
-from apps.cluster.types.agent import EDGE_UNAVAILABLE
-from apps.controllers.actions import Actions, Fingerprint, Note, condition, fingerprint, told_status
+from apps.controllers.actions import Actions, Fingerprint, Note, fingerprint, told_status
 from apps.controllers.base import Controller
 from apps.controllers.node_ports import taken
 from apps.controllers.reading import Reader, key_of, namespaced
@@ -66,23 +65,16 @@ def _reached(
     view: View, found: types.IngressClass
 ) -> tuple[tuple[types.IngressLoadBalancerIngress, ...], Trouble | None]:
     """Where, and what is in the way."""
-    edge = edge_nodes(view.nodes)
-    stopped = {node.metadata.name: why for node in edge if (why := condition(node.status.conditions, EDGE_UNAVAILABLE))}
-    able = [node for node in edge if node.metadata.name not in stopped and address_of(node)]
+    able, stopped = serving(view.nodes)
+    trouble = unserved(able, stopped)
     if not able:
-        words = "; ".join(f"{name}: {why.message}" for name, why in stopped.items())
-        return (), ("NoEdgeNode", f"no edge node can serve it: {words}" if words else "no edge node is ready")
-    wanted = [ways.HTTP_PORT, *([ways.HTTPS_PORT] if ways.secured(view.ingress) else [])]
+        return (), trouble
     claimed = taken(able, view.balancers)
-    numbers = [ways.port(found, each) for each in wanted]
+    numbers = ways.ports(view.ingress, found)
     ports = [types.PortStatus(port=number, protocol="TCP") for number in numbers if ("TCP", number) not in claimed]
-    trouble = None
     for number in numbers:
         if owner := claimed.get(("TCP", number)):
             trouble = ("PortTaken", f"port {number}/TCP of the edge nodes is taken by {owner}")
-    if trouble is None and stopped:
-        name, why = next(iter(stopped.items()))
-        trouble = (why.reason, f"node {name} does not serve it: {why.message}")
     if not ports:
         return (), trouble
     found_at = sorted({address_of(node) for node in able})

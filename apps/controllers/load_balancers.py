@@ -12,7 +12,7 @@ from apps.cluster import ranges, types
 from apps.cluster.edge import address_of, edge_nodes
 from apps.cluster.kinds import ENDPOINT_SLICE, INGRESS, NODE, POD, SERVICE
 from apps.cluster.kinds.endpoint_slices import SERVICE_NAME
-from apps.cluster.kinds.service_checks import LOAD_BALANCER
+from apps.cluster.kinds.service_checks import ADDRESS_ASSIGNED, LOAD_BALANCER
 from apps.cluster.kinds.services import external_addresses
 from apps.cluster.log import Change
 from apps.cluster.ranges import Pool
@@ -30,8 +30,6 @@ from apps.controllers.actions import (
 from apps.controllers.base import Controller
 from apps.controllers.node_ports import Port, host_ports, name_of, taken
 from apps.controllers.reading import Reader, key_of, meta_in, namespaced
-
-CONDITION = "AddressAssigned"
 
 
 @dataclass(frozen=True)
@@ -88,12 +86,12 @@ def plan(view: View, pool: Pool, reserved: Mapping[Port, str], now: datetime) ->
         ingress=[types.LoadBalancerIngress(ip=address, ip_mode="VIP") for address in place.addresses]
     )
     told = types.Condition(
-        type=CONDITION,
+        type=ADDRESS_ASSIGNED,
         status="True" if place.reached else "False",
         reason=place.reason,
         message=place.message,
     )
-    before = condition(service.status.conditions, CONDITION)
+    before = condition(service.status.conditions, ADDRESS_ASSIGNED)
     same = before is not None and (before.status, before.reason, before.message) == (
         told.status,
         told.reason,

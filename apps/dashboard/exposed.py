@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.catalog.kinds import APPLICATION
-from apps.cluster import types
+from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.conditions import is_ready
 from apps.cluster.exposure import NODE_PORT, Exposure, exposures
-from apps.cluster.kinds import ENDPOINTS, INGRESS, POD, SERVICE
+from apps.cluster.kinds import ENDPOINTS, INGRESS, INGRESS_CLASS, NODE, POD, SERVICE
 from apps.cluster.registry import all_kinds
 from apps.dashboard import access, look, paths, reading
 
@@ -63,9 +63,9 @@ def ways_in(who: Actor) -> list[WayIn]:
     """Everything about them; the number of queries does not grow with the cluster."""
     services: Sequence[types.Service] = reading.everything(who, SERVICE.key)
     pods = reading.pods_of(who)
-    nodes: Sequence[types.Node] = reading.everything(who, "nodes")
+    nodes, classes = (store.list(kind).objects for kind in (NODE, INGRESS_CLASS))  # whoever asks: as the API has it
     ingresses: Sequence[types.Ingress] = reading.everything(who, INGRESS.key)
-    found = exposures(services, pods, nodes, ingresses)
+    found = exposures(services, pods, nodes, ingresses, classes)
     behind = _behind(who)
     ready = {_place(pod): is_ready(pod.status.conditions) for pod in pods}
     made = {(obj.kind, *_place(obj)): obj for obj in (*services, *pods, *ingresses)}
@@ -81,7 +81,7 @@ def holds(way: WayIn, text: str) -> bool:
     """Whether a word stands anywhere in its row."""
     each, maker = way.exposure, way.maker
     told = (
-        each.via, each.namespace, each.name, str(each.port), each.protocol, each.target, *each.addresses,
+        each.via, each.namespace, each.name, str(each.port), each.protocol, each.target, each.why, *each.addresses,
         *each.source_ranges, maker.name if maker else "",
     )  # fmt: skip
     return any(text in one.lower() for one in told)

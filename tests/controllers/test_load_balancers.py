@@ -12,7 +12,8 @@ from apps.cluster.kinds import EVENT, NODE, POD, SERVICE
 from apps.cluster.kinds.services import external_addresses
 from apps.cluster.ranges import Pool
 from apps.cluster.types.agent import ANNOUNCED_BY
-from apps.controllers.load_balancers import CONDITION, LoadBalancers, View, plan
+from apps.cluster.kinds.service_checks import ADDRESS_ASSIGNED
+from apps.controllers.load_balancers import LoadBalancers, View, plan
 from tests.builders import build
 from tests.harness import TESTER, add_nodes, create, delete, edit, find, objects, settle
 
@@ -61,7 +62,7 @@ def outcome(
     """Reason, message, addresses, and who announces."""
     done = plan(View(given, others, nodes, slices, pods), pool, {("TCP", 22): "ssh"}, NOW)
     (status,) = done.statuses
-    (told,) = [one for one in status.obj.status.conditions if one.type == CONDITION]
+    (told,) = [one for one in status.obj.status.conditions if one.type == ADDRESS_ASSIGNED]
     assert [(note.reason, note.warning) for note in done.events] == [(told.reason, told.status == "False")]
     chosen = [one.obj.metadata.annotations.get(ANNOUNCED_BY, "") for one in done.updates]
     return told.reason, told.message, external_addresses(status.obj), (chosen or [""])[0]

@@ -9,8 +9,11 @@ from django.test import Client
 
 from apps.cluster import store, types
 from apps.cluster.exposure import Exposure
-from apps.cluster.kinds import NAMESPACE, POD, SERVICE
+from apps.cluster.kinds import INGRESS, INGRESS_CLASS, NAMESPACE, NODE, POD, SERVICE
+from apps.cluster.types.agent import EDGE_UNAVAILABLE
 from apps.dashboard import exposed
+from node_agent.edge.process import MISSING
+from tests.agent_edge.objects import EDGE, ingress, rule
 from tests.browser import sample, sample_apps
 from tests.builders import build
 
@@ -61,6 +64,19 @@ def test_a_row_says_whose_it_is_for_whom_and_whether_anything_answers(admin: Cli
     assert "3 of 3" in front
 
 
+def test_an_ingress_that_no_node_can_serve_is_a_row_that_says_what_to_do(admin: Client, opened: None) -> None:
+    def stop(node: types.Node) -> None:
+        node.status.conditions.append(types.Condition(EDGE_UNAVAILABLE, "True", *MISSING))
+
+    for each in store.list(NODE).objects:
+        sample.edit(NODE, each, stop)
+    if store.find(INGRESS_CLASS, "", "edge") is None:
+        sample.make(INGRESS_CLASS, EDGE)
+    sample.make(INGRESS, ingress(rule("a.example.com")))
+    (row,) = rows(admin, "?q=apt-get")
+    assert "no address yet" in row and "install it (apt-get install caddy)" in row and ">Ingress<" in row
+
+
 @pytest.mark.parametrize(("ready", "total", "tone"), [(0, 3, "bad"), (2, 3, "warn"), (3, 3, "ok")])
 def test_how_many_answer_is_word_and_colour(ready: int, total: int, tone: str) -> None:
     way = Exposure(
@@ -86,5 +102,5 @@ def test_the_number_of_queries_does_not_grow(admin: Client, opened: None, django
     admin.get("/exposure")
     for number in range(20):
         sample.make(SERVICE, build(SERVICE, name=f"more-{number}", spec__type="NodePort"))
-    with django_assert_max_num_queries(14):
+    with django_assert_max_num_queries(16):
         admin.get("/exposure", headers={"HX-Request": "true"})

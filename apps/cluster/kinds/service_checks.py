@@ -11,6 +11,8 @@ from apps.cluster.types import Problem
 
 CLUSTER_IP, NODE_PORT = "ClusterIP", "NodePort"
 LOAD_BALANCER, EXTERNAL_NAME = "LoadBalancer", "ExternalName"
+ADDRESS_ASSIGNED = "AddressAssigned"
+"""The condition of a LoadBalancer: whether it is reached, or why not."""
 TYPES = (CLUSTER_IP, NODE_PORT, LOAD_BALANCER, EXTERNAL_NAME)
 AFFINITIES = ("None", "ClientIP")
 POLICIES = ("Cluster", "Local")

@@ -65,9 +65,16 @@ def served(ingresses: Iterable[Ingress], classes: Iterable[IngressClass]) -> lis
     return sorted(found, key=lambda pair: (str(pair[0].metadata.creation_timestamp), *_key(pair[0])))
 
 
-def port(ingress_class: IngressClass, annotation: str) -> int:
-    """The edge nodes' port for ``HTTP_PORT`` or ``HTTPS_PORT``."""
-    return int(ingress_class.metadata.annotations.get(annotation) or PORTS[annotation])
+def port(ingress_class: IngressClass | None, annotation: str) -> int:
+    """The edge nodes' port for ``HTTP_PORT`` or ``HTTPS_PORT``; the usual one where there is no class."""
+    own = ingress_class.metadata.annotations if ingress_class is not None else {}
+    return int(own.get(annotation) or PORTS[annotation])
+
+
+def ports(ingress: Ingress, ingress_class: IngressClass | None) -> list[int]:
+    """Those that it asks for."""
+    wanted = [HTTP_PORT, HTTPS_PORT] if secured(ingress) else [HTTP_PORT]
+    return [port(ingress_class, each) for each in wanted]
 
 
 def ways(ingress: Ingress) -> Iterator[Way]:
