@@ -9,10 +9,10 @@ import pytest
 
 from apps.cluster import store, types
 from apps.cluster.kinds import EVENT, NODE, POD, SERVICE
+from apps.cluster.kinds.service_checks import ADDRESS_ASSIGNED
 from apps.cluster.kinds.services import external_addresses
 from apps.cluster.ranges import Pool
 from apps.cluster.types.agent import ANNOUNCED_BY
-from apps.cluster.kinds.service_checks import ADDRESS_ASSIGNED
 from apps.controllers.load_balancers import LoadBalancers, View, plan
 from tests.builders import build
 from tests.harness import TESTER, add_nodes, create, delete, edit, find, objects, settle
