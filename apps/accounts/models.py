@@ -41,7 +41,7 @@ class SetupLink(models.Model):
 
 
 class Throttle(models.Model):
-    """How often logging in went wrong for one user name or one address."""
+    """How often logging in went wrong for one user name, address or known browser."""
 
     key = models.CharField(max_length=320, unique=True)
     failures = models.IntegerField(default=0)

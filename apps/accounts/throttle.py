@@ -1,4 +1,5 @@
-"""Slows down guessing of passwords, by user name and by address. Pure arithmetic, and one table."""
+"""Slows down guessing of passwords, by user name and by address, or by a known browser. Pure arithmetic, and one
+table."""
 
 from __future__ import annotations
 
@@ -10,12 +11,18 @@ from apps.accounts.models import Throttle
 
 QUIET = timedelta(hours=1)
 """After this long without a failure all is forgiven."""
+FORGIVEN = timedelta(minutes=3)
+"""In this time one failure is: the slips of the many who share an address do not add up for ever."""
 
 # Free tries and the longest wait in seconds. Names wait less: else anyone could lock out anyone.
-LIMITS = {"user": (5, 60), "address": (20, 900)}
+LIMITS = {"user": (5, 60), "address": (20, 900), "browser": (5, 900)}
 
 
-def keys(username: str, address: str) -> tuple[str, ...]:
+def keys(username: str, address: str, browser: str = "") -> tuple[str, ...]:
+    """What a try counts for. ``browser`` is the mark of one that this user has signed in with: then only that, so that
+    nobody else's failures hold it up."""
+    if browser:
+        return (f"browser:{browser[:64]}",)
     return (f"user:{username.casefold()[:200]}", f"address:{address[:64]}")
 
 
@@ -38,7 +45,8 @@ def failed(wanted: tuple[str, ...], now: datetime) -> None:
     for key in wanted:
         with transaction.atomic():
             row, _ = Throttle.objects.select_for_update().get_or_create(key=key, defaults={"last_at": now})
-            failures = 1 if now - row.last_at > QUIET else row.failures + 1
+            quiet = now - row.last_at
+            failures = 1 if quiet > QUIET else max(0, row.failures - int(quiet / FORGIVEN)) + 1
             seconds = pause(key, failures)
             Throttle.objects.filter(pk=row.pk).update(
                 failures=failures, last_at=now, until=now + timedelta(seconds=seconds) if seconds else None

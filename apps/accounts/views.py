@@ -19,7 +19,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods
 
-from apps.accounts import setup, throttle
+from apps.accounts import known_browsers, setup, throttle
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
 
@@ -28,8 +28,10 @@ class LoginForm(AuthenticationForm):
     """Django's form, which listens only as often as the throttle allows."""
 
     def clean(self) -> dict[str, Any]:
+        username = self.cleaned_data.get("username") or ""
         address = self.request.META.get("REMOTE_ADDR", "") if self.request else ""
-        keys = throttle.keys(self.cleaned_data.get("username") or "", address)
+        browser = known_browsers.mark_of(self.request, username) if self.request else ""
+        keys = throttle.keys(username, address, browser)
         now = datetime.now(UTC)
         seconds = throttle.wait(keys, now)
         if seconds:
@@ -52,6 +54,11 @@ class Login(LoginView):
     authentication_form = LoginForm
     redirect_authenticated_user = True
     extra_context = {"admin_missing": lambda: not setup.admin_exists()}
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        response = super().form_valid(form)
+        known_browsers.remember(self.request, response, form.get_user().get_username())
+        return response
 
 
 class Logout(LogoutView):
@@ -93,7 +100,9 @@ def first_admin(request: HttpRequest, token: str) -> HttpResponse:
     except setup.LinkSpent:
         return _spent(request)
     login(request, user, backend=BACKEND)
-    return redirect("/")
+    response = redirect("/")
+    known_browsers.remember(request, response, user.get_username())
+    return response
 
 
 def _spent(request: HttpRequest) -> HttpResponse:

@@ -8,8 +8,9 @@ from django.test import Client
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.accounts import setup, throttle
+from apps.accounts import known_browsers, setup, throttle
 from apps.accounts.authentication import user_of_cookie
+from apps.accounts.cookies import outer_name
 from apps.accounts.models import SetupLink, Throttle
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -161,6 +162,65 @@ def test_an_hour_of_quiet_forgives() -> None:
     assert throttle.wait(keys, later) == 0
 
 
-@given(st.sampled_from(["user:x", "address:y"]), st.integers(0, 100))
+def test_the_slips_of_many_at_one_address_do_not_add_up() -> None:
+    keys = throttle.keys("", "192.0.2.1")[1:]
+    for number in range(200):
+        throttle.failed(keys, T0 + number * throttle.FORGIVEN)
+    assert throttle.wait(keys, T0 + 200 * throttle.FORGIVEN) == 0
+    for _ in range(40):
+        throttle.failed(keys, T0 + 200 * throttle.FORGIVEN)
+    assert throttle.wait(keys, T0 + 200 * throttle.FORGIVEN) > 600, "who does not stop is not forgiven"
+
+
+RIGHT, WRONG = "correct horse battery", "wrong"
+
+
+def enter(browser: Client, name: str, password: str) -> str:
+    """What signing in leads to: "in", "slow" or "wrong"."""
+    answer = browser.post("/login", {"username": name, "password": password})
+    return "in" if answer.status_code == 302 else "slow" if b"Too many attempts" in answer.content else "wrong"
+
+
+def test_a_browser_that_was_signed_in_is_not_held_up_by_those_who_guess(browser: Client) -> None:
+    """All come from one address, as behind a balancer."""
+    for name in ("ana", "bo"):
+        User.objects.create_user(name, password=RIGHT)
+    assert enter(browser, "ana", RIGHT) == "in"
+    browser.post("/logout")
+    guesser = Client()
+    for number in range(25):
+        enter(guesser, f"somebody-{number}", WRONG)
+    for _ in range(6):
+        enter(guesser, "ana", WRONG)
+    assert enter(Client(), "ana", RIGHT) == "slow"
+    assert enter(browser, "bo", RIGHT) == "slow", "she has never signed in with it"
+    assert enter(browser, "ana", WRONG) == "wrong"
+    assert enter(browser, "ana", RIGHT) == "in"
+
+
+def test_a_browser_that_was_signed_in_may_not_guess_either(browser: Client) -> None:
+    User.objects.create_user("ana", password=RIGHT)
+    assert enter(browser, "ana", RIGHT) == "in"
+    browser.post("/logout")
+    assert [enter(browser, "ana", WRONG) for _ in range(6)] == ["wrong"] * 5 + ["slow"]
+    assert enter(Client(), "ana", RIGHT) == "in", "which is its own affair"
+
+
+def test_the_mark_of_a_browser_cannot_be_made_up_or_lent(browser: Client) -> None:
+    for name in ("ana", "bo"):
+        User.objects.create_user(name, password=RIGHT)
+    enter(browser, "ana", RIGHT)
+    name = outer_name(known_browsers.COOKIE, secure=False)
+    mark = browser.cookies[name].value
+    stranger = Client()
+    for forged in ("", "rubbish", mark.replace(mark[0], "x", 1), mark):
+        stranger.cookies[name] = forged
+        request = stranger.get("/login").wsgi_request
+        assert known_browsers.mark_of(request, "bo") == ""
+        assert bool(known_browsers.mark_of(request, "ana")) == (forged == mark)
+    assert browser.cookies[name]["httponly"]
+
+
+@given(st.sampled_from(["user:x", "address:y", "browser:z"]), st.integers(0, 100))
 def test_the_pause_never_shrinks_and_is_bounded(key: str, failures: int) -> None:
     assert 0 <= throttle.pause(key, failures) <= throttle.pause(key, failures + 1) <= 900
