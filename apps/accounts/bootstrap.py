@@ -95,7 +95,7 @@ def ensure_certificates(state: Path, address: str) -> certificates.ServerFiles:
 
 def ensure_node(folder: Path, name: str, node_addresses: Iterable[str] = ()) -> Path:
     """Put a node's credentials into ``folder``: ``token ca.crt agent.crt agent.key``, kept while they are
-    good.
+    good. The node itself is there from now on, not ready until its agent says so.
 
     Raises Invalid for a name that cannot be a node's.
     """
@@ -105,6 +105,7 @@ def ensure_node(folder: Path, name: str, node_addresses: Iterable[str] = ()) -> 
     files.folder(folder)
     certificates.ensure_for_node(folder, name, node_addresses)
     files.put(folder / "token", _node_token(folder, name).encode() + b"\n", 0o600)
+    _ensure_objects([(kinds.NODE, _awaited_node(name))])
     return folder
 
 
@@ -202,6 +203,10 @@ def _edge_class() -> types.IngressClass:
     """What Ingresses get that name no other: the edge nodes. Its annotations are the edge's settings."""
     meta = types.ObjectMeta(name="edge", annotations={ways.DEFAULT_CLASS: "true"})
     return types.IngressClass(metadata=meta, spec=types.IngressClassSpec(controller=ways.CONTROLLER))
+
+
+def _awaited_node(name: str) -> types.Node:
+    return types.Node(metadata=types.ObjectMeta(name=name, labels={"kubernetes.io/hostname": name}))
 
 
 def _ensure_objects(wanted: Iterable[tuple[Kind, Any]]) -> None:

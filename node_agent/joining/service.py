@@ -27,6 +27,8 @@ UNIT = """\
 Description=Drover node agent
 Wants=network-online.target docker.service
 After=network-online.target docker.service
+# However often it ends at once: what keeps it from running may be mended any time.
+StartLimitIntervalSec=0
 
 [Service]
 Environment=PYTHONPATH={program}

@@ -126,7 +126,8 @@ def main(argv: list[str]) -> int:
         if options.remove:
             backends.remove_all(names)
             return 0
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the agent, which then closes our input
+        for signum in (signal.SIGINT, signal.SIGTERM):  # who ends the agent and all it started at once
+            signal.signal(signum, signal.SIG_IGN)  # ends us too: the agent closes our input
         # Libraries print; what they say must not mix with answers.
         out = os.dup(1)
         os.dup2(2, 1)

@@ -14,6 +14,7 @@ from apps.accounts import bootstrap, certificates, tokens
 from apps.accounts.models import Token
 from apps.cluster import ranges, store
 from apps.cluster.actors import system
+from apps.cluster.conditions import is_ready
 from apps.cluster.errors import Invalid
 from apps.cluster.kinds import CLUSTER_ROLE, NAMESPACE, NODE, SERVICE
 from tests.builders import build
@@ -137,6 +138,16 @@ def test_a_nodes_credentials_are_complete_kept_and_private(tmp_path: Path) -> No
     bootstrap.ensure_node(folder, "n1", ["192.0.2.8"])
     changed = {path.name for path in folder.iterdir() if path.read_bytes() != first[path.name]}
     assert changed == {"agent.crt", "agent.key"}
+
+
+def test_a_node_is_seen_before_its_agent_has_said_a_word(tmp_path: Path) -> None:
+    start(tmp_path)
+    bootstrap.ensure_node(tmp_path / "n1", "n1", [])
+    before = store.clock()
+    (node,) = store.list(NODE).objects
+    assert (node.metadata.name, is_ready(node.status.conditions)) == ("n1", False)
+    bootstrap.ensure_node(tmp_path / "n1", "n1", [])
+    assert store.clock() == before, "and what it says later stands"
 
 
 def test_another_nodes_token_is_not_taken_over(tmp_path: Path) -> None:

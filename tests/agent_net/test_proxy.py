@@ -83,6 +83,19 @@ def test_a_pod_reaches_itself_through_its_service(cluster: Cluster) -> None:
     assert ask(one, NODE, 30061)[0] == "one"
 
 
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_to_all_the_agent_started_leaves_the_end_to_the_agent(cluster: Cluster, signum: signal.Signals) -> None:
+    """It would look like a crash to an agent that has not heard its own signal yet."""
+    cluster.pod("one", 8080)
+    cluster.update([WEB], [cluster.web("one")])
+    running = cluster.proxy.pid
+    os.kill(running, signum)
+    cluster.update([WEB], [])
+    assert cluster.proxy.pid == running
+    cluster.proxy.stop()
+    assert not Path(f"/proc/{running}").exists()
+
+
 def test_a_sticky_client_stays_with_its_pod(cluster: Cluster) -> None:
     names = ["one", "two", "three", "four"]
     for name in names:
