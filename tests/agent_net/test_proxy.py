@@ -84,7 +84,7 @@ def test_a_pod_reaches_itself_through_its_service(cluster: Cluster) -> None:
 
 
 @pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_to_all_the_agent_started_leaves_the_end_to_the_agent(cluster: Cluster, signum: signal.Signals) -> None:
+def test_a_signal_to_all_that_the_agent_started_leaves_the_end_to_it(cluster: Cluster, signum: signal.Signals) -> None:
     """It would look like a crash to an agent that has not heard its own signal yet."""
     cluster.pod("one", 8080)
     cluster.update([WEB], [cluster.web("one")])
