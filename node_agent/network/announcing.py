@@ -30,6 +30,8 @@ class Announcer:
         self._link, self._address = names.balancers, address
         self._lock = Lock()
         self._wanted: frozenset[str] = frozenset()
+        self._linked = True
+        """For all one knows: an earlier agent may have left its link."""
 
     def hold(self, wanted: Iterable[str]) -> None:
         """Answer for these addresses from now on, and for no others."""
@@ -62,8 +64,11 @@ class Announcer:
 
     def _ensure(self) -> list[str]:
         if not self._wanted:
-            links.cut(self._link)
+            if self._linked:
+                links.cut(self._link)
+            self._linked = False
             return []
+        self._linked = True
         return links.ensure_addresses(self._link, self._wanted)
 
     def _tell(self, addresses: frozenset[str]) -> None:

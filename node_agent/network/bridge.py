@@ -6,16 +6,22 @@ import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Network
+from math import inf
 from pathlib import Path
+from time import monotonic
 
 from node_agent.names import Names
 from node_agent.network import Neighbour, NetworkError, firewall, links, roads, sysctls, tunnels
 from node_agent.network.firewall import Firewall
+from node_agent.network.kernel import Changes
 from node_agent.network.leases import Leases
 from node_agent.network.roads import Roads
 from node_agent.network.tunnels import Tunnel
 
 log = logging.getLogger(__name__)
+
+LOOK_SECONDS = 60.0
+"""Now and then all is read, whatever the kernel has told of changes."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +34,7 @@ class _Started:
     uplink_mtu: int
     dns: str
     mtu: int
+    changes: Changes
 
 
 class BridgeNetwork:
@@ -44,6 +51,8 @@ class BridgeNetwork:
         self._others: tuple[Neighbour, ...] = ()
         self._lost: tuple[str, ...] = ()
         self._state: _Started | None = None
+        self._looked = -inf
+        """When all was found as it should be."""
 
     def start(self, pod_cidr: str, service_cidr: str, cluster_cidr: str = "", dns: str = "") -> None:
         network = IPv4Network(pod_cidr)
@@ -60,7 +69,9 @@ class BridgeNetwork:
         uplink_mtu = links.uplink_mtu(self._address)
         # Where only some nodes are behind the tunnel, the kernel tells pods of the smaller size as they meet it.
         mtu = uplink_mtu - (tunnels.OVERHEAD if self._mode == roads.VXLAN else 0)
-        self._state = _Started(leases, service_cidr, cluster_cidr or pod_cidr, uplink_mtu, dns, mtu)
+        changes = self._state.changes if self._state is not None else Changes()
+        self._state = _Started(leases, service_cidr, cluster_cidr or pod_cidr, uplink_mtu, dns, mtu, changes)
+        self._looked = -inf
         self.verify()
         for lack in sysctls.missing(self._names.bridge):
             log.warning("the kernel lacks %s: a pod may not reach a service whose pod is beside it", lack)
@@ -69,7 +80,7 @@ class BridgeNetwork:
         wanted = tuple(sorted(others))
         if wanted == self._others:
             return
-        self._others = wanted
+        self._others, self._looked = wanted, -inf
         if self._state is not None:
             self.verify()
 
@@ -96,6 +107,15 @@ class BridgeNetwork:
 
     def verify(self) -> list[str]:
         state = self._started()
+        mended: list[str] = []
+        if state.changes.happened() or monotonic() - self._looked > LOOK_SECONDS:
+            self._looked = -inf
+            mended = self._look(state)
+            if not mended:
+                self._looked = monotonic()
+        return mended + sysctls.ensure(self._names.bridge, self._names.tunnel)
+
+    def _look(self, state: _Started) -> list[str]:
         bridge = self._names.bridge
         network = state.leases.network
         mended = links.ensure_bridge(bridge, state.leases.gateway, network.prefixlen, state.mtu)
@@ -104,11 +124,10 @@ class BridgeNetwork:
             mended += links.ensure_address(bridge, state.dns)
         mended += links.ensure_ports(bridge, {self._names.link(uid) for uid in state.leases.held()})
         led, laid = self._lead(state)
-        mended += laid + sysctls.ensure(bridge, self._names.tunnel)
         rules = firewall.plan(
             self._names, str(network), state.service_cidr, state.cluster_cidr, led, state.dns
         )
-        return mended + Firewall(self._names, rules).ensure()
+        return mended + laid + Firewall(self._names, rules).ensure()
 
     def _lead(self, state: _Started) -> tuple[Roads, list[str]]:
         """The ways to the other nodes, laid; and what was missing of them."""

@@ -8,12 +8,10 @@ batch is atomic per table.
 
 from __future__ import annotations
 
-import ctypes
 import fcntl
 import os
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -23,6 +21,7 @@ from typing import Any
 
 from node_agent.names import Names
 from node_agent.network import NetworkError
+from node_agent.network.kernel import LegacyTables
 from node_agent.network.saved import Saved, blocks, parse, run, target_of, unmake
 from node_agent.proxy import ProxyError
 from node_agent.proxy.chains import FILTER, NAT, Renderer, Rule, Ruleset
@@ -34,7 +33,6 @@ FEW = 60
 """Up to so many changed rules are edited in place; above, one restore is faster (10 to 30 ms)."""
 LOOK_SECONDS = 60
 """Now and then the rules are compared in full, even when their number and size are unchanged."""
-_SOL_IP, _GET_INFO, _INFO_SIZE = 0, 64, 84
 
 Print = dict[str, bytes]
 """A cheap fingerprint of each table: positions, number and size of its rules."""
@@ -49,8 +47,7 @@ class IptablesBackend:
         self._names = names
         self._renderer = Renderer(names)
         self._tables = _open_tables()
-        self._libc = ctypes.CDLL(None, use_errno=True)
-        self._socket = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
+        self._legacy = LegacyTables()
         self._applied: Ruleset | None = None
         self._print: Print = {}
         self._looked = 0.0
@@ -107,16 +104,7 @@ class IptablesBackend:
         return True
 
     def _fingerprint(self) -> Print:
-        return {name: self._info(name) for name in self._tables}
-
-    def _info(self, table: str) -> bytes:
-        buffer = ctypes.create_string_buffer(table.encode(), _INFO_SIZE)
-        size = ctypes.c_uint32(_INFO_SIZE)
-        handle = self._socket.fileno()
-        if self._libc.getsockopt(handle, _SOL_IP, _GET_INFO, buffer, ctypes.byref(size)):
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code))
-        return buffer.raw
+        return {name: self._legacy.print_of(name) for name in self._tables}
 
 
 def available() -> bool:

@@ -6,21 +6,15 @@ A batch is one transaction. Foreign tables are out of reach by construction.
 from __future__ import annotations
 
 import shutil
-import socket
-import struct
 from collections.abc import Iterator
 
 from node_agent.names import Names
 from node_agent.network import NetworkError
+from node_agent.network.kernel import Generation
 from node_agent.network.saved import run
 from node_agent.proxy import ProxyError
 from node_agent.proxy.objects import MAPS, SETS, Objects, Renderer, table_name
 from node_agent.proxy.rules import Wanted
-
-_NETLINK_NETFILTER = 12
-_GET_GENERATION = 10 << 8 | 16
-_GENERATION_ID = 1
-_REQUEST = 1
 
 
 class NftablesBackend:
@@ -32,7 +26,7 @@ class NftablesBackend:
         self._names = names
         self._renderer = Renderer(names)
         self._table = table_name(names)
-        self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_NETFILTER)
+        self._changes = Generation()
         self._applied: Objects | None = None
         self._generation = 0
         self._listing = ""
@@ -58,7 +52,7 @@ class NftablesBackend:
         if self._applied is None:
             return []
         try:
-            generation = self._read_generation()
+            generation = self._changes.read()
             if generation == self._generation:
                 if not self._listing:
                     self._listing = self._list()
@@ -82,7 +76,7 @@ class NftablesBackend:
 
     def _mark(self) -> None:
         """Remembers the state of the ruleset right after our own change."""
-        self._generation = self._read_generation()
+        self._generation = self._changes.read()
         self._listing = ""
 
     def _list(self) -> str:
@@ -94,19 +88,6 @@ class NftablesBackend:
             return frame + _nft("\n".join(parts) + "\n")
         except NetworkError:
             return ""
-
-    def _read_generation(self) -> int:
-        """The number the kernel raises with every change to any nftables table."""
-        body = struct.pack("=BBH", socket.AF_UNSPEC, 0, 0)
-        self._socket.send(struct.pack("=IHHII", 16 + len(body), _GET_GENERATION, _REQUEST, 1, 0) + body)
-        answer = self._socket.recv(4096)
-        offset = 20
-        while offset + 4 <= len(answer):
-            length, kind = struct.unpack_from("=HH", answer, offset)
-            if kind == _GENERATION_ID:
-                return int(struct.unpack_from(">I", answer, offset + 4)[0])
-            offset += max(4, (length + 3) & ~3)
-        raise OSError("the kernel told no nftables generation")
 
 
 def available() -> bool:
