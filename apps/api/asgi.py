@@ -48,7 +48,7 @@ async def application(scope: Scope, receive: Receive, send: Send) -> None:
     except ApiError as refused:
         answer = refusal(refused)
     if isinstance(answer, Stream) and scope["method"] != "HEAD":
-        await _send_stream(answer, number, receive, send)
+        await _send_stream(answer, request, receive, send)
     elif isinstance(answer, Stream):
         await _send(Answer(200, b"", answer.content_type), number, send, head=True)
     else:
@@ -65,8 +65,8 @@ async def respond(scope: Scope, request: Request) -> Answer | Stream:
             return await in_db(_answered, request)
         _check_page(scope, headers)
         actor = await authentication.of_scope(scope)
-    except ApiError as refused:
-        return refusal(refused)
+    except Exception as error:
+        return core.failed(error, request)
     return await in_db(core.handle, actor, request)
 
 
@@ -93,11 +93,7 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _answered(request: Request) -> Answer | Stream:
     """With a token, who asks and what they get take one turn in a database thread."""
-    try:
-        actor = authentication.authenticate(request.headers)
-    except ApiError as refused:
-        return refusal(refused)
-    return core.handle(actor, request)
+    return core.handle(authentication.authenticate(request.headers), request)
 
 
 def _check_page(scope: Scope, headers: Mapping[str, str]) -> None:
@@ -149,9 +145,9 @@ async def _send(answer: Answer, number: str, send: Send, *, head: bool = False) 
     await send({"type": "http.response.body", "body": b"" if head else answer.body})
 
 
-async def _send_stream(stream: Stream, number: str, receive: Receive, send: Send) -> None:
+async def _send_stream(stream: Stream, request: Request, receive: Receive, send: Send) -> None:
     """Until the stream or the client ends, whichever is first."""
-    sending = asyncio.ensure_future(_pump(stream, number, send))
+    sending = asyncio.ensure_future(_pump(stream, request, send))
     leaving = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -162,7 +158,7 @@ async def _send_stream(stream: Stream, number: str, receive: Receive, send: Send
                 await task
 
 
-async def _pump(stream: Stream, number: str, send: Send) -> None:
+async def _pump(stream: Stream, request: Request, send: Send) -> None:
     chunks = stream.open()
     try:
         first: bytes | None = None
@@ -174,10 +170,10 @@ async def _pump(stream: Stream, number: str, send: Send) -> None:
                 waiting = None
             except TimeoutError:
                 pass
-            except ApiError as refused:
-                await _send(refusal(refused), number, send)
+            except Exception as error:
+                await _send(core.failed(error, request), request.id, send)
                 return
-        await _start(200, [("content-type", stream.content_type), *_always(number)], send)
+        await _start(200, [("content-type", stream.content_type), *_always(request.id)], send)
         if waiting is not None:
             first = await waiting
         if first:

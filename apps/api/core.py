@@ -53,16 +53,19 @@ def handle(actor: Actor, request: Request) -> Answer | Stream:
         if isinstance(answer, Answer) and answer.content_type == JSON and "yaml" in request.accept:
             return _as_yaml(answer, request)
         return answer
-    except ApiError as refused:
-        return refusal(refused)
-    except (OperationalError, InterfaceError) as error:
+    except Exception as error:
+        return failed(error, request)
+
+
+def failed(error: Exception, request: Request) -> Answer:
+    """The answer to a request that met this, also on the way to ``handle``: while the client was found out about."""
+    if isinstance(error, ApiError):
+        return refusal(error)
+    if isinstance(error, OperationalError | InterfaceError):
         logger.warning("request %s: the database failed: %s", request.id, error)
         return refusal(Unavailable("the database is away or too busy: try again", retry_after=1))
-    except Exception:
-        logger.exception("request %s failed: %s %s", request.id, request.method, request.path)
-        return refusal(
-            ApiError(f"Internal error occurred: the server's log tells more under request {request.id}")
-        )
+    logger.error("request %s failed: %s %s", request.id, request.method, request.path, exc_info=error)
+    return refusal(ApiError(f"Internal error occurred: the server's log tells more under request {request.id}"))
 
 
 def public(request: Request) -> bool:

@@ -27,7 +27,6 @@ from apps.api.bodies import MOST_BYTES
 from apps.api.messages import JSON, Answer, Query, Request, Stream, Talk, refusal
 from apps.cluster.actors import ANONYMOUS, Actor
 from apps.cluster.errors import (
-    ApiError,
     BadRequest,
     Forbidden,
     MethodNotAllowed,
@@ -110,15 +109,15 @@ class ApiView(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """Refusals of the framework become the API's own: a Status. A browser that is nobody yet may log in."""
-        refused = _refused(exc)
-        response = _carried(refusal(refused), "", page=False)
-        if refused.code == 401 and getattr(self.request, "accepted_media_type", JSON) == "text/html":
+        error = _translated(exc)
+        response = _carried(core.failed(error, _bare(self.request)), "", page=False)
+        if isinstance(error, Unauthorized) and getattr(self.request, "accepted_media_type", JSON) == "text/html":
             response = redirect_to_login(self.request.get_full_path())
         return cast(Response, response)
 
 
 def _bare(request: DrfRequest) -> Request:
-    return Request(request.method or "GET", request.path)
+    return Request(request.method or "GET", request.path, id=uuid.uuid4().hex[:16])
 
 
 def _whole(request: DrfRequest, *, page: bool) -> Request:
@@ -150,10 +149,9 @@ def _carried(answer: Answer | Stream, number: str, *, page: bool) -> HttpRespons
     return response
 
 
-def _refused(error: Exception) -> ApiError:
+def _translated(error: Exception) -> Exception:
+    """The framework's refusals as ours."""
     match error:
-        case ApiError():
-            return error
         case exceptions.NotAuthenticated() | exceptions.AuthenticationFailed():
             return Unauthorized("Unauthorized: log in, or send a token")
         case exceptions.PermissionDenied():
@@ -162,4 +160,4 @@ def _refused(error: Exception) -> ApiError:
             return MethodNotAllowed("the server does not allow this method on the requested resource")
         case exceptions.APIException():
             return BadRequest(str(error.detail))
-    raise error
+    return error
