@@ -26,6 +26,7 @@ import yaml
 
 from paas.machines import fleet
 from paas.state import ProcessMark, StateDirectory, read_mark, runtime_directory
+from tests.calm import Stopwatch
 from tests.machines import Node
 
 T = TypeVar("T")
@@ -50,8 +51,8 @@ def free_port() -> int:
 
 
 def eventually(check: Callable[[], T | None], *, within: float = 30, what: str = "") -> T:
-    """The first truthy answer of ``check``; fails with its last answer or error once ``within`` seconds are over."""
-    deadline = time.monotonic() + within
+    """The first truthy answer of ``check``; fails with its last answer or error after ``within`` calm seconds."""
+    patience = Stopwatch()
     while True:
         try:
             last: Any = check()
@@ -60,7 +61,7 @@ def eventually(check: Callable[[], T | None], *, within: float = 30, what: str =
         else:
             if last:
                 return last  # type: ignore[no-any-return]
-        if time.monotonic() > deadline:
+        if patience.over(within):
             raise AssertionError(f"not within {within} s: {what or check.__name__}; last: {last!r}")
         time.sleep(0.05)
 

@@ -246,7 +246,7 @@ def test_no_role_widens_what_a_node_may() -> None:
 def test_a_warm_answer_asks_no_database(django_assert_num_queries: Any) -> None:
     policy.authorize(ANA, "get", "", "pods", "", "shop", "x")
     with django_assert_num_queries(0):
-        started = time.perf_counter()
+        started = time.thread_time()
         for _ in range(200):
             policy.authorize(ANA, "get", "", "pods", "", "shop", "x")
-        assert (time.perf_counter() - started) / 200 < 50e-6 * 10  # the target, with room for a busy machine
+        assert (time.thread_time() - started) / 200 < 50e-6 * 10  # the target, with room for a slow machine

@@ -31,6 +31,7 @@ from node_agent.runtime.docker_streams import DockerStreams
 from node_agent.view import View
 from node_agent.volumes import Volumes
 from node_agent.waiting import Alarms, Gate
+from tests.calm import PATIENCE, Stopwatch
 
 ENGINE = "unix:///var/run/docker.sock"
 IMAGE = "drover-test/busybox:1"
@@ -38,15 +39,14 @@ COMMANDS = (
     "sh sleep cat echo true false env hostname id ls wget nc httpd touch mkdir mount ps kill printf test stat "
     "readlink date dd tail head grep"
 )
-PATIENCE = 20.0
 T = TypeVar("T")
 
 
 def wait_for(look: Callable[[], T | None], what: str, seconds: float = PATIENCE) -> T:
-    """The first true answer of ``look``; fails with ``what`` after the deadline."""
-    deadline = time.monotonic() + seconds
+    """The first true answer of ``look``; fails with ``what`` after so many calm seconds."""
+    patience = Stopwatch()
     while not (found := look()):
-        if time.monotonic() > deadline:
+        if patience.over(seconds):
             raise AssertionError(f"in {seconds} s there was no {what}")
         time.sleep(0.005)
     return found

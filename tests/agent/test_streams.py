@@ -20,8 +20,8 @@ from node_agent.runtime.docker_streams import DockerStreams, started
 from node_agent.runtime.streams import StreamWish
 from node_agent.streams import ProcessTalk, Streams, Talk, window_of
 from tests.agent.machine import ENGINE, Machine, app
+from tests.calm import PATIENCE
 
-PATIENCE = 20.0
 pytestmark = pytest.mark.docker
 
 
@@ -101,16 +101,16 @@ async def test_much_goes_in_and_out(talker: Talker) -> None:
 
 
 async def test_a_terminal_is_resized_also_before_it_is_there(talker: Talker) -> None:
-    query = {"command": ("sh", "-c", "sleep 0.5; stty size; read x; stty size"), "stdin": "true", "tty": "true"}
+    script = "sleep 0.5; stty size; until stty size | grep '41 121'; do sleep 0.1; done; read x"
+    query = {"command": ("sh", "-c", script), "stdin": "true", "tty": "true"}
     async with talker.to("exec", "default", "web", "app", stdout="true", **query) as heard:  # type: ignore[arg-type]
         await heard.talk.hear(b'\x04{"Width":101,"Height":31}')
         await heard.talk.hear(b"\x04nonsense")
         await heard.until(lambda: b"31 101" in heard.channels.get(frames.OUTPUT, b""))
         await heard.talk.hear(b'\x04{"Width":121,"Height":41}')
-        await asyncio.sleep(0.3)
+        await heard.until(lambda: b"41 121" in heard.channels[frames.OUTPUT])
         await heard.talk.hear(b"\0\x10\n")  # ctrl-p: the engine's first detach key is only a key
         await heard.until(lambda: frames.STATUS in heard.channels)
-    assert b"41 121" in heard.channels[frames.OUTPUT]
 
 
 @pytest.mark.parametrize("ignoring", ["", "trap '' HUP; "])

@@ -13,8 +13,7 @@ from urllib.parse import quote
 from django.test import AsyncClient
 
 from apps.api import asgi
-
-PATIENCE = 10.0
+from tests.calm import PATIENCE
 
 
 @dataclass

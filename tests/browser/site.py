@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.server import NAME, PASSWORD
 
 BASE = Path(__file__).resolve().parents[2]
 CHROMIUM = "/usr/bin/chromium"
+expect.set_options(timeout=30_000)  # what is expected is waited for, however busy the machine is
 
 
 class Site:

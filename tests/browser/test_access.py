@@ -127,7 +127,7 @@ def test_an_application_is_installed_scaled_and_deleted_by_keyboard_alone(
     page.keyboard.type("shop")
     hands.reach("Install", "button")
     hands.press("Enter")
-    expect(page).to_have_url(f"{shops.url}/apps/shop/byhand")
+    page.wait_for_url(f"{shops.url}/apps/shop/byhand")
     hands.reach("frontend")
     hands.press("Enter")
     page.wait_for_url("**component=frontend")

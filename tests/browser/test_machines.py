@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
@@ -24,7 +26,9 @@ def test_a_machine_shows_in_the_dialog_and_behind_it_as_it_joins(page: Page, sit
     assert page.get_by_role("button", name="Copy the line").get_attribute("data-copy") == line
     arrival = page.locator("#arrival")
     expect(arrival).to_contain_text("Waiting")
-    expect(arrival.locator("time")).to_have_text("29m57s")  # it counts
+    rest = arrival.locator("time")
+    expect(rest).to_have_text(re.compile(r"29m\d+s"))
+    expect(rest).not_to_have_text(rest.inner_text())  # it counts
     token = line.split()[-2]
     site.tell(f"join {token} fresh-1 127.0.7.21")
     expect(arrival).to_contain_text("fresh-1 has joined")
@@ -38,7 +42,7 @@ def test_a_line_that_ends_says_so_by_itself(page: Page, site: Site) -> None:
     open_dialog(page, site)
     page.get_by_label("Good for").evaluate("select => select.add(new Option('a moment', '2s', true, true))")
     page.get_by_role("button", name="Make the line").click()
-    expect(page.locator("#arrival")).to_contain_text("Expired", timeout=10_000)
+    expect(page.locator("#arrival")).to_contain_text("Expired")
 
 
 def test_what_no_node_may_have_is_said_in_the_dialog(page: Page, site: Site) -> None:

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import Site, sign_in
+from tests.platform import eventually
 
 pytestmark = pytest.mark.browser
 SCREENS = (
@@ -42,7 +43,7 @@ def test_scaling_answers_at_once(page: Page, site: Site) -> None:
     page.get_by_label("One more").click()
     page.locator("#dialog").get_by_role("button", name="Scale", exact=True).click()
     expect(page.locator(".toast")).to_contain_text("redis-slave is scaling to 3")
-    expect(page.locator(".title")).to_contain_text("Progressing", timeout=1500)
+    eventually(lambda: "Progressing" in page.locator(".title").inner_text(), within=1.5)
     expect(page.locator("#dialog")).to_be_hidden()
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import subprocess
-import time
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.site import browser
+from tests.calm import Stopwatch
 from tests.platform import Platform, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.browser, pytest.mark.timeout(300)]
@@ -60,17 +60,17 @@ def first_admin(page: Page, platform: Platform) -> None:
 
 
 def killed_until_seen(page: Page, platform: Platform) -> float:
-    """Seconds from the death of the container to the first change of its row."""
+    """Calm seconds from the death of the container to the first change of its row."""
     (pod,) = [pod for pod in platform.pods() if pod["metadata"]["name"] == "watched"]
     container = pod["status"]["containerStatuses"][0]["containerID"].removeprefix("docker://")
     row = page.locator("tr", has_text="watched")
     before = row.inner_text()
     subprocess.run(["docker", "rm", "-f", container], check=True, capture_output=True)
-    began = time.monotonic()
+    since = Stopwatch()
     while status(row.inner_text()) == status(before):
-        assert time.monotonic() - began < 10, "nothing changed on the page"
+        assert since.calm < 10, "nothing changed on the page"
         page.wait_for_timeout(20)
-    return time.monotonic() - began
+    return since.calm
 
 
 def status(text: str) -> str:

@@ -12,6 +12,7 @@ from urllib.request import urlopen
 import docker
 import pytest
 
+from tests.calm import Stopwatch
 from tests.platform import EXAMPLES, Platform, containers, eventually, restarts
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.timeout(600)]
@@ -211,7 +212,9 @@ def test_a_killed_process_costs_nothing_that_runs(guestbook: Platform, process: 
 
 def test_a_second_up_adopts_every_running_container(guestbook: Platform) -> None:
     before = containers(guestbook.pods(ready=6))
-    assert guestbook.stop() < 10
+    ending = Stopwatch()
+    guestbook.stop()
+    assert ending.calm < 10
     engine_ids = subprocess.run(
         ["docker", "ps", "-q", "--no-trunc"], capture_output=True, text=True, check=True
     ).stdout

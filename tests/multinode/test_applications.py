@@ -25,17 +25,25 @@ def url(platform: Platform) -> str:
     return platform.kubectl("get", "app", NAME, "-o", "jsonpath={.status.url}")
 
 
+def read(address: str) -> bytes:
+    with urlopen(address, timeout=5) as answer:
+        content: bytes = answer.read()
+        return content
+
+
 def page(platform: Platform) -> str:
-    with urlopen(url(platform), timeout=5) as answer:
-        text: str = answer.read().decode()
-        return text
+    return read(url(platform)).decode()
+
+
+def signed(platform: Platform, message: str) -> bool:
+    with urlopen(url(platform), data=urlencode({"message": message}).encode(), timeout=5) as answer:
+        return bool(answer.status == 200)
 
 
 @pytest.fixture(scope="module")
 def book(platform: Platform) -> Iterator[Platform]:
     platform.app("install", "guestbook", "--name", NAME, "--wait", "--timeout", "150")
-    with urlopen(url(platform), data=urlencode({"message": "kept through it all"}).encode(), timeout=5):
-        pass
+    eventually(lambda: signed(platform, "kept through it all"), what="the page takes a message")
     yield platform
     platform.app("delete", NAME, "--yes", "--wait")
 
@@ -50,9 +58,9 @@ def test_what_breaks_returns_by_itself_and_says_why(book: Platform) -> None:
     eventually(lambda: "cannot be had" in app_message(book), within=60, what="the reason, in words")
     assert "kept through it all" in page(book)  # the old pods serve meanwhile
     eventually(lambda: "Failed" in revisions(book), within=60, what="the revision has failed")
+    eventually(lambda: "revision 2 has failed" in revisions(book), what="the one that is gone back to says why")
     eventually(lambda: "Running" in book.kubectl("get", "app", NAME), within=60)
-    assert "revision 2 has failed" in revisions(book)
-    assert "no-such-tag" not in book.kubectl("get", "pods", "-o", "yaml")
+    eventually(lambda: "no-such-tag" not in book.kubectl("get", "pods", "-o", "yaml"), what="its pods are gone")
 
 
 def test_what_is_under_way_is_cancelled_with_kubectl(book: Platform) -> None:
@@ -111,7 +119,6 @@ def test_a_page_of_ones_own_is_served_in_every_copy(platform: Platform) -> None:
     platform.app("install", "nginx", "--name", "site", "--set", "page=<h1>Drover & friends</h1>", "--wait")
     try:
         address = platform.kubectl("get", "app", "site", "-o", "jsonpath={.status.url}")
-        with urlopen(address, timeout=5) as answer:
-            assert answer.read() == b"<h1>Drover & friends</h1>"
+        eventually(lambda: read(address) == b"<h1>Drover & friends</h1>", what="the page")
     finally:
         platform.app("delete", "site", "--yes", "--wait")

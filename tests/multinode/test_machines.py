@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from tests.calm import Stopwatch
 from tests.platform import BASE, Platform, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
@@ -52,7 +53,9 @@ def test_a_machine_whose_power_was_cut_stays_off_until_it_is_switched_on(platfor
     node = platform.node("node-3")
     node.cut_power()
     eventually(lambda: states(platform)["node-3"] == "NotReady", what="the node is missed")
-    assert platform.stop() < 10
+    ending = Stopwatch()
+    platform.stop()
+    assert ending.calm < 10
     platform.start(nodes=3)
     assert node.pid == 0
     node.switch_on()

@@ -18,7 +18,8 @@ from apps.cluster.work import in_db
 from apps.nodes import consumer, heartbeats, samples
 from apps.nodes.models import Heartbeat
 from tests.builders import build
-from tests.nodes.wire import PATIENCE, Wire
+from tests.calm import PATIENCE
+from tests.nodes.wire import Wire
 
 pytestmark = pytest.mark.usefixtures("cluster")
 TEST = system("test")

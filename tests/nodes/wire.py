@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-PATIENCE = 5.0
+from tests.calm import PATIENCE
+
 Message = dict[str, Any]
 Application = Callable[[Message, Any, Any], Awaitable[None]]
 

@@ -16,8 +16,7 @@ from apps.api.streams.tunnel import Tunnel
 from apps.cluster.errors import BadRequest, Unavailable
 from apps.cluster.types import streams as frames
 from apps.nodes.streams import Stream
-
-PATIENCE = 5.0
+from tests.calm import PATIENCE
 
 
 class Pod:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from paas.supervisor import Program, Supervisor
+from tests.calm import Stopwatch
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def shell(name: str, script: str) -> Program:
 
 
 async def until(check: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not check():
             await asyncio.sleep(0.01)
 
@@ -49,10 +50,10 @@ async def test_a_killed_program_is_started_again_at_once(supervisor: Supervisor,
     supervisor.keep(shell("sleeper", "exec sleep 60"))
     await until(lambda: "sleeper" in supervisor.running)
     first = supervisor.running["sleeper"].pid
-    began = time.monotonic()
+    since = Stopwatch()
     os.kill(first, signal.SIGKILL)
     await until(lambda: supervisor.running["sleeper"].pid != first)
-    assert time.monotonic() - began < 0.4
+    assert since.calm < 0.4
     assert said == ["sleeper was ended by SIGKILL; starting it again now"]
 
 
@@ -103,9 +104,9 @@ async def test_stop_does_not_wait_for_a_program_that_ignores_it(supervisor: Supe
     supervisor.keep(shell("polite", "exec sleep 60"))
     await until(lambda: len(supervisor.running) == 2)
     pids = [run.pid for run in supervisor.running.values()]
-    began = time.monotonic()
+    since = Stopwatch()
     await supervisor.stop()
-    assert time.monotonic() - began < 3
+    assert since.calm < 3
     assert not any(alive(pid) for pid in pids)
 
 
@@ -133,7 +134,7 @@ async def test_ready_waits_for_the_answer(supervisor: Supervisor, tmp_path: Path
 
     program = Program(name="maker", start=("sh", "-c", f"touch {tmp_path}/made; exec sleep 60"), ready=made)
     supervisor.keep(program)
-    assert await supervisor.ready(program, seconds=5)
+    assert await supervisor.ready(program, seconds=30)
 
 
 def test_no_child_survives_a_killed_supervisor(tmp_path: Path) -> None:
@@ -152,13 +153,13 @@ def test_no_child_survives_a_killed_supervisor(tmp_path: Path) -> None:
     pids = [tmp_path / "command.pid", tmp_path / "function.pid"]
     command = [sys.executable, "-c", textwrap.dedent(script)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL) as supervisor:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not all(path.exists() for path in pids) and time.monotonic() < deadline:
             time.sleep(0.02)
         children = [int(path.read_text()) for path in pids]
         assert all(alive(child) for child in children)
         supervisor.kill()
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 30
     while any(alive(child) for child in children) and time.monotonic() < deadline:
         time.sleep(0.02)
     assert not any(alive(child) for child in children)
