@@ -201,7 +201,8 @@ class Connection:
     async def _catch_up(self) -> None:
         """Nothing but hello is said before what is wanted is known, and this node is so: one that was cut off must not
         be ready again while it still leads to pods that were replaced."""
-        await asyncio.wait_for(self._known.wait(), CATCH_UP_PINGS * self._every)
+        async with asyncio.timeout(CATCH_UP_PINGS * self._every):
+            await self._known.wait()
         with contextlib.suppress(TimeoutError):  # what cannot be brought about is no reason to be silent
             async with asyncio.timeout(SETTLE_PINGS * self._every):
                 while not self._settled(self._first_synced):
@@ -223,7 +224,8 @@ class Connection:
                 events_at = loop.time() + EVENTS_WAIT
             wait = None if events_at is None else max(events_at - loop.time(), 0)
             try:
-                await asyncio.wait_for(self._filled.wait(), wait)
+                async with asyncio.timeout(wait):
+                    await self._filled.wait()
             except TimeoutError:
                 continue
 

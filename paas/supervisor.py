@@ -193,7 +193,8 @@ class Supervisor:
                 when = f"in {pause:g} s" if pause else "now"
                 self.say(f"{program.name} {_ending(code)}; starting it again {when}")
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(self.stopping.wait(), pause or 0.001)
+                    async with asyncio.timeout(pause or 0.001):
+                        await self.stopping.wait()
 
     def _record(self, name: str, pid: int) -> None:
         with suppress(OSError):

@@ -166,7 +166,8 @@ async def _pump(stream: Stream, request: Request, send: Send) -> None:
         if stream.peek:
             waiting = asyncio.ensure_future(_next(chunks))
             try:
-                first = await asyncio.wait_for(asyncio.shield(waiting), FIRST_CHUNK)
+                async with asyncio.timeout(FIRST_CHUNK):
+                    first = await asyncio.shield(waiting)
                 waiting = None
             except TimeoutError:
                 pass

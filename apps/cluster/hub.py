@@ -132,7 +132,8 @@ class _Watcher:
             if events:
                 return Batch(self.position, events)
             try:
-                await asyncio.wait_for(self.moved.wait(), beat)
+                async with asyncio.timeout(beat):
+                    await self.moved.wait()
             except TimeoutError:
                 if not self.queue and self.ended is None:
                     self.position = max(self.position, self.hub.seen)
@@ -186,7 +187,8 @@ class Hub:
     async def _read(self) -> None:
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), POLL)
+                async with asyncio.timeout(POLL):
+                    await self._wake.wait()
             self._wake.clear()
             try:
                 while await self._advance():
@@ -260,7 +262,8 @@ class Hub:
                     await layer.group_add(nudge.GROUP, channel)
                     with suppress(TimeoutError):
                         while True:
-                            await asyncio.wait_for(layer.receive(channel), REJOIN)
+                            async with asyncio.timeout(REJOIN):
+                                await layer.receive(channel)
                             self._wake.set()
             except Exception as error:  # whatever the layer's backend raises when its server is away
                 logger.debug("no nudges from other processes: %s", error)

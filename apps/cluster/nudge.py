@@ -81,11 +81,12 @@ class _ToProcesses:
     def __call__(self, number: int) -> None:
         layer = get_channel_layer()
         if layer is not None:
-            self._runner.run(asyncio.wait_for(_sent(layer, number), _TIMEOUT))
+            self._runner.run(_sent(layer, number))
 
 
 async def _sent(layer: Any, number: int) -> None:
-    await layer.group_send(GROUP, {"type": "log.moved", "number": number})
+    async with asyncio.timeout(_TIMEOUT):
+        await layer.group_send(GROUP, {"type": "log.moved", "number": number})
 
 
 def _to_controllers(number: int) -> None:

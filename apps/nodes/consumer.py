@@ -194,7 +194,8 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Tokens come again well before they end, and late ones once their service account is there."""
         while True:
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._late.wait(), RENEWAL_LOOKED_AT)
+                async with asyncio.timeout(RENEWAL_LOOKED_AT):
+                    await self._late.wait()
                 await asyncio.sleep(LATE_LOOKED_AT)
             self._late.clear()
             state = self._state

@@ -151,7 +151,8 @@ class Book:
             await self.flush()
             await asyncio.sleep(SOONEST)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._hurry.wait(), EVERY - SOONEST)
+                async with asyncio.timeout(EVERY - SOONEST):
+                    await self._hurry.wait()
             self._hurry.clear()
 
 

@@ -21,6 +21,7 @@ from apps.watch import socket
 from tests.api.doors import AsgiDoor, Door, take
 from tests.api.test_contract import MERGE, TABLE, created, place
 from tests.builders import build
+from tests.calm import PATIENCE
 
 
 def seen(events: list[Any]) -> list[tuple[str, str]]:
@@ -249,3 +250,19 @@ async def test_a_watch_tells_nothing_that_its_watcher_may_not_see(maps: Any) -> 
     async with asyncio.timeout(10):
         assert (await anext(past)).name == "mine"
     await past.aclose()
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_the_reader_of_the_log_ends_also_when_it_is_woken_at_that_moment(maps: Any, turns: int) -> None:
+    reading = hub.Hub()
+    await reading.start()
+    reader, listener = reading._tasks
+    for _ in range(5):
+        await asyncio.sleep(0)  # now it waits
+    reading._wake.set()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    reader.cancel()
+    listener.cancel()
+    done, _ = await asyncio.wait({reader, listener}, timeout=PATIENCE)
+    assert done == {reader, listener}

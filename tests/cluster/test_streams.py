@@ -238,6 +238,7 @@ def others(talker: Platform) -> Iterator[None]:
     for each in (ended, waiting):
         talker.kubectl("apply", "-f", "-", input=json.dumps(each))
     eventually(lambda: talker.objects("pod", "ended")[0]["status"]["phase"] == "Succeeded")
+    eventually(lambda: talker.objects("pod", "waiting")[0]["status"]["containerStatuses"], what="its node has it")
     yield
     talker.kubectl("delete", "pod", "ended", "waiting", "--now")
 
