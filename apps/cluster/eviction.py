@@ -21,7 +21,7 @@ from apps.cluster.types import Problem
 
 OWNERS = {kind.name: kind for kind in (REPLICATION_CONTROLLER, REPLICA_SET, DEPLOYMENT)}
 """Whose number of replicas says how many pods there should be."""
-UNDER_WAY = frozenset({"Pending", "Succeeded", "Failed"})
+UNDER_WAY = types.FINISHED_PHASES | {"Pending"}
 """Phases in which a pod serves nobody: it may always go."""
 CAUSE = "DisruptionBudget"
 
@@ -49,7 +49,7 @@ class Room:
 
 def room(budget: types.PodDisruptionBudget, pods: Iterable[types.Pod], read: Finds) -> Room:
     """Of the pods that the budget covers. What a share is of, their owners say."""
-    covered = [pod for pod in pods if covers(budget, pod) and pod.status.phase not in {"Succeeded", "Failed"}]
+    covered = [pod for pod in pods if covers(budget, pod) and not pod.status.is_finished]
     healthy = sum(is_healthy(pod) for pod in covered)
     least, most = budget.spec.min_available, budget.spec.max_unavailable
     if isinstance(least, int):

@@ -13,7 +13,6 @@ from apps.cluster.types import Wire, ways
 
 NODE_PORT, LOAD_BALANCER, INGRESS = "NodePort", "LoadBalancer", "Ingress"
 HOST_PORT, HOST_NETWORK = "HostPort", "HostNetwork"
-FINISHED = frozenset({"Succeeded", "Failed"})
 NOT_PLACED = "its pod has no node yet"
 
 
@@ -63,7 +62,7 @@ def exposures(
             for ingress in ingresses
             for one in _of_ingress(ingress, by_name.get(ways.class_of(ingress)), edge)
         ),
-        *(one for pod in pods if pod.status.phase not in FINISHED for one in _of_pod(pod, open_at)),
+        *(one for pod in pods if not pod.status.is_finished for one in _of_pod(pod, open_at)),
     ]
     return sorted(found, key=lambda one: (one.namespace, one.name, one.port, one.protocol, one.via))
 

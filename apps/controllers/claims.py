@@ -71,7 +71,7 @@ def uses(pod: types.Pod) -> list[str]:
 def _let_go(view: View) -> Actions:
     """A claim is kept while a pod that has not ended uses it."""
     meta = view.claim.metadata
-    if IN_USE not in meta.finalizers or any(not pod_facts.is_finished(pod) for pod in view.pods):
+    if IN_USE not in meta.finalizers or any(not pod.status.is_finished for pod in view.pods):
         return Actions()
     left = [each for each in meta.finalizers if each != IN_USE]
     freed = replace(view.claim, metadata=replace(meta, finalizers=left))

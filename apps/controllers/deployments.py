@@ -26,7 +26,6 @@ from apps.controllers.actions import (
 )
 from apps.controllers.base import Controller
 from apps.controllers.owners import concerned, family, reference
-from apps.controllers.pods import is_finished
 from apps.controllers.reading import Reader, key_of, meta_in, namespaced
 from apps.controllers.rollout import Counts, Stand
 
@@ -106,7 +105,7 @@ def _counts(view: View, found: Versions, new: types.ReplicaSet | None) -> Counts
         return _resized(old, newest, active, limits.desired if len(active) < 2 else limits.most, bool(resized))
     if spec.strategy.type == RECREATE:
         theirs = {each.metadata.uid for each in found.old}
-        left = any(owner.uid in theirs for pod in view.pods if not is_finished(pod)
+        left = any(owner.uid in theirs for pod in view.pods if not pod.status.is_finished
                    for owner in pod.metadata.owner_references)  # fmt: skip
         return rollout.recreated(newest[0], old, limits.desired, vacated=not left)
     if len(active) > 1 and newest[0].wanted and any(was < limits.desired for was in resized if was is not None):

@@ -16,7 +16,7 @@ from apps.controllers import endpoint_slices
 from apps.controllers.actions import Actions, Create, Delete, Fingerprint, Update, fingerprint
 from apps.controllers.base import Controller
 from apps.controllers.endpoint_slices import Port
-from apps.controllers.pods import is_finished, is_ready
+from apps.controllers.pods import is_ready
 from apps.controllers.reading import Reader, key_of, meta_in, namespaced
 
 MANAGED_BY = "endpoints.kubernetes.io/managed-by"
@@ -113,7 +113,7 @@ def behind(service: types.Service, pods: Iterable[types.Pod]) -> list[Behind]:
 
 
 def answers(pod: types.Pod) -> bool:
-    return bool(pod.status.pod_ip) and not is_finished(pod)
+    return bool(pod.status.pod_ip) and not pod.status.is_finished
 
 
 def endpoint_of(service: types.Service, pod: types.Pod) -> types.Endpoint:

@@ -30,7 +30,6 @@ from apps.controllers.actions import (
 )
 from apps.controllers.base import Controller
 from apps.controllers.patience import Patience
-from apps.controllers.pods import is_finished
 from apps.controllers.reading import Reader
 from apps.controllers.taints import NOT_READY, OURS, UNREACHABLE, leaves_at, wanted_taints
 from apps.nodes import pace
@@ -179,7 +178,7 @@ def marked_pods(view: View, ready: str, now: datetime) -> Iterator[Update]:
     """Pods of a silent node are not ready; when it is heard again they are what their containers are."""
     for pod in view.pods:
         found = condition(pod.status.conditions, "Ready")
-        if found is None or is_finished(pod):
+        if found is None or pod.status.is_finished:
             continue
         if ready == "Unknown" and found.status == "True":
             wanted = types.Condition(
@@ -213,7 +212,7 @@ def evicted(
     deletes, later = [], []
     for pod in view.pods:
         due = leaves_at(pod, theirs if pod.metadata.uid in view.pinned else counted, rules.stays())
-        if due is None or pod.metadata.deletion_timestamp is not None or is_finished(pod):
+        if due is None or pod.metadata.deletion_timestamp is not None or pod.status.is_finished:
             continue
         if due > now:
             later.append(due)

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from apps.cluster import types
 from apps.cluster.edge import address_of
 from apps.cluster.kinds.services import external_addresses
-from apps.controllers.pods import is_finished
 
 Port = tuple[str, int]
 """Protocol and number."""
@@ -34,7 +33,7 @@ def taken(
         if addresses.intersection(external_addresses(other)):
             found.update({(port.protocol, port.port): f"service {name_of(other)}" for port in other.spec.ports})
     for pod in pods:
-        if pod.spec.node_name in names and not is_finished(pod):
+        if pod.spec.node_name in names and not pod.status.is_finished:
             found.update({port: f"pod {name_of(pod)}" for port in host_ports(pod)})
     return found
 

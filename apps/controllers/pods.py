@@ -2,19 +2,13 @@
 
 from datetime import datetime
 
-from apps.cluster import types
+from apps.cluster import conditions, types
 from apps.controllers.actions import condition
-
-FINISHED = frozenset({"Succeeded", "Failed"})
-
-
-def is_finished(pod: types.Pod) -> bool:
-    return pod.status.phase in FINISHED
 
 
 def is_active(pod: types.Pod) -> bool:
     """Whether the pod counts as a replica: one being deleted does not, so its replacement need not wait."""
-    return pod.metadata.deletion_timestamp is None and not is_finished(pod)
+    return pod.metadata.deletion_timestamp is None and not pod.status.is_finished
 
 
 def ready_since(pod: types.Pod) -> datetime | None:
@@ -26,8 +20,7 @@ def ready_since(pod: types.Pod) -> datetime | None:
 
 
 def is_ready(pod: types.Pod) -> bool:
-    found = condition(pod.status.conditions, "Ready")
-    return found is not None and found.status == "True"
+    return conditions.is_ready(pod.status.conditions)
 
 
 def restarts(pod: types.Pod) -> int:

@@ -57,7 +57,7 @@ def _left(nodes: list[types.Node], pods: list[types.Pod], name: str) -> int:
     promised = sum(
         quantities.exact(container.resources.requests.get(name, 0))
         for pod in pods
-        if pod.spec.node_name in there and pod.status.phase not in {"Succeeded", "Failed"}
+        if pod.spec.node_name in there and not pod.status.is_finished
         for container in pod.spec.containers
     )
     return total - promised

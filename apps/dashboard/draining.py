@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 from apps.cluster import types
 
-ENDED = frozenset({"Succeeded", "Failed"})
 TIED = frozenset({"DaemonSet", "Node"})
 """Owners whose pods belong to this very node."""
 
@@ -40,7 +39,7 @@ def of(pods: Iterable[types.Pod]) -> Drain:
         owner = next((owner for owner in pod.metadata.owner_references if owner.controller), None)
         if owner is not None and owner.kind in TIED:
             found.stays.append(pod)
-        elif owner is not None or pod.status.phase in ENDED:
+        elif owner is not None or pod.status.is_finished:
             found.moves.append(pod)
         else:
             found.lost.append(pod)

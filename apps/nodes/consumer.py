@@ -22,6 +22,7 @@ from apps.accounts import authentication, node_identity, pod_tokens
 from apps.accounts.node_rules import Reference
 from apps.cluster import hub
 from apps.cluster.actors import Actor
+from apps.cluster.conditions import is_ready
 from apps.cluster.errors import ApiError, Gone
 from apps.cluster.rows import Stored
 from apps.cluster.types import Node, Pod, agent, now
@@ -231,7 +232,7 @@ class AgentConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if event is None or event.type == "DELETED" or self._described is None:
             return
         node: Node = event.object
-        if merging.is_ready(self._described.status) and not merging.is_ready(node.status):
+        if is_ready(self._described.status.conditions) and not is_ready(node.status.conditions):
             await self._object(self._described)
 
     async def _object(self, described: agent.NodeReport) -> None:

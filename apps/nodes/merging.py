@@ -7,7 +7,6 @@ from datetime import datetime
 
 from apps.cluster import types
 
-ENDED = frozenset({"Succeeded", "Failed"})
 KEPT_BY_SERVER = "PodScheduled"
 
 
@@ -17,7 +16,7 @@ def pod_status(old: types.PodStatus, seen: types.PodStatus, now: datetime) -> ty
     The server's own condition stays, a condition keeps its time while its status stays, and restarts only count up:
     an agent that lost its memory must not make them fewer.
     """
-    if old.phase in ENDED and seen.phase != old.phase:
+    if old.is_finished and seen.phase != old.phase:
         return None
     merged = types.decode(types.PodStatus, types.encode(seen))
     merged.phase = seen.phase or old.phase
@@ -56,10 +55,6 @@ def node_status(
     for condition in merged.conditions:
         condition.last_heartbeat_time = now
     return merged
-
-
-def is_ready(status: types.NodeStatus) -> bool:
-    return any(condition.type == "Ready" and condition.status == "True" for condition in status.conditions)
 
 
 def conditions(

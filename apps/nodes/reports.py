@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from apps.cluster import store, types
 from apps.cluster.actors import node as node_actor
+from apps.cluster.conditions import is_ready
 from apps.cluster.errors import ApiError
 from apps.cluster.kinds import NODE, PERSISTENT_VOLUME, POD, storage
 from apps.cluster.transaction import Transaction
@@ -160,7 +161,7 @@ def _describe(tx: Transaction, name: str, report: agent.NodeReport) -> None:
         node = tx.create(NODE, types.Node(metadata=types.ObjectMeta(name=name, labels=labels)))
     status = merging.node_status(node.status, report.status, report.door_port, tx.now)
     node.metadata.labels |= labels
-    if merging.is_ready(status):
+    if is_ready(status.conditions):
         node.spec.taints = [taint for taint in node.spec.taints if taint.key not in LOST]
     node = tx.update(NODE, node)
     node.status = status

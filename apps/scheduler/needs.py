@@ -9,7 +9,6 @@ from apps.cluster.quantities import bytes_of, cpu_milli, whole
 from apps.scheduler.relations import HOSTNAME, Relations, relations_of
 
 SCHEDULER_NAME = "default-scheduler"
-FINISHED = frozenset({"Succeeded", "Failed"})
 UNSAID_CPU, UNSAID_MEMORY = 100, 200 * 2**20
 """What a pod that asks for nothing counts for when nodes are compared: else they would all land on one."""
 PODS_UNSAID = 110
@@ -76,7 +75,7 @@ def needs_of(pod: types.Pod) -> PodNeeds:
         claims=claims_of(pod),
         group=owner,
         created=pod.metadata.creation_timestamp,
-        finished=pod.status.phase in FINISHED,
+        finished=pod.status.is_finished,
         ours=pod.spec.scheduler_name in {"", SCHEDULER_NAME},
         leaving=pod.metadata.deletion_timestamp is not None,
         gated=bool(pod.spec.scheduling_gates),

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from apps.accounts import policy
+from apps.cluster import types
 from apps.cluster.actors import system
 from apps.cluster.errors import Forbidden
 from apps.cluster.kinds import EVENT, NAMESPACE, NODE, PERSISTENT_VOLUME, PERSISTENT_VOLUME_CLAIM, POD
@@ -17,7 +18,6 @@ from apps.cluster.registry import Kind
 from apps.scheduler import filters, scores
 from apps.scheduler.bind import bind, refuse
 from apps.scheduler.evict import preempt
-from apps.scheduler.needs import FINISHED
 from apps.scheduler.place import Decision, place, wants_company
 from apps.scheduler.view import Eye, View
 
@@ -64,7 +64,7 @@ class Scheduler:
         before = change.before
         came = self._company_awaited and before is not None and not before.node
         relabelled = before is not None and before.labels != pod.metadata.labels
-        return (PENDING,) if came or relabelled or pod.status.phase in FINISHED else ()
+        return (PENDING,) if came or relabelled or pod.status.phase in types.FINISHED_PHASES else ()
 
     def all_keys(self, read: Any) -> Iterable[str]:  # noqa: ARG002
         return (PENDING,)

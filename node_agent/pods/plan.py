@@ -17,8 +17,6 @@ from node_agent.pods.sight import Life, PostStart, Sight, Stop, ended
 from node_agent.pods.wanting import deadline, failure, finished, lacks_target, lets_go_on, wanted
 from node_agent.runtime.base import SANDBOX, Seen, State
 
-TERMINAL = ("Succeeded", "Failed")
-
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -122,7 +120,7 @@ def next_step(pod: types.Pod | None, sight: Sight, now: datetime) -> Step:
     """What to do next; doing it and asking again ends at ``Settled``."""
     if pod is None or sight.ending:
         return _end(pod, sight, now)
-    if pod.status.phase in TERMINAL or failure(pod, sight, now) or finished(pod, sight):
+    if pod.status.is_finished or failure(pod, sight, now) or finished(pod, sight):
         return _finish(pod, sight, now)
     sandbox = sight.sandbox()
     if sandbox is None or sandbox.state is State.EXITED or sandbox.error:

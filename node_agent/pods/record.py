@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from apps.cluster import types
-from node_agent.pods import plan, status, wanting
+from node_agent.pods import status, wanting
 from node_agent.pods.sight import Health, Life, PostStart, Sight, Stop, ended
 from node_agent.runtime.base import SANDBOX, Seen, State
 
@@ -49,7 +49,7 @@ class Record:
             self.reported = pod.status
             for name, life in status.lives_from(pod.status).items():
                 self.lives.setdefault(name, life)
-        elif pod.status.phase in plan.TERMINAL and self.reported.phase not in plan.TERMINAL:
+        elif pod.status.is_finished and not self.reported.is_finished:
             self.reported = pod.status  # ended by somebody else, for good
         if status.gist(pod.status) != status.gist(self.reported):
             self.doubted = True

@@ -26,13 +26,13 @@ def pod_status(
     missing = wanting.waiting_for(pod, sight)
     failure = None if sight.running_apps() else wanting.failure(pod, sight, now)
     phase, reason, message = before.phase, before.reason, before.message
-    if phase not in plan.TERMINAL:
+    if phase not in types.FINISHED_PHASES:
         reason, message = failure or ("", "")
         phase = "Failed" if failure else _phase(pod, sight, containers, missing)
-        if phase in plan.TERMINAL and sight.running_apps():
+        if phase in types.FINISHED_PHASES and sight.running_apps():
             phase = "Running"  # sidecars are being stopped
     address = host_ip if pod.spec.host_network and sight.sandbox() is not None else sight.address
-    address = address or (before.pod_ip if phase in plan.TERMINAL else "")
+    address = address or (before.pod_ip if phase in types.FINISHED_PHASES else "")
     return types.PodStatus(
         phase=phase,
         conditions=_conditions(

@@ -123,7 +123,7 @@ class Steps:
 
     def evict(self, words: str) -> None:
         record = self._record
-        if record.evicted or record.ending() or record.pod is None or record.reported.phase in plan.TERMINAL:
+        if record.evicted or record.ending() or record.pod is None or record.reported.is_finished:
             return
         record.evicted = words
         self._voice.say("Evicted", words, warning=True)

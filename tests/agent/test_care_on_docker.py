@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from apps.cluster import types
-from node_agent.pods.plan import TERMINAL
 from tests.agent.machine import Machine, app, wait_for
 from tests.calm import Stopwatch
 
@@ -237,7 +236,7 @@ def test_sidecars_do_not_keep_a_job_from_ending(machine: Machine) -> None:
         init_containers=[app(name="beside", restart_policy="Always")],
         restart_policy="Never",
     )
-    wait_for(lambda: machine.reported(pod).phase in TERMINAL, "end")
+    wait_for(lambda: machine.reported(pod).is_finished, "end")
     assert machine.reported(pod).phase == "Succeeded"
     assert machine.reported(pod).init_container_statuses[0].state.terminated is not None
 

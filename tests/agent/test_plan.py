@@ -164,7 +164,7 @@ def test_restart_policy(policy: str, exit_code: int, again: bool) -> None:
 
 
 def test_a_pod_that_ended_for_good_never_starts_again() -> None:
-    for phase in plan.TERMINAL:
+    for phase in types.FINISHED_PHASES:
         assert next_step(pod(phase=phase), Sight(), NOW) == plan.Settled()
 
 

@@ -6,7 +6,6 @@ import pytest
 
 from apps.cluster import types
 from apps.cluster.types import agent as protocol
-from node_agent.pods.plan import TERMINAL
 from tests.agent.machine import Machine, app, wait_for
 from tests.calm import Stopwatch
 
@@ -177,7 +176,7 @@ def test_a_pod_that_the_server_forgot_is_an_orphan_until_nothing_of_it_is_left(m
 
 def test_a_pod_that_is_done_keeps_its_containers_and_frees_its_sandbox(machine: Machine) -> None:
     pod = machine.run(app("sh", "-c", "echo done > /dev/termination-log"), restart_policy="Never")
-    wait_for(lambda: machine.reported(pod).phase in TERMINAL, "end")
+    wait_for(lambda: machine.reported(pod).is_finished, "end")
     status = machine.reported(pod)
     assert status.phase == "Succeeded"
     ended = status.container_statuses[0].state.terminated

@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.docker, pytest.mark.net, pytest.mark.kubectl]
 FILE = """
 ssh: {{user: root, key: {key}, knownHosts: {key}.hosts}}
 cidrs: {{pods: 10.64.0.0/10, services: 10.254.0.0/16}}
-images: [busybox]
+images: ["127.0.0.1:1/ahead"]
 nodes:
 - {{name: here, address: 127.0.0.1, role: control-plane}}
 - name: web-1
@@ -78,7 +78,7 @@ def test_images_are_pulled_ahead(platform: Platform, third: Newcomer) -> None:
     def told() -> str:
         return platform.kubectl("get", "events", "--field-selector", "involvedObject.name=web-1")
 
-    eventually(lambda: 'Pulling image "busybox"' in told(), what="its agent pulls")
+    eventually(lambda: 'Pulling image "127.0.0.1:1/ahead"' in told(), what="its agent pulls")
 
 
 def test_what_has_joined_stays_as_it_is(platform: Platform, file: Path, third: Newcomer) -> None:

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.cluster import types
+from apps.cluster.conditions import is_ready
 from apps.nodes import merging
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
@@ -95,7 +96,7 @@ def node(*conditions: types.Condition, **rest: object) -> types.NodeStatus:
 
 def test_a_node_that_reports_is_ready_unless_it_says_otherwise() -> None:
     fresh = merging.node_status(types.NodeStatus(), node(), 10250, T0)
-    assert merging.is_ready(fresh)
+    assert is_ready(fresh.conditions)
     assert fresh.conditions[0].last_transition_time == T0 == fresh.conditions[0].last_heartbeat_time
     assert fresh.daemon_endpoints == types.NodeDaemonEndpoints(
         kubelet_endpoint=types.DaemonEndpoint(port=10250)
@@ -103,7 +104,7 @@ def test_a_node_that_reports_is_ready_unless_it_says_otherwise() -> None:
     docker_down = merging.node_status(
         fresh, node(condition("Ready", "False", reason="EngineDown")), 10250, T1
     )
-    assert not merging.is_ready(docker_down)
+    assert not is_ready(docker_down.conditions)
     assert docker_down.conditions[0].last_transition_time == T1
 
 
@@ -119,5 +120,5 @@ def test_time_alone_is_no_change() -> None:
 def test_a_lost_node_that_reports_again_is_ready_from_now() -> None:
     lost = node(condition("Ready", "Unknown", T0, reason="NodeStatusUnknown"))
     back = merging.node_status(lost, node(), 1, T1)
-    assert merging.is_ready(back)
+    assert is_ready(back.conditions)
     assert back.conditions[0].last_transition_time == T1

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from apps.cluster import quantities, types
 from apps.cluster.quantities import NANO
 
-ENDED = frozenset({"Succeeded", "Failed"})
 COMPUTE = ("cpu", "memory")
 
 
@@ -36,7 +35,7 @@ def _amount(container: types.Container, field: str, name: str) -> int:
 
 def charges(pod: types.Pod) -> dict[str, int]:
     """What a pod takes of a quota; one that has ended takes nothing any more."""
-    if pod.status.phase in ENDED:
+    if pod.status.is_finished:
         return {}
     found = {"pods": NANO}
     for name in COMPUTE:

@@ -10,7 +10,6 @@ from apps.cluster.kinds.pod_defaults import GATED
 from apps.cluster.registry import Column
 
 NODE_LOST = "NodeLost"
-FINISHED = frozenset({"Succeeded", "Failed"})
 
 
 def _condition_holds(pod: types.Pod, wanted: str) -> bool:
@@ -40,7 +39,7 @@ def status(pod: types.Pod, now: datetime) -> str:
     if pod.metadata.deletion_timestamp is not None:
         if pod.status.reason == NODE_LOST:
             return "Unknown"
-        if phase not in FINISHED:
+        if not pod.status.is_finished:
             return "Terminating"
     if word := _initializing(pod):
         return word

@@ -128,7 +128,7 @@ def _flag(value: bool | None) -> str:
 
 def _grace(pod: Any) -> int:
     """A pod on a node waits for its agent to stop it; one without a node, or ended, has nothing to stop."""
-    if not pod.spec.node_name or pod.status.phase in {"Succeeded", "Failed"}:
+    if not pod.spec.node_name or pod.status.is_finished:
         return 0
     return pod.spec.termination_grace_period_seconds or 0
 

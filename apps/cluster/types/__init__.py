@@ -157,6 +157,7 @@ from apps.cluster.types.placement import (
     WeightedPodAffinityTerm,
 )
 from apps.cluster.types.pods import (
+    FINISHED_PHASES,
     Capabilities,
     ConfigMapKeySelector,
     Container,
@@ -247,6 +248,7 @@ from apps.cluster.types.walk import (
 )
 
 __all__ = [
+    "FINISHED_PHASES",
     "Affinity", "Binding", "CSIPersistentVolumeSource", "Capabilities", "ClientIPConfig", "ClusterRole",
     "ClusterRoleBinding", "Condition", "ConfigMap", "ConfigMapKeySelector", "ConfigMapProjection",
     "ConfigMapVolumeSource", "Container", "ContainerImage", "ContainerPort", "ContainerState",

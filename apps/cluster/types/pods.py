@@ -246,6 +246,10 @@ class HostIP(Wire):
     ip: str
 
 
+FINISHED_PHASES = frozenset({"Succeeded", "Failed"})
+"""A pod never leaves these: nothing of it is started again."""
+
+
 class PodStatus(Wire):
     phase: str = ""
     conditions: list[Condition] = []
@@ -261,6 +265,10 @@ class PodStatus(Wire):
     container_statuses: list[ContainerStatus] = []
     ephemeral_container_statuses: list[ContainerStatus] = []
     qos_class: str = ""
+
+    @property
+    def is_finished(self) -> bool:
+        return self.phase in FINISHED_PHASES
 
     def all_containers(self) -> list[ContainerStatus]:
         """What is told of every container, in the order of the spec's ``all_containers``."""

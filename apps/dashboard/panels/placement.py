@@ -12,7 +12,6 @@ from apps.dashboard.panels.base import Subject, panel
 from apps.scheduler.why import Explainer
 
 MOST = 200
-ENDED = frozenset({"Succeeded", "Failed"})
 
 _explainer = Explainer()
 
@@ -21,7 +20,7 @@ _explainer = Explainer()
 def refused_by(subject: Subject) -> Mapping[str, Any] | None:
     """Only for those who may see the nodes: their names and states are told."""
     pod: types.Pod = subject.obj
-    waits = not pod.spec.node_name and pod.metadata.deletion_timestamp is None and pod.status.phase not in ENDED
+    waits = not pod.spec.node_name and pod.metadata.deletion_timestamp is None and not pod.status.is_finished
     if not waits or pod.spec.scheduling_gates or not access.may(subject.who, "list", NODE).allowed:
         return None
     told = _explainer.why_not(subject.namespace, subject.name)
