@@ -6,7 +6,7 @@ import http.client
 import re
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
@@ -56,18 +56,41 @@ class Reference:
             return cls(HUB, path.removeprefix("library/"), version)
         return cls(domain, path, version)
 
-    def __str__(self) -> str:
-        return (self.path if self.domain == HUB else f"{self.domain}/{self.path}") + self.version
+    @property
+    def repository(self) -> str:
+        """All but the version."""
+        return self.path if self.domain == HUB else f"{self.domain}/{self.path}"
 
-    def on(self, registry: str) -> str:
+    def __str__(self) -> str:
+        return self.repository + self.version
+
+    def on(self, registry: str) -> Reference:
         """The same image as a mirror names it: the hub's by their paths, others' behind their registry's name."""
         path = self.path if self.domain == HUB else f"{self.domain.replace(':', '_')}/{self.path}"
-        return f"{registry}/{path}{self.version}"
+        return Reference(registry, path, self.version)
+
+    @property
+    def by_digest(self) -> bool:
+        return self.version.startswith("@")
+
+    def digest(self, known: Iterable[str], mirror: str) -> str:
+        """``repository@digest`` of the image, which engines know by ``known``. Under its own name where it came from
+        its registry or from the mirror, else under the one it came by; "" for an image of no registry."""
+        if self.by_digest:
+            return str(self)
+        names = sorted(known)
+        own = (self.repository, self.on(mirror).repository)
+        for name in names:
+            repository, _, digest = name.partition("@")
+            if repository in own:
+                return f"{self.repository}@{digest}"
+        return next(iter(names), "")
 
 
 @dataclass(frozen=True, slots=True)
 class Present:
     facts: ImageFacts
+    digest: str = ""  # repository@digest, "" for an image that no registry knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +143,7 @@ class _Pull:
 class _Asker:
     """What one container's wish came to."""
 
-    facts: ImageFacts | None = None
+    present: Present | None = None
     fresh: bool = False  # pulled for this wish: Always is satisfied
     failure: str = ""
     failed_at: datetime | None = None
@@ -155,15 +178,15 @@ class Images:
         A failed pull is a Trouble once as ErrImagePull, and then as ImagePullBackOff until the next try.
         """
         try:
-            reference = str(parsed := Reference.parse(wish.image))
+            reference = Reference.parse(wish.image)
         except InvalidImageName as error:
             return Trouble("InvalidImageName", f"Failed to apply default image tag: {error}", now + HOPELESS)
-        auth = credentials.for_image(wish.credentials, parsed.domain, parsed.path)
-        errand = _Errand(reference, *(auth or {}).values())
+        auth = credentials.for_image(wish.credentials, reference.domain, reference.path)
+        errand = _Errand(str(reference), *(auth or {}).values())
         with self._lock:
             asker = self._askers.setdefault(wish.key, _Asker())
-            if asker.facts is not None:
-                return Present(asker.facts)
+            if asker.present is not None:
+                return asker.present
             if errand in self._pulls and wish.key in self._pulls[errand].askers:
                 return Pulling()
         answer = self._look(reference, wish, asker, tell=tell, now=now)
@@ -174,13 +197,13 @@ class Images:
         return answer or Pulling()
 
     def _look(
-        self, reference: str, wish: Wish, asker: _Asker, *, tell: Tell, now: datetime
+        self, reference: Reference, wish: Wish, asker: _Asker, *, tell: Tell, now: datetime
     ) -> Present | Trouble | None:
         """What is here already, as far as the policy lets it count."""
         if wish.policy == "Always" and not asker.fresh:
             return None
         try:
-            asker.facts = self._runtime.image(reference)
+            facts = self._runtime.image(str(reference))
         except NoSuchImage:
             if wish.policy != "Never":
                 return None
@@ -188,7 +211,9 @@ class Images:
             return Trouble("ErrImageNeverPull", words, now + HOPELESS)
         if not asker.fresh:
             tell("Pulled", f'Container image "{wish.image}" already present on machine')
-        return Present(asker.facts)
+        mirror = "" if self._mirror is None else self._mirror.registry
+        asker.present = Present(facts, reference.digest(facts.digests, mirror))
+        return asker.present
 
     def forget(self, prefix: str) -> None:
         """Drop what is remembered of askers whose key begins so."""
@@ -231,14 +256,14 @@ class Images:
         """From the mirror where it has the image, else from the image's own registry."""
         if self._mirror is not None and reference.domain != self._mirror.registry and self._mirror.answers():
             mirrored = reference.on(self._mirror.registry)
-            try:
-                self._runtime.pull(mirrored)
+            try:  # by its digest: so the engine keeps it, and no name of the mirror's is left that somebody could move
+                found = str(mirrored) if reference.by_digest else self._runtime.digest(str(mirrored))
+                self._runtime.pull(found)
             except NoSuchImage:
                 pass
             else:
-                if reference.version.startswith(":"):
-                    self._runtime.tag(mirrored, str(reference))
-                    self._runtime.untag(mirrored)
+                if not reference.by_digest:
+                    self._runtime.tag(found, str(reference))
                 return
         self._runtime.pull(str(reference), auth)
 

@@ -116,6 +116,7 @@ class Making:
             attempt=step.attempt,
             sandbox=step.sandbox,
             image=image.facts,
+            digest=image.digest,
             env=env,
             mounts=mounts + self._etc(pod, container),
             node_memory=tools.node.memory,

@@ -189,7 +189,7 @@ class Record:
 
     def _observe_newest(self, life: Life, container: Seen) -> None:
         life.container_id = status.SCHEME + container.id
-        life.image_id = status.SCHEME + container.image_id if container.image_id else life.image_id
+        life.image_id = status.image_id_of(container) or life.image_id
         if ended(container):
             ending = status.ending_of(container)
             if life.ending is None or life.ending.container_id != ending.container_id:

@@ -40,7 +40,9 @@ def kernel_hostname(pod: types.Pod) -> str:
     return whole or hostname(pod)
 
 
-def labels(names: Names, pod: types.Pod, container: str, attempt: int, sandbox: str = "") -> dict[str, str]:
+def labels(
+    names: Names, pod: types.Pod, container: str, attempt: int, sandbox: str = "", digest: str = ""
+) -> dict[str, str]:
     """What a restarted agent, and a person with the engine's own tools, knows a container by."""
     return names.labels | {
         base.LABEL_UID: pod.metadata.uid,
@@ -49,6 +51,7 @@ def labels(names: Names, pod: types.Pod, container: str, attempt: int, sandbox: 
         base.LABEL_CONTAINER: container,
         base.LABEL_ATTEMPT: str(attempt),
         base.LABEL_SANDBOX: sandbox,
+        base.LABEL_DIGEST: digest,
     }
 
 
@@ -85,13 +88,15 @@ def app_spec(
     attempt: int,
     sandbox: str,
     image: ImageFacts,
+    digest: str = "",
     env: Mapping[str, str],
     mounts: Sequence[Mount],
     node_memory: int,
     lowest_oom_score: int = 0,
     target: str = "",
 ) -> ContainerSpec:
-    """One of the pod's own containers, which sees the processes of ``target`` if one is named.
+    """One of the pod's own containers, which sees the processes of ``target`` if one is named; ``digest`` is the
+    image's, as ``repository@digest``.
 
     Raises ConfigTrouble when it must not run as it asks to.
     """
@@ -103,8 +108,8 @@ def app_spec(
     processes = "host" if pod.spec.host_pid else ""
     return ContainerSpec(
         name=container_name(pod, container.name, attempt),
-        image=container.image,
-        labels=labels(names, pod, container.name, attempt, sandbox),
+        image=image.name or container.image,
+        labels=labels(names, pod, container.name, attempt, sandbox, digest),
         command=[expand(word, env) for word in container.command],
         args=[expand(word, env) for word in container.args],
         env=[f"{name}={value}" for name, value in env.items()],

@@ -58,6 +58,11 @@ def gist(status: types.PodStatus) -> tuple[str, str]:
     return status.phase, ready
 
 
+def image_id_of(container: Seen) -> str:
+    """As kubectl's users know it: the registry's digest, or the engine's own id where no registry has the image."""
+    return container.digest or (SCHEME + container.image_id if container.image_id else "")
+
+
 def ending_of(container: Seen) -> types.ContainerStateTerminated:
     """How a container ended, in the API's words."""
     exit_code, reason = container.exit_code, "Completed" if container.exit_code == 0 else "Error"

@@ -16,6 +16,7 @@ LABEL_NAMESPACE = "drover.dev/pod.namespace"
 LABEL_CONTAINER = "drover.dev/container.name"
 LABEL_ATTEMPT = "drover.dev/container.attempt"
 LABEL_SANDBOX = "drover.dev/sandbox"  # the sandbox's engine id, on app containers
+LABEL_DIGEST = "drover.dev/image.digest"  # repository@digest of the image, where a registry knows it
 
 
 class RuntimeTrouble(Exception):
@@ -55,6 +56,7 @@ class Seen:
     pid: int = 0
     image: str = ""
     image_id: str = ""
+    digest: str = ""  # repository@digest of its image, "" for one that no registry knows
     started_at: datetime | None = None
     finished_at: datetime | None = None
     exit_code: int = 0
@@ -118,8 +120,12 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class ImageFacts:
+    """An image of this machine."""
+
     id: str
     user: str
+    digests: tuple[str, ...] = ()  # repository@digest, for each registry it came from
+    name: str = ""  # as the engine knows it, where that is not what was asked for
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,14 +174,20 @@ class Runtime(Protocol):
         ...
 
     def image(self, reference: str) -> ImageFacts:
-        """Raises NoSuchImage when it is not here."""
+        """By a digest it is found whichever registry it came from. Raises NoSuchImage when it is not here."""
+        ...
+
+    def digest(self, reference: str) -> str:
+        """``repository@digest`` of what the registry has under a tag now. Raises NoSuchImage."""
         ...
 
     def pull(self, reference: str, auth: dict[str, str] | None = None) -> None: ...
 
     def tag(self, source: str, reference: str) -> None: ...
 
-    def untag(self, reference: str) -> None: ...
+    def untag(self, reference: str) -> None:
+        """Take a name from an image; with its last tag go the digests by which it is known, and so the image."""
+        ...
 
     def load(self, archive: bytes) -> None: ...
 

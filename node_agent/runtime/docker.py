@@ -19,6 +19,7 @@ from node_agent.names import INSTANCE_LABEL, Names
 from node_agent.runtime.base import (
     LABEL_ATTEMPT,
     LABEL_CONTAINER,
+    LABEL_DIGEST,
     LABEL_NAMESPACE,
     LABEL_POD,
     LABEL_SANDBOX,
@@ -155,10 +156,34 @@ class DockerRuntime:
     def image(self, reference: str) -> ImageFacts:
         try:
             with _words():
-                raw = self._api.inspect_image(reference)
+                name = self._known_as(reference)
+                raw = self._api.inspect_image(name)
         except NoSuchContainer as error:
             raise NoSuchImage(str(error)) from error
-        return ImageFacts(id=raw["Id"], user=(raw.get("Config") or {}).get("User") or "")
+        return ImageFacts(
+            id=raw["Id"],
+            user=(raw.get("Config") or {}).get("User") or "",
+            digests=tuple(raw.get("RepoDigests") or ()),
+            name="" if name == reference else name,
+        )
+
+    def _known_as(self, reference: str) -> str:
+        """The engine keeps a digest under the repository that it was pulled from: a mirror's, or another."""
+        _, by_digest, digest = reference.partition("@")
+        names = [name for row in self._api.images() for name in row["RepoDigests"] or ()] if by_digest else []
+        if reference in names:
+            return reference
+        return next((name for name in names if name.endswith(f"@{digest}")), reference)
+
+    def digest(self, reference: str) -> str:
+        try:
+            with _words():
+                found = self._api.inspect_distribution(reference)
+        except NoSuchContainer as error:
+            raise NoSuchImage(str(error)) from error
+        except RuntimeTrouble as error:
+            raise _pull_trouble(str(error)) from error
+        return f"{_split(reference)[0]}@{found['Descriptor']['digest']}"
 
     def pull(self, reference: str, auth: dict[str, str] | None = None) -> None:
         repository, tag = _split(reference)
@@ -180,7 +205,13 @@ class DockerRuntime:
 
     def untag(self, reference: str) -> None:
         with _words(), contextlib.suppress(docker.errors.NotFound):
-            self._api.remove_image(reference, noprune=True)
+            name = self._known_as(reference)
+            held = self._api.inspect_image(name)
+            self._api.remove_image(name, noprune=True)
+            if set(held["RepoTags"] or ()) <= {name}:
+                for digest in held["RepoDigests"] or ():
+                    with contextlib.suppress(docker.errors.NotFound):
+                        self._api.remove_image(digest, noprune=True)
 
     def load(self, archive: bytes) -> None:
         with _words():
@@ -298,6 +329,7 @@ def _from_labels(labels: dict[str, str]) -> dict[str, Any]:
         "namespace": labels.get(LABEL_NAMESPACE, ""),
         "pod": labels.get(LABEL_POD, ""),
         "sandbox": labels.get(LABEL_SANDBOX, ""),
+        "digest": labels.get(LABEL_DIGEST, ""),
     }
 
 

@@ -15,13 +15,14 @@ from node_agent.runtime.base import ImageFacts, NoSuchImage, RuntimeTrouble
 from tests.agent.machine import wait_for
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 
 
 class Registry:
     """An engine whose pulls the test holds back, and may let fail."""
 
     def __init__(self, *here: str) -> None:
-        self.here = set(here)
+        self.here: dict[str, tuple[str, ...]] = dict.fromkeys(here, ())  # and the digests by which each is known
         self.there: set[str] = set()
         self.pulled: list[str] = []
         self.credentials: list[dict[str, str] | None] = []
@@ -32,7 +33,12 @@ class Registry:
     def image(self, reference: str) -> ImageFacts:
         if reference not in self.here:
             raise NoSuchImage(reference)
-        return ImageFacts(id="sha256:1", user="")
+        return ImageFacts(id="sha256:1", user="", digests=self.here[reference])
+
+    def digest(self, reference: str) -> str:
+        if self.there and reference not in self.there:
+            raise NoSuchImage(f"manifest for {reference} not found")
+        return f"{reference.rpartition(':')[0]}@{ONE}"
 
     def pull(self, reference: str, auth: dict[str, str] | None = None) -> None:
         self.pulled.append(reference)
@@ -40,15 +46,10 @@ class Registry:
         assert self.go.wait(5)
         if self.failure is not None:
             raise self.failure
-        if self.there and reference not in self.there:
-            raise NoSuchImage(f"manifest for {reference} not found")
-        self.here.add(reference)
+        self.here[reference] = (reference if "@" in reference else self.digest(reference),)
 
     def tag(self, source: str, reference: str) -> None:
-        self.here.add(reference)
-
-    def untag(self, reference: str) -> None:
-        self.here.discard(reference)
+        self.here[reference] = self.here[source]
 
 
 class Asker:
@@ -91,7 +92,7 @@ def test_references_are_read_as_docker_reads_them(text: str, reference: str, mir
     found = Reference.parse(text)
     assert str(found) == reference
     if mirrored is not None:
-        assert found.on("m:5000") == mirrored
+        assert str(found.on("m:5000")) == mirrored
 
 
 @pytest.mark.parametrize(
@@ -115,6 +116,25 @@ def test_an_image_that_is_here_is_not_pulled_unless_always() -> None:
     always.wait()
     assert isinstance(always.ask(), Present), "one pull is enough for one start"
     assert registry.pulled == ["redis:7"]
+
+
+M = "127.0.0.1:5000"
+
+
+@pytest.mark.parametrize(
+    ("image", "known", "digest"),
+    [
+        ("redis:7", [], ""),
+        ("redis:7", [f"redis@{ONE}"], f"redis@{ONE}"),
+        ("redis:7", [f"{M}/redis@{ONE}"], f"redis@{ONE}"),
+        ("quay.io/a/b:1", [f"{M}/quay.io/a/b@{ONE}"], f"quay.io/a/b@{ONE}"),
+        ("mine:1", [f"quay.io/a/b@{ONE}"], f"quay.io/a/b@{ONE}"),
+        ("redis:7", [f"aside/redis@{OTHER}", f"redis@{ONE}"], f"redis@{ONE}"),
+        (f"redis:7@{ONE}", [f"redis@{OTHER}", f"aside/redis@{ONE}"], f"redis@{ONE}"),
+    ],
+)
+def test_an_images_digest_is_told_under_its_own_name(image: str, known: list[str], digest: str) -> None:
+    assert Reference.parse(image).digest(known, M) == digest
 
 
 def test_never_means_never() -> None:
@@ -186,9 +206,9 @@ def test_hub_images_come_from_the_mirror_under_their_own_name(mirror: str) -> No
     asker = Asker(images, "redis", "Always")
     asker.ask()
     asker.wait()
-    assert isinstance(asker.ask(), Present)
-    assert registry.pulled == [f"{mirror}/redis:latest"]
-    assert registry.here == {"redis:latest"}
+    assert asker.ask() == Present(registry.image("redis:latest"), digest=f"redis@{ONE}")
+    assert registry.pulled == [f"{mirror}/redis@{ONE}"]
+    assert set(registry.here) == {"redis:latest", f"{mirror}/redis@{ONE}"}
 
 
 def test_what_the_mirror_lacks_comes_from_its_own_registry(mirror: str) -> None:
@@ -200,9 +220,7 @@ def test_what_the_mirror_lacks_comes_from_its_own_registry(mirror: str) -> None:
         asker.ask()
         asker.wait()
         assert isinstance(asker.ask(), Present)
-    assert registry.pulled == [
-        f"{mirror}/redis:latest", "redis:latest", f"{mirror}/quay.io/a/b:1", "quay.io/a/b:1",
-    ]  # fmt: skip
+    assert registry.pulled == ["redis:latest", "quay.io/a/b:1"]
 
 
 def test_a_mirror_that_is_away_is_passed_over() -> None:
