@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from apps.catalog.types import Application, ApplicationRevision, ApplicationSpec
 from apps.cluster import documents, store, types
 from apps.cluster.kinds import POD
 from apps.cluster.selectors import LabelSelector
-from apps.nodes import door, ended, talk
+from apps.nodes import talk
+from paas import application_logs
 from paas.management.administrator import ADMINISTRATOR
 
 Say = Callable[[str], object]
@@ -93,6 +94,19 @@ def status(say: Say, *, namespace: str, name: str, **_: Any) -> int:
         [(one.spec.number, one.status.phase or "-", one.spec.by, one.spec.why or "-") for one in revisions],
     )  # fmt: skip
     return OVER.get(app.status.phase, 2)
+
+
+def revision(say: Say, *, namespace: str, name: str, number: int | None, **_: Any) -> int:
+    """Who made it, why, how it fared, and the very images that it ran."""
+    app = _get(namespace, name)
+    wanted = app.spec.revision if number is None else number
+    found = next((one for one in _revisions(app) if one.spec.number == wanted), None)
+    if found is None:
+        raise Mistake(f"{name} has no revision {wanted}: `manage.py app status -n {namespace} {name}` lists them.")
+    say(f"revision {wanted} of {name}: {found.status.phase or 'not begun'}. {found.status.message}".rstrip())
+    say(f"by {found.spec.by}{f': {found.spec.why}' if found.spec.why else ''}")
+    _table(say, ("COMPONENT", "RAN"), [*found.status.images.items()])
+    return 0
 
 
 def diff(say: Say, *, namespace: str, name: str, revisions: Sequence[int], **options: Any) -> int:
@@ -230,48 +244,12 @@ def delete(say: Say, *, namespace: str, name: str, volumes: bool, yes: bool, wai
 
 
 def logs(say: Say, *, namespace: str, name: str, component: str, follow: bool, tail: int, **_: Any) -> int:
-    """Every container's lines, each after its pod's name; first those of pods that are gone."""
+    """Every container's lines by time, each after its pod's name, also those of pods that are gone."""
     _get(namespace, name)
     labels = {INSTANCE: name, **({COMPONENT: component} if component else {})}
     pods = [row.object for row in store.list(POD, namespace=namespace, labels=LabelSelector.of(labels)).rows]
-    asyncio.run(_every_log(say, namespace, labels, pods, tail, follow=follow))
+    asyncio.run(application_logs.tell(say, namespace, labels, pods, tail, follow=follow))
     return 0
-
-
-async def _every_log(
-    say: Say, namespace: str, labels: Mapping[str, str], pods: Sequence[types.Pod], tail: int, *, follow: bool
-) -> None:
-    kept, unheard = await ended.found(namespace, labels)
-    for words in unheard:
-        say(f"({words}; what was kept there is missing)")
-    texts = await asyncio.gather(*(ended.read(one.node, namespace, one.log.id) for one in kept))
-    lines = [
-        (line, one.log.pod)
-        for one, text in zip(kept, texts, strict=True)
-        for line in text.decode(errors="replace").splitlines()[-tail:]
-    ]
-    for line, pod in sorted(lines):
-        say(f"{pod} (gone): {line.partition(' ')[2]}")
-    if not pods:
-        say("(no pod is there)")
-    await _merged(pods, {"tailLines": str(tail), **({"follow": "true"} if follow else {})})
-
-
-async def _merged(pods: Iterable[types.Pod], asked: dict[str, str]) -> None:
-    await asyncio.gather(*(
-        _one_log(pod, container.name, asked)
-        for pod in pods if pod.spec.node_name for container in pod.spec.all_containers()
-    ))  # fmt: skip
-
-
-async def _one_log(pod: types.Pod, container: str, asked: dict[str, str]) -> None:
-    meta, rest = pod.metadata, b""
-    source: AsyncIterator[bytes] = door.logs(pod.spec.node_name, meta.namespace, meta.name, container, asked)
-    async for chunk in source:
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            sys.stdout.write(f"{meta.name}: {line.decode(errors='replace')}\n")
-        sys.stdout.flush()
 
 
 # Shared
@@ -289,7 +267,10 @@ def _revisions(app: Application) -> Sequence[ApplicationRevision]:
 
 
 def _from_file(path: Path) -> Application:
-    text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    try:
+        text = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise Mistake(f"-f {path}: cannot be read: {error.strerror}") from None
     try:
         (document,) = documents.read(text)
     except ValueError as error:
@@ -332,7 +313,10 @@ def _set(values: Mapping[str, Any]) -> Callable[[Application], None]:
 
 
 def _secret(file: str) -> str:
-    return (sys.stdin.read() if file == "-" else Path(file).read_text()).rstrip("\n")
+    try:
+        return (sys.stdin.read() if file == "-" else Path(file).read_text()).rstrip("\n")
+    except OSError as error:
+        raise Mistake(f"--secret {file}: cannot be read: {error.strerror}") from None
 
 
 def _changed(say: Say, name: str, made: operations.Preview, **options: Any) -> int:

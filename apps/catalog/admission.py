@@ -11,14 +11,27 @@ from typing import Any
 
 from django.conf import settings
 
-from apps.catalog import checking, drift, parameters, revisions, scaling, secrets, standing, types, versions
+from apps.catalog import (
+    checking,
+    drift,
+    parameters,
+    pins,
+    revisions,
+    rollout,
+    scaling,
+    secrets,
+    standing,
+    types,
+    versions,
+)
 from apps.catalog.format import Definition
 from apps.catalog.render import Identity, Refused, Rendered, render
 from apps.catalog.render.metadata import INSTANCE
 from apps.cluster import types as api
 from apps.cluster.errors import invalid
-from apps.cluster.kinds import SECRET, refusals
+from apps.cluster.kinds import JOB, POD, SECRET, refusals
 from apps.cluster.registry import Kind, by_key, kind_at
+from apps.cluster.selectors import LabelSelector
 from apps.cluster.transaction import Transaction
 from apps.cluster.types import Problem, guess
 
@@ -52,13 +65,14 @@ def decide(tx: Transaction, old: types.Application | None, new: types.Applicatio
         new.spec.replicas = scaling.kept(definition, new.spec.replicas, edited)
     values = _values(old, new, definition)
     _keep_secrets(tx, old, new, definition)
-    identity = Identity(new.metadata.namespace, new.metadata.name, new.metadata.uid)
-    try:
-        rendered = render(
-            identity, scaling.applied(definition, new.spec.replicas), values, new.spec.rotations
-        )
-    except Refused as refused:
-        raise _invalid(new, refused.problems) from refused
+    rendered = _rendered(new, definition, values)
+    parts = rollout.parts(rendered.objects)
+    if back is not None:
+        new.spec.pins = pins.needed(parts, new.spec.pins, _pods_of(tx, new), _jobs_among(tx, new, parts))
+    else:
+        new.spec.pins = _pins_kept(parts, old, new)
+    if new.spec.pins:
+        rendered = _rendered(new, definition, values, new.spec.pins)
     made = _revision_spec(new, definition, rendered, tx.actor.name, why)
     if _is_asked_already(tx, new, made, back):
         if back is not None and given_up is not None:
@@ -67,6 +81,34 @@ def decide(tx: Transaction, old: types.Application | None, new: types.Applicatio
         return
     _rehearse(tx, new, rendered)
     revisions.keep(tx, new, made)
+
+
+def _rendered(
+    app: types.Application, definition: Definition, values: Mapping[str, Any], images: Mapping[str, str] | None = None
+) -> Rendered:
+    identity = Identity(app.metadata.namespace, app.metadata.name, app.metadata.uid)
+    scaled = scaling.applied(definition, app.spec.replicas)
+    try:
+        return render(identity, scaled, values, app.spec.rotations, images)
+    except Refused as refused:
+        raise _invalid(app, refused.problems) from refused
+
+
+def _pins_kept(parts: pins.Parts, old: types.Application | None, new: types.Application) -> dict[str, str]:
+    before = old.spec if old is not None else None
+    if found := [*pins.problems(parts, before, new.spec)]:
+        raise _invalid(new, found)
+    return pins.kept(parts, before, new.spec)
+
+
+def _pods_of(tx: Transaction, app: types.Application) -> list[api.Pod]:
+    return tx.list(POD, app.metadata.namespace, LabelSelector.of({INSTANCE: app.metadata.name}))
+
+
+def _jobs_among(tx: Transaction, app: types.Application, parts: pins.Parts) -> list[str]:
+    """Of the parts the jobs that are there: they have run, or are about to, and do not run once more for a pin."""
+    names = [one["metadata"]["name"] for one in parts.values() if one["kind"] == JOB.name]
+    return [name for name in names if tx.find(JOB, app.metadata.namespace, name) is not None]
 
 
 def _is_asked_already(
@@ -134,7 +176,8 @@ def _give_up(tx: Transaction, old: types.Application | None, new: types.Applicat
 
 
 def _take_back(tx: Transaction, new: types.Application) -> None:
-    """Put the plan and the values of an older revision into the application; secrets stay what they are now."""
+    """Put the plan and the values of an older revision into the application, and what it ran; secrets stay what they
+    are now."""
     number = new.spec.rollback_to or 0
     revision = revisions.revision_of(tx, new, number)
     if revision is None:
@@ -145,6 +188,7 @@ def _take_back(tx: Transaction, new: types.Application) -> None:
     new.spec.template = revision.spec.template
     new.spec.parameters = dict(revision.spec.parameters)
     new.spec.replicas = dict(revision.spec.replicas)
+    new.spec.pins = pins.known(revision)
     new.spec.rollback_to = None
 
 
@@ -221,7 +265,8 @@ def _revision_spec(
 ) -> types.RevisionSpec:
     return types.RevisionSpec(
         application=app.metadata.name, number=0, definition=definition, template=app.spec.template,
-        parameters=dict(app.spec.parameters), replicas=dict(app.spec.replicas), rotations=dict(app.spec.rotations),
+        parameters=dict(app.spec.parameters), replicas=dict(app.spec.replicas), pins=dict(app.spec.pins),
+        rotations=dict(app.spec.rotations),
         objects=list(rendered.objects),
         secrets=list(rendered.recipes), waits={name: dict(on) for name, on in rendered.waits.items()}, by=by, why=why,
     )  # fmt: skip

@@ -62,6 +62,12 @@ def differences(kind: Kind, manifest: Manifest, live: Any) -> list[str]:
     return list(_changed(manifest, asked, types.to_data(live), ""))
 
 
+def follows(kind: Kind, manifest: Manifest, pod: types.Pod) -> bool:
+    """Whether a pod is as a workload's manifest asks, so that no other would take its place."""
+    asked = types.to_data(wanted(kind, manifest))["spec"]["template"]
+    return not [*_changed(manifest["spec"]["template"], asked, types.to_data(pod), "pod")]
+
+
 def _changed(said: Any, asked: Any, there: Any, path: str) -> Iterator[str]:
     if isinstance(said, Mapping) and isinstance(asked, Mapping) and isinstance(there, Mapping):
         for key, value in said.items():

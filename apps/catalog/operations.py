@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from apps.catalog import drift, scaling, standing, versions
+from apps.catalog import drift, pins, scaling, standing, versions
 from apps.catalog.admission import WHY, complete
 from apps.catalog.changes import Change, Field, Impact, between, impact_of, values_between
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
@@ -121,6 +121,7 @@ def set_image(
     def work(app: Application) -> None:
         if app.spec.definition is not None and component in app.spec.definition.components:
             app.spec.definition.components[component].image = image
+            app.spec.pins = {name: pin for name, pin in app.spec.pins.items() if name != component}
 
     return change(actor, namespace, name, work, why=f"{component} with {image}", dry_run=dry_run)
 
@@ -140,7 +141,7 @@ def repair(actor: Actor, namespace: str, name: str) -> list[str]:
     def work(tx: Transaction) -> list[str]:
         revision = _revision(tx, _get(tx, namespace, name))
         found = []
-        for manifest in revision.objects if revision else ():
+        for manifest in revision.spec.objects if revision else ():
             kind = kind_at(manifest["apiVersion"], manifest["kind"])
             live = tx.find(kind, namespace, manifest["metadata"]["name"])
             if live is None or not (paths := drift.differences(kind, manifest, live)):
@@ -155,13 +156,13 @@ def repair(actor: Actor, namespace: str, name: str) -> list[str]:
 def differences(namespace: str, name: str, old: int, new: int) -> tuple[Change, ...]:
     """What lies between two revisions. Raises NotFound."""
 
-    def spec(number: int) -> RevisionSpec:
+    def revision(number: int) -> ApplicationRevision:
         found: ApplicationRevision = store.get(
             APPLICATION_REVISION, namespace, revision_name(name, number)
         ).object
-        return found.spec
+        return found
 
-    return between(spec(old), spec(new))
+    return between(*pins.compared(revision(old), revision(new)))
 
 
 def _get(tx: Transaction, namespace: str, name: str) -> Application:
@@ -171,19 +172,19 @@ def _get(tx: Transaction, namespace: str, name: str) -> Application:
     return app
 
 
-def _revision(tx: Transaction, app: Application) -> RevisionSpec | None:
+def _revision(tx: Transaction, app: Application) -> ApplicationRevision | None:
     """What is to run."""
-    found = revision_of(tx, app, app.spec.revision)
-    return found.spec if found else None
+    return revision_of(tx, app, app.spec.revision)
 
 
-def _previewed(tx: Transaction, before: RevisionSpec | None, app: Application) -> Preview:
-    revision = _revision(tx, app)
-    if revision is None:
+def _previewed(tx: Transaction, old: ApplicationRevision | None, app: Application) -> Preview:
+    new = _revision(tx, app)
+    if new is None:
         return Preview(app, None, (), (), ())
+    before, after = old.spec if old else None, new.spec
     return Preview(
-        app, revision, between(before, revision), impact_of(before, revision),
-        values_between(before, revision), _warnings(tx, before, revision),
+        app, after, between(*pins.compared(old, new)) if old else between(None, after), impact_of(before, after),
+        values_between(before, after), _warnings(tx, before, after),
     )  # fmt: skip
 
 

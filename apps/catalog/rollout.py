@@ -10,7 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from apps.catalog import graph, standing
+from apps.catalog import graph, pins, standing
 from apps.catalog.render import Identity
 from apps.catalog.render.metadata import COMPONENT, Manifest
 from apps.catalog.render.payload import Recipe, parts_in
@@ -116,25 +116,16 @@ def _failing_since(
 
 
 def revision_status(
-    before: RevisionStatus, found: Verdict, pods: Iterable[types.Pod], now: datetime
+    revision: ApplicationRevision, found: Verdict, pods: Iterable[types.Pod], now: datetime
 ) -> RevisionStatus:
     """When it began, when it became ready, and which images it ran then."""
+    before = revision.status
     if before.phase not in OPEN:
         return before
     begun = replace(before, phase="RollingOut", started_at=before.started_at or now)
     if not found.ready:
         return begun
-    return replace(begun, phase="Ready", finished_at=now, images=images(pods))
-
-
-def images(pods: Iterable[types.Pod]) -> dict[str, str]:
-    """The digest of each image that runs."""
-    return {
-        status.image: status.image_id
-        for pod in pods
-        for status in pod.status.container_statuses
-        if status.image_id
-    }
+    return replace(begun, phase="Ready", finished_at=now, images=pins.ran(parts(revision.spec.objects), pods))
 
 
 def conditions(status: ApplicationStatus, found: Verdict) -> Iterator[types.Condition]:

@@ -35,6 +35,9 @@ class ApplicationSpec(Wire):
     parameters: dict[str, Scalar | None] = {}
     replicas: dict[str, int] = {}
     """Of components whose number no parameter says: how many are wanted instead of what the plan says."""
+    pins: dict[str, str] = {}
+    """Of components that went back to what an older revision ran: the image with its digest, while the plan names it.
+    Set by going back; taking one out lets the plan's tag count again."""
     rotations: dict[str, int] = {}
     """How often each secret was exchanged: a higher number exchanges it once more."""
     rollback_to: int | None = None
@@ -101,6 +104,7 @@ class RevisionSpec(Wire):
     template: TemplateReference | None = None
     parameters: dict[str, Scalar | None] = {}
     replicas: dict[str, int] = {}
+    pins: dict[str, str] = {}
     rotations: dict[str, int] = {}
     objects: list[Any] = []
     secrets: list[Recipe] = []
@@ -114,7 +118,8 @@ class RevisionSpec(Wire):
 
 
 class RevisionStatus(Wire):
-    """How the revision fared; ``images`` are the digests that its containers ran."""
+    """How the revision fared; ``images`` tells for each component what it ran when it became ready, such as
+    ``shop:1.2@sha256:...``, or the engine's own id of an image that no registry knows."""
 
     phase: str = ""
     message: str = ""

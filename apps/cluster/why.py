@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from apps.cluster import types
+
+UNKNOWN = re.compile(r"manifest unknown|not found|does not exist|name unknown", re.IGNORECASE)
+"""How engines say that a registry has no such content."""
 
 
 @dataclass(frozen=True)
@@ -121,11 +125,7 @@ def _of_container(status: types.ContainerStatus, events: Sequence[types.Event]) 
             return _crashing(status, message)
         case "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName":
             told = next((event.message for event in events if event.reason in {"Failed", "ErrImagePull"}), "")
-            return Why(
-                "bad", f"The image {status.image} of container {status.name} cannot be had.",
-                _said(message or told),
-                "Check its name and tag, that the registry can be reached, and its credentials (imagePullSecrets).",
-            )  # fmt: skip
+            return _without_image(status, message or told)
         case "CreateContainerConfigError":
             return Why("bad", f"Container {status.name} asks for something that is not there.", _said(message),
                        "Create the config map or secret it names, or correct the name.")  # fmt: skip
@@ -135,6 +135,20 @@ def _of_container(status: types.ContainerStatus, events: Sequence[types.Event]) 
                 return Why("warn", f"{trouble.reason}: {trouble.message}")
             return Why("busy", f"Container {status.name} is being made.", _said(message))
     return Why("bad", f"Container {status.name} waits: {reason}.", _said(message))
+
+
+def _without_image(status: types.ContainerStatus, told: str) -> Why:
+    name, _, digest = status.image.partition("@sha256:")
+    if digest and UNKNOWN.search(told):
+        return Why(
+            "bad", f"The registry no longer has what {name} was with the digest sha256:{digest[:12]}: push that "
+            f"content again, or choose another image for {status.name}.", _said(told),
+            "An image that is on the node under this digest is taken as well.",
+        )  # fmt: skip
+    return Why(
+        "bad", f"The image {status.image} of container {status.name} cannot be had.", _said(told),
+        "Check its name and tag, that the registry can be reached, and its credentials (imagePullSecrets).",
+    )  # fmt: skip
 
 
 def _crashing(status: types.ContainerStatus, message: str) -> Why:

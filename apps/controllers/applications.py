@@ -318,8 +318,7 @@ def _drifted(manifest: Manifest, obj: Any) -> list[str]:
 
 
 def _told_revisions(view: View, verdict: rollout.Verdict, now: datetime) -> Iterator[Update]:
-    before = view.revision.status
-    status = rollout.revision_status(before, verdict, view.pods, now)
+    status = rollout.revision_status(view.revision, verdict, view.pods, now)
     yield from told_status(view.revision, status)
     for other in view.revisions:
         if other.spec.number != view.revision.spec.number and other.status.phase in rollout.OPEN:

@@ -7,15 +7,15 @@ from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from apps.catalog import operations
-from apps.catalog.kinds import APPLICATION
+from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.schema import schema
-from apps.catalog.types import Application, ApplicationSpec
+from apps.catalog.types import Application, ApplicationSpec, RevisionStatus
 from apps.cluster import store, types
 from tests.catalog.plans import shop
-from tests.harness import TESTER, add_nodes, install_roles, roll, settle
+from tests.harness import TESTER, add_nodes, edit, install_roles, roll, settle
 
 
 @pytest.fixture
@@ -70,3 +70,31 @@ def test_a_cancelled_installation_tells_how_to_remove_what_stays(acme: None) -> 
     with pytest.raises(SystemExit) as ended:
         app("status", "acme")
     assert ended.value.code == 1
+
+
+def test_a_revision_tells_who_made_it_why_and_what_it_ran(acme: None) -> None:
+    app("update", "acme", "--set", "copies=4", "--why", "a busy week")
+    edit(
+        APPLICATION_REVISION,
+        "acme-2",
+        lambda found: setattr(
+            found, "status", RevisionStatus(phase="Ready", images={"web": "shop:1.2@sha256:1"})
+        ),
+    )
+    assert app("revision", "acme").splitlines() == [
+        "revision 2 of acme: Ready.", "by system:admin: a busy week",
+        "COMPONENT   RAN", "web         shop:1.2@sha256:1",
+    ]  # fmt: skip
+    with pytest.raises(
+        CommandError, match="acme has no revision 7: `manage.py app status -n default acme` lists them"
+    ):
+        app("revision", "acme", "7")
+
+
+@pytest.mark.parametrize("option", ["-f", "--secret"])
+def test_a_file_that_cannot_be_read_is_named(cluster: None, option: str) -> None:
+    given = "/nonexistent/x" if option == "-f" else "password=/nonexistent/x"
+    with pytest.raises(
+        CommandError, match=f"{option} /nonexistent/x: cannot be read: No such file or directory"
+    ):
+        app("install", "shop", option, given)

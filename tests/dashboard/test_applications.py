@@ -10,9 +10,10 @@ import pytest
 from django.test import Client
 
 from apps.catalog import bundled, operations
-from apps.catalog.kinds import APPLICATION
+from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application, ApplicationSpec, TemplateReference
 from apps.cluster import store, types
+from apps.cluster.transaction import Transaction
 from tests.browser import sample_apps
 from tests.browser.sample import WRITER
 from tests.catalog.plans import shop
@@ -226,3 +227,22 @@ def test_no_secret_is_in_any_page(admin: Client, shown: None) -> None:
     for tab in ("overview", "settings", "revisions", "logs"):
         assert "sentinel-41c7" not in text(admin.get(f"/apps/default/sealed?tab={tab}&component=web"))
     assert "sentinel-41c7" not in text(admin.get("/kinds/applications.drover.dev/default/sealed?tab=yaml"))
+
+
+def test_what_a_revision_ran_is_shown_and_an_image_named_anew_leaves_its_pin(admin: Client, shown: None) -> None:
+    pin = f"shop:1.2@sha256:{'a' * 64}"
+
+    def ran(tx: Transaction) -> None:
+        revision = tx.get(APPLICATION_REVISION, "default", "fresh-1")
+        revision.status.images = {"web": pin, "db": "docker://sha256:1"}
+        tx.update(APPLICATION_REVISION, revision, part="status")
+
+    store.write(WRITER, ran)
+    page = text(admin.get("/apps/default/fresh?tab=revisions"))
+    assert pin in page and "known to its node alone" in page
+    operations.change(WRITER, "default", "fresh", lambda found: found.spec.pins.update(web=pin))
+    assert pin in text(admin.get("/apps/default/fresh?component=web"))
+    told = html.unescape(text(admin.get("/apps/default/fresh/image/web", {"image": "shop:1.2"})))
+    assert '"pins":{"web":null}' in told
+    admin.post("/apps/default/fresh/image/web", {"image": "shop:1.2"})
+    assert app("fresh").spec.pins == {}

@@ -56,11 +56,14 @@ def pod(**status: Any) -> types.Pod:
     return made
 
 
-def waiting(reason: str, message: str = "", **more: Any) -> types.Pod:
+PINNED = f"img:1@sha256:{'a' * 64}"
+
+
+def waiting(reason: str, message: str = "", image: str = "img:1", **more: Any) -> types.Pod:
     state = types.ContainerState(waiting=types.ContainerStateWaiting(reason=reason, message=message))
     return pod(
         phase="Pending",
-        container_statuses=[types.ContainerStatus(name="c", image="img:1", state=state, **more)],
+        container_statuses=[types.ContainerStatus(name="c", image=image, state=state, **more)],
     )
 
 
@@ -76,6 +79,11 @@ def test_a_running_pod_needs_no_reason() -> None:
     ("found", "words"),
     [
         (waiting("ImagePullBackOff", "manifest unknown"), ("img:1", "cannot be had")),
+        (
+            waiting("ImagePullBackOff", "manifest for img@... not found", image=PINNED),
+            ("no longer has what img:1 was with the digest sha256:aaaaaaaaaaaa:", "push that content again"),
+        ),
+        (waiting("ImagePullBackOff", "connection refused", image=PINNED), (PINNED, "cannot be had")),
         (waiting("CreateContainerConfigError", 'secret "x" not found'), ("not there",)),
         (waiting("ContainerCreating"), ("being made",)),
         (pod(phase="Failed", reason="Evicted", message="The node was low on memory."), ("low on memory",)),

@@ -42,10 +42,12 @@ def render(
     definition: Definition,
     params: Mapping[str, Any],
     rotations: Mapping[str, int] | None = None,
+    images: Mapping[str, str] | None = None,
 ) -> Rendered:
     """Everything that makes up the application. Raises Refused when a value does not fit.
 
-    ``params`` are those of ``parameters.resolve``; ``rotations`` tells how often each secret was exchanged.
+    ``params`` are those of ``parameters.resolve``; ``rotations`` tells how often each secret was exchanged, ``images``
+    what components run instead of the image that the plan says.
     """
     addresses = Addresses(identity.name, identity.namespace, definition, params)
     edges = graph.edges(definition)
@@ -53,6 +55,7 @@ def render(
     recipes: list[Recipe] = []
     for name in graph.order(definition.components, graph.needs(edges)):
         component, payload = _resolved(name, definition.components[name], addresses)
+        component.image = (images or {}).get(name, component.image)
         made = components.render(identity, name, component, payload, rotations or {})
         objects += made.objects
         recipes += made.recipes

@@ -11,7 +11,7 @@ from typing import Any, cast
 from django.contrib.auth.models import User
 from django.http import HttpRequest
 
-from apps.catalog import changes, operations
+from apps.catalog import changes, operations, pins
 from apps.catalog.admission import WHY
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application, ApplicationRevision, ApplicationSpec, RevisionSpec
@@ -136,8 +136,11 @@ class Desk:
 
     def their_changes(self) -> tuple[changes.Change, ...]:
         """What became different, object by object."""
-        now = self.spec(self.app.spec.revision) if self.app else None
-        return changes.between(self.spec(self.kept.base_revision), now)
+        now = self.revision(self.app.spec.revision) if self.app else None
+        base = self.revision(self.kept.base_revision)
+        if now is not None and base is not None:
+            return changes.between(*pins.compared(base, now))
+        return changes.between(base.spec if base else None, now.spec if now else None)
 
     def bring_in_theirs(self, seen: int) -> list[str]:
         """Take what they did into the draft; returns what both changed, where the draft's own stays."""
@@ -190,7 +193,7 @@ class Desk:
             spec.template = was.template
             spec.parameters = {name: value for name, value in was.parameters.items() if name in asked}
             spec.rotations = {name: count for name, count in was.rotations.items() if name in asked}
-            spec.replicas = was.replicas
+            spec.replicas, spec.pins = was.replicas, was.pins
         return Application(metadata=meta, spec=spec)
 
     def as_yaml(self) -> str:

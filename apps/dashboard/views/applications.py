@@ -7,7 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
-from apps.catalog import changes, operations, removal, standing
+from apps.catalog import changes, operations, pins, removal, standing
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.render.metadata import INSTANCE
 from apps.catalog.types import Application, ApplicationRevision
@@ -134,7 +134,7 @@ def _revisions(who: Actor, app: Application, request: HttpRequest) -> dict[str, 
         "revisions": [numbered[number] for number in sorted(numbered, reverse=True)],
         "old": old if told else 0,
         "new": new,
-        "changes": changes.between(before.spec, after.spec) if before and after else (),
+        "changes": changes.between(*pins.compared(before, after)) if before and after else (),
         "values": changes.values_between(before.spec, after.spec) if before and after else (),
     }
 

@@ -45,6 +45,7 @@ def panel(who: Actor, app: Application, name: str) -> dict[str, Any]:
     return {
         "chosen": name,
         "component": component,
+        "pin": app.spec.pins.get(name, ""),
         "standing": found,
         "component_look": topology.of_state(found.state if found else "Waiting"),
         "scaling_to": wanted if found is not None and wanted not in {None, found.desired} else None,
@@ -148,11 +149,15 @@ def image(request: HttpRequest, who: Actor, namespace: str, name: str, component
         "image",
         f"{component} changes to {given}…",
         lambda dry: operations.set_image(who, namespace, name, component, given, dry_run=dry),
-        commands.of_application(
-            namespace, name, {"definition": {"components": {component: {"image": given}}}}
-        ),
+        commands.of_application(namespace, name, _said(app, component, given)),
     )
     return _taken(request, app, component, step, context)
+
+
+def _said(app: Application, component: str, image: str) -> dict[str, Any]:
+    """Null takes out the pin that going back had left."""
+    pin: dict[str, Any] = {"pins": {component: None}} if component in app.spec.pins else {}
+    return {"definition": {"components": {component: {"image": image}}}, **pin}
 
 
 def _chosen(who: Actor, namespace: str, name: str, component: str) -> tuple[Application, Component]:

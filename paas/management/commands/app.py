@@ -52,6 +52,7 @@ VERBS = {
     "install": "install a template, or an application from a file",
     "list": "all applications",
     "status": "how one stands, component by component",
+    "revision": "what one revision was: who made it, why, and the very images that it ran",
     "diff": "what lies between two revisions, or between the last one and a file or new values",
     "update": "change parameters, the template's version, or everything from a file",
     "scale": "give components other numbers of replicas, as a revision",
@@ -94,6 +95,10 @@ def _install(parser: ArgumentParser) -> None:
         help="a secret parameter's value from a file; those left out are generated",
     )  # fmt: skip
     _values(parser)
+
+
+def _revision(parser: ArgumentParser) -> None:
+    parser.add_argument("number", nargs="?", type=int, help="the one that is to run by default")
 
 
 def _diff(parser: ArgumentParser) -> None:
@@ -143,6 +148,6 @@ def _delete(parser: ArgumentParser) -> None:
 
 
 ARGUMENTS: dict[str, Callable[[ArgumentParser], None]] = {
-    "install": _install, "diff": _diff, "update": _update, "scale": _scale, "rollback": _rollback,
-    "cancel": _cancel, "check": _check, "logs": _logs, "delete": _delete,
+    "install": _install, "revision": _revision, "diff": _diff, "update": _update, "scale": _scale,
+    "rollback": _rollback, "cancel": _cancel, "check": _check, "logs": _logs, "delete": _delete,
 }  # fmt: skip

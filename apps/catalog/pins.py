@@ -1,0 +1,153 @@
+"""Which very image a component is to run. A plan names a tag, which somebody may move; a pin says what it was. Pure.
+
+A pin is the plan's own name with a digest behind it, ``shop:1.2@sha256:...``. It holds while the plan says that name,
+so another template, tag or repository leaves it. What a revision ran is told in the same words.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+
+from apps.catalog import drift
+from apps.catalog.checking.words import unknown
+from apps.catalog.render.metadata import COMPONENT, Manifest
+from apps.catalog.types import ApplicationRevision, ApplicationSpec, RevisionSpec
+from apps.cluster import types
+from apps.cluster.kinds import refusals
+from apps.cluster.registry import kind_at
+from apps.cluster.types import Problem
+
+PIN = re.compile(r"(?P<image>[^@]+)@sha256:[0-9a-f]{64}")
+HUB = ("docker.io/", "index.docker.io/", "library/")
+"""Parts of names that say nothing: ``docker.io/library/redis`` is ``redis``."""
+
+Parts = Mapping[str, Manifest]
+"""What runs each component, as ``rollout.parts`` has it."""
+
+
+def pinned(image: str, pin: str) -> str:
+    """The image by the pin, where the pin is one of this very name."""
+    return pin if pin.partition("@")[0] == image else image
+
+
+def exact(image: str, image_id: str) -> str:
+    """An image as a container ran it: with its digest where its registry knows one, else the engine's own id."""
+    repository, _, digest = image_id.partition("@")
+    if "@" in image or not digest:
+        return image if "@" in image else image_id
+    return f"{image}@{digest}" if _repository(image) == _repository(repository) else image_id
+
+
+def ran(parts: Parts, pods: Iterable[types.Pod]) -> dict[str, str]:
+    """For each component what most of its pods ran, and of equally many the newest."""
+    newest_first = sorted(pods, key=lambda pod: str(pod.metadata.creation_timestamp), reverse=True)
+    found = {}
+    for name, manifest in parts.items():
+        seen = Counter(filter(None, (_run_by(pod, manifest) for pod in _of(name, newest_first))))
+        if seen:
+            found[name] = seen.most_common(1)[0][0]
+    return found
+
+
+def known(revision: ApplicationRevision) -> dict[str, str]:
+    """The pins under which the revision would run what it ran; what only a node had cannot be asked for again."""
+    recorded = {name: image for name, image in revision.status.images.items() if PIN.fullmatch(image)}
+    return {**revision.spec.pins, **recorded}
+
+
+def needed(
+    parts: Parts, pins: Mapping[str, str], pods: Iterable[types.Pod], done: Iterable[str]
+) -> dict[str, str]:
+    """Of the pins those that change something. ``parts`` are without any; ``done`` names the jobs that are there.
+
+    Where pods are as their part asks and run the pinned digest already, a pin would only exchange them by their like.
+    """
+    there, pods = {*done}, [*pods]
+
+    def changes(name: str) -> bool:
+        manifest = parts[name]
+        if manifest["metadata"]["name"] in there or pinned(_image(manifest), pins[name]) == _image(manifest):
+            return False
+        kind = kind_at(manifest["apiVersion"], manifest["kind"])
+        stay = [pod for pod in _of(name, pods) if drift.follows(kind, manifest, pod)]
+        return not stay or any(_run_by(pod, manifest) != pins[name] for pod in stay)
+
+    return {name: pin for name, pin in pins.items() if name in parts and changes(name)}
+
+
+def kept(parts: Parts, before: ApplicationSpec | None, after: ApplicationSpec) -> dict[str, str]:
+    """What a change leaves of the pins: another template drops those that did not come with the change itself."""
+    old = before.pins if before else {}
+    moved = before is not None and before.template != after.template
+    return {
+        name: pin
+        for name, pin in after.pins.items()
+        if name in parts
+        and pinned(_image(parts[name]), pin) != _image(parts[name])
+        and not (moved and old.get(name) == pin)
+    }
+
+
+def problems(parts: Parts, before: ApplicationSpec | None, after: ApplicationSpec) -> Iterator[Problem]:
+    """Of pins that somebody wrote; those that were there before may have lost their image, and then just go."""
+    old = before.pins if before else {}
+    for name, pin in after.pins.items():
+        here, found = f"spec.pins[{name}]", PIN.fullmatch(pin)
+        if pin == old.get(name):
+            continue
+        if name not in parts:
+            yield unknown(here, "component", name, parts)
+        elif found is None or found["image"] != _image(parts[name]):
+            yield refusals.invalid(
+                here, pin, f"must be {_image(parts[name])}@sha256: and 64 digits: the plan's image"
+            )
+
+
+def compared(old: ApplicationRevision, new: ApplicationRevision) -> tuple[RevisionSpec, RevisionSpec]:
+    """Both with the images that they ran, so far as that is known of both: that a tag was moved between them is a
+    difference, that only one of them says the digest is none."""
+    before, after = known(old), known(new)
+    both = before.keys() & after.keys()
+    return (
+        _told(old.spec, {name: before[name] for name in both}),
+        _told(new.spec, {name: after[name] for name in both}),
+    )
+
+
+def _told(spec: RevisionSpec, pins: Mapping[str, str]) -> RevisionSpec:
+    copy: RevisionSpec = types.decode(RevisionSpec, types.encode(spec))
+    for manifest in copy.objects:
+        pin = pins.get(manifest["metadata"].get("labels", {}).get(COMPONENT, ""))
+        if pin and "template" in manifest.get("spec", {}):
+            container = manifest["spec"]["template"]["spec"]["containers"][0]
+            container["image"] = pinned(container["image"], pin)
+    return copy
+
+
+def _image(manifest: Manifest) -> str:
+    """A component has one container."""
+    image: str = manifest["spec"]["template"]["spec"]["containers"][0]["image"]
+    return image
+
+
+def _of(component: str, pods: Iterable[types.Pod]) -> Iterator[types.Pod]:
+    for pod in pods:
+        if pod.metadata.labels.get(COMPONENT) == component and pod.metadata.deletion_timestamp is None:
+            yield pod
+
+
+def _run_by(pod: types.Pod, manifest: Manifest) -> str:
+    """What a pod ran of the image that the manifest names, "" for another one or none yet."""
+    image = _image(manifest)
+    told = next((one for one in pod.status.container_statuses if one.image == image and one.image_id), None)
+    return exact(image, told.image_id) if told is not None else ""
+
+
+def _repository(image: str) -> str:
+    head, colon, tag = image.partition("@")[0].rpartition(":")
+    name = head if colon and "/" not in tag else image.partition("@")[0]
+    for prefix in HUB:
+        name = name.removeprefix(prefix)
+    return name

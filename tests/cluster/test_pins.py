@@ -1,0 +1,125 @@
+"""A tag that is moved between two revisions: going back runs what ran then, from the registry or from the node."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from urllib.request import urlopen
+
+import pytest
+
+from tests.platform import Platform, eventually
+from tests.registry import PROGRAM, Registry, forget, serving
+
+pytestmark = [
+    pytest.mark.docker,
+    pytest.mark.kubectl,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(not PROGRAM.exists(), reason="the registry's program comes with `make images`"),
+]
+PAGE = """
+apiVersion: drover.dev/v1
+kind: Application
+metadata: {{name: page}}
+spec:
+  progressDeadlineSeconds: 20
+  definition:
+    parameters: {{title: {{type: string, default: none}}}}
+    components:
+      web:
+        image: {image}
+        env: {{TITLE: "${{params.title}}"}}
+        ports: {{http: 8080}}
+        probes: {{ready: {{http: /index.html, every: 1s}}}}
+    endpoints: {{web: {{component: web, port: http, via: nodePort, primary: true}}}}
+"""
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    with serving(tmp_path_factory.mktemp("registry")) as found:
+        yield found
+
+
+class Page:
+    """The application ``page``, whose one component runs the tag ``1``."""
+
+    def __init__(self, platform: Platform, image: str) -> None:
+        self.platform, self.image = platform, image
+
+    def word(self) -> str:
+        """What it serves."""
+        url = self.platform.kubectl("get", "app", "page", "-o", "jsonpath={.status.url}")
+        with urlopen(f"{url}/index.html", timeout=5) as answer:
+            text: str = answer.read().decode().strip()
+            return text
+
+    def retitled(self, title: str) -> None:
+        """A change that exchanges the pods, on a node that has no longer what the tag meant."""
+        forget(self.image)
+        self.platform.app("update", "page", "--set", f"title={title}", "--wait", "--timeout", "90")
+
+    def back_to(self, number: int) -> str:
+        return self.platform.app("rollback", "page", str(number), "--wait", "--timeout", "90", check=False)
+
+    def of_pods(self, path: str) -> str:
+        return self.platform.kubectl(
+            "get", "pods", "-l", "app.kubernetes.io/instance=page", "-o", f"jsonpath={{.items[*]{path}}}"
+        )
+
+    def revision(self, number: int) -> str:
+        return self.platform.kubectl("get", "apprev", f"page-{number}", "-o", "jsonpath={.status.images.web}")
+
+
+@pytest.fixture
+def page(platform: Platform, registry: Registry) -> Iterator[Page]:
+    image = f"{registry.address}/team/page:1"
+    registry.push("team/page", "1", "one")
+    platform.kubectl("apply", "-f", "-", input=PAGE.format(image=image))
+    platform.kubectl("wait", "--for=condition=Ready", "app/page", "--timeout=90s", within=100)
+    yield Page(platform, image)
+    platform.app("delete", "page", "--yes", "--wait")
+
+
+def test_going_back_runs_what_ran_then_though_the_tag_was_moved(page: Page, registry: Registry) -> None:
+    one = page.revision(1).partition("@")[2]
+    assert page.revision(1) == f"{page.image}@{one}" and one.startswith("sha256:")
+    assert page.of_pods(".status.containerStatuses[*].imageID") == f"{page.image[:-2]}@{one}"
+    two = registry.push("team/page", "1", "two")
+    page.retitled("moved")
+    assert page.word() == "two" and page.revision(2) == f"{page.image}@{two}"
+
+    page.back_to(1)
+    assert page.word() == "one"
+    assert page.of_pods(".spec.containers[*].image") == f"{page.image}@{one}"
+    assert not page.platform.kubectl("get", "app", "page", "-o", "jsonpath={.status.drift}")
+    assert page.platform.app("diff", "page", "1", "3") == ""
+
+    page.retitled("still")
+    assert page.word() == "one", "a change of something else keeps what was gone back to"
+    page.back_to(2)
+    assert page.word() == "two"
+
+
+def test_a_digest_that_nobody_has_any_more_says_so_and_the_good_revision_stays(
+    page: Page, registry: Registry
+) -> None:
+    one = page.revision(1).partition("@")[2]
+    registry.push("team/page", "1", "two")
+    page.retitled("moved")
+    registry.drop("team/page", one)
+    eventually(lambda: gone_from_node(f"{page.image[:-2]}@{one}"), within=60, what="its containers are gone")
+    told = page.back_to(1)
+    assert f"The registry no longer has what {page.image} was with the digest {one[:19]}" in told
+    assert "push that content again, or choose another image" in told
+    eventually(
+        lambda: page.platform.kubectl("get", "app", "page", "-o", "jsonpath={.status.phase}") == "Running",
+        within=60,
+    )
+    assert page.word() == "two"
+
+
+def gone_from_node(name: str) -> bool:
+    forget(name)
+    found = subprocess.run(["docker", "image", "inspect", name], capture_output=True, check=False)
+    return found.returncode != 0
