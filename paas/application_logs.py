@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import heapq
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
+from itertools import chain
 from typing import NamedTuple
 
 from apps.cluster import types
@@ -14,6 +15,7 @@ from apps.cluster.errors import ApiError
 from apps.nodes import door, ended
 
 Say = Callable[[str], object]
+SECOND = len("2026-05-01T12:00:00")
 
 
 class Line(NamedTuple):
@@ -35,11 +37,12 @@ class Line(NamedTuple):
 
 @dataclass
 class Source:
-    """One container that is there; ``last`` is the time of the newest line that was read of it."""
+    """One container that is there; ``last`` is the time of the newest line that was read of it, None when its node
+    would not tell."""
 
     pod: types.Pod
     container: str
-    last: str = ""
+    last: str | None = ""
 
     async def lines(self, **asked: str) -> AsyncIterator[Line]:
         """Its lines. Raises ApiError when its node does not tell them."""
@@ -55,9 +58,9 @@ class Source:
             yield Line.read(rest, meta.name)
 
 
-def in_order(logs: Iterable[Sequence[Line]]) -> Iterator[Line]:
-    """One stream of several, each of which is in order. Pure."""
-    return heapq.merge(*logs, key=lambda line: line.at)
+def in_order(logs: Iterable[Iterable[Line]]) -> list[Line]:
+    """One stream of several, by time. Pure."""
+    return sorted(chain.from_iterable(logs), key=lambda line: line.at)
 
 
 async def tell(
@@ -65,7 +68,7 @@ async def tell(
 ) -> None:
     """The last ``tail`` lines of each container, gone and there, by time; with ``follow`` then whatever comes.
 
-    What has not been read when the past is told is told as it comes: nobody waits for a quiet container.
+    What is written once the past is read is told as it comes: nobody waits for a quiet container.
     """
     sources = [
         Source(pod, container.name)
@@ -84,7 +87,10 @@ async def tell(
     if not sources:
         say("(no pod is there)")
     if follow:
-        await asyncio.gather(*(_goes_on(say, source) for source in sources))
+        sys.stdout.flush()
+        await asyncio.gather(
+            *(_goes_on(say, source, source.last) for source in sources if source.last is not None)
+        )
 
 
 async def _gone(say: Say, one: ended.Kept, tail: int) -> list[Line]:
@@ -101,17 +107,19 @@ async def _past(say: Say, source: Source, tail: int) -> list[Line]:
         found = [line async for line in source.lines(tailLines=str(tail))]
     except ApiError as refusal:
         say(f"({source.pod.metadata.name}: {refusal.message})")
+        source.last = None
         return []
     source.last = found[-1].at if found else ""
     return found
 
 
-async def _goes_on(say: Say, source: Source) -> None:
-    """From where the past ended. Nodes know whole seconds, so what was told of that second comes once more."""
-    asked = {"follow": "true", **({"sinceTime": source.last} if source.last else {})}
+async def _goes_on(say: Say, source: Source, last: str) -> None:
+    """From where the past ended: asked for from that second on, of which what was told is passed over."""
+    asked = {"follow": "true", **({"sinceTime": f"{last[:SECOND]}Z"} if last else {})}
     try:
         async for line in source.lines(**asked):
-            if line.at > source.last:
+            if line.at > last:
                 say(str(line))
+                sys.stdout.flush()
     except ApiError as refusal:
         say(f"({source.pod.metadata.name}: {refusal.message})")

@@ -208,8 +208,9 @@ def cancel(say: Say, *, namespace: str, name: str, **options: Any) -> int:
 
 
 def repair(say: Say, *, namespace: str, name: str, **_: Any) -> int:
-    for path in operations.repair(ADMINISTRATOR, namespace, name):
-        say(f"put back: {path}")
+    for one in operations.repair(ADMINISTRATOR, namespace, name):
+        for path in one.paths:
+            say(f"put back: {one.kind.name} {one.name}: {path}")
     return 0
 
 

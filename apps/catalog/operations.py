@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from apps.catalog import drift, pins, scaling, standing, versions
 from apps.catalog.admission import WHY, complete
@@ -15,9 +16,9 @@ from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TE
 from apps.catalog.render import Identity
 from apps.catalog.revisions import revision_name, revision_of
 from apps.catalog.types import Application, ApplicationRevision, ApplicationTemplate, RevisionSpec
-from apps.cluster import store
+from apps.cluster import store, types
 from apps.cluster.actors import Actor
-from apps.cluster.registry import kind_at
+from apps.cluster.registry import Kind, kind_at
 from apps.cluster.transaction import Transaction, missing
 
 
@@ -126,19 +127,32 @@ def set_image(
     return change(actor, namespace, name, work, why=f"{component} with {image}", dry_run=dry_run)
 
 
-def rotate(actor: Actor, namespace: str, name: str, parameter: str) -> Preview:
+def rotate(
+    actor: Actor, namespace: str, name: str, parameter: str, *, dry_run: bool = False
+) -> Preview:
     """Exchange a secret; what uses it restarts."""
 
     def work(app: Application) -> None:
         app.spec.rotations = {**app.spec.rotations, parameter: app.spec.rotations.get(parameter, 0) + 1}
 
-    return change(actor, namespace, name, work, why=f"exchanged {parameter}")
+    return change(actor, namespace, name, work, why=f"exchanged {parameter}", dry_run=dry_run)
 
 
-def repair(actor: Actor, namespace: str, name: str) -> list[str]:
-    """Put back what somebody changed beside the application; returns the paths."""
+@dataclass(frozen=True)
+class PutBack:
+    """An object that somebody changed beside the application, as data: as it was found and as it is again."""
 
-    def work(tx: Transaction) -> list[str]:
+    kind: Kind
+    name: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+    paths: tuple[str, ...]
+
+
+def repair(actor: Actor, namespace: str, name: str, *, dry_run: bool = False) -> list[PutBack]:
+    """Put back what somebody changed beside the application."""
+
+    def work(tx: Transaction) -> list[PutBack]:
         revision = _revision(tx, _get(tx, namespace, name))
         found = []
         for manifest in revision.spec.objects if revision else ():
@@ -146,11 +160,12 @@ def repair(actor: Actor, namespace: str, name: str) -> list[str]:
             live = tx.find(kind, namespace, manifest["metadata"]["name"])
             if live is None or not (paths := drift.differences(kind, manifest, live)):
                 continue
-            tx.update(kind, drift.onto(live, drift.wanted(kind, manifest), manifest))
-            found += [f"{kind.name} {live.metadata.name}: {path}" for path in paths]
+            before = types.to_data(live)
+            stored = tx.update(kind, drift.onto(live, drift.wanted(kind, manifest), manifest))
+            found.append(PutBack(kind, live.metadata.name, before, types.to_data(stored), tuple(paths)))
         return found
 
-    return store.write(actor, work)
+    return store.write(actor, work, dry_run=dry_run)
 
 
 def differences(namespace: str, name: str, old: int, new: int) -> tuple[Change, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from apps.dashboard import manifest
 def of(kind: Kind, namespace: str, name: str) -> list[tuple[str, str]]:
     """What it does and the command; complete, so that it can be pasted as it is."""
     place = f" -n {namespace}" if namespace else ""
-    what = kind.singular if not kind.group else f"{kind.singular}.{kind.group}"
+    what = _what(kind)
     found = [
         ("Show it", f"kubectl get {what} {name}{place} -o yaml"),
         ("Describe it", f"kubectl describe {what} {name}{place}"),
@@ -30,6 +30,10 @@ def of(kind: Kind, namespace: str, name: str) -> list[tuple[str, str]]:
     found.append(("Change it", f"kubectl edit {what} {name}{place}"))
     found.append(("Delete it", f"kubectl delete {what} {name}{place}"))
     return found
+
+
+def _what(kind: Kind) -> str:
+    return kind.singular if not kind.group else f"{kind.singular}.{kind.group}"
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,38 @@ def of_application(namespace: str, name: str, spec: Mapping[str, Any], verb: str
     if verb:
         told.append(["manage.py", "app", verb, "-n", namespace, name, *words])
     return Same(tuple(map(shlex.join, told)), manifest.as_yaml({"spec": dict(spec)}))
+
+
+def of_objects(
+    namespace: str, changed: Iterable[tuple[Kind, str, Mapping[str, Any]]], *also: Sequence[str]
+) -> Same:
+    """Merge patches of objects, each with its kind and name, and other commands that do all of it at once."""
+    told, documents = [*also], []
+    for kind, name, patch in changed:
+        text = json.dumps(patch, ensure_ascii=False, separators=(",", ":"))
+        told.append(["kubectl", "-n", namespace, "patch", _what(kind), name, "--type", "merge", "-p", text])
+        meta = {"name": name, "namespace": namespace, **patch.get("metadata", {})}
+        whole = {"apiVersion": kind.api_version, "kind": kind.name, **patch, "metadata": meta}
+        documents.append(manifest.as_yaml(whole))
+    return Same(tuple(map(shlex.join, told)), "---\n".join(documents))
+
+
+OTHERS = ("resourceVersion", "generation", "managedFields")
+"""What the server says of an object's metadata, whoever changes it."""
+
+
+def patch_between(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """The merge patch that makes an object like another one, but for what the server says itself; null takes out."""
+    found: dict[str, Any] = {}
+    for key in dict.fromkeys((*before, *after)):
+        old, new = before.get(key), after.get(key)
+        if old == new or key in ("status", *OTHERS):
+            continue
+        both = isinstance(old, Mapping) and isinstance(new, Mapping)
+        inner = patch_between(old, new) if both else new  # type: ignore[arg-type]
+        if not both or inner:
+            found[key] = inner
+    return found
 
 
 def of_installation(namespace: str, name: str, template: str, spec: Mapping[str, Any]) -> Same:

@@ -80,7 +80,10 @@ def test_what_was_changed_beside_is_put_back() -> None:
     operations.install(TESTER, app())
     settle()
     edit(DEPLOYMENT, "acme-db", lambda found: setattr(found.spec, "replicas", 3))
-    assert operations.repair(TESTER, "default", "acme") == ["Deployment acme-db: spec.replicas"]
+    (tried,) = operations.repair(TESTER, "default", "acme", dry_run=True)
+    assert store.get(DEPLOYMENT, "default", "acme-db").object.spec.replicas == 3
+    (done,) = operations.repair(TESTER, "default", "acme")
+    assert (done.name, done.paths, done.after["spec"]) == ("acme-db", ("spec.replicas",), tried.after["spec"])
     assert store.get(DEPLOYMENT, "default", "acme-db").object.spec.replicas == 1
     assert operations.repair(TESTER, "default", "acme") == []
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import html
 import json
+import re
+import shlex
+from functools import partial
 from typing import Any
 
 import pytest
 from django.test import Client
 
-from apps.catalog import bundled, operations
+from apps.catalog import bundled, drift, operations, rollout
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application, ApplicationSpec, TemplateReference
 from apps.cluster import store, types
+from apps.cluster.kinds import DEPLOYMENT
 from apps.cluster.transaction import Transaction
 from tests.browser import sample_apps
 from tests.browser.sample import WRITER
@@ -246,3 +250,57 @@ def test_what_a_revision_ran_is_shown_and_an_image_named_anew_leaves_its_pin(adm
     assert '"pins":{"web":null}' in told
     admin.post("/apps/default/fresh/image/web", {"image": "shop:1.2"})
     assert app("fresh").spec.pins == {}
+
+
+@pytest.fixture
+def standing(shown: None) -> None:  # noqa: ARG001
+    """The shop's deployments are there, and somebody changed one of them."""
+    revision = store.get(APPLICATION_REVISION, "default", "shop-1").object
+    for manifest in rollout.parts(revision.spec.objects).values():
+        store.write(WRITER, partial(Transaction.create, kind=DEPLOYMENT, obj=drift.wanted(DEPLOYMENT, manifest)))
+
+    def meddle(tx: Transaction) -> None:
+        found = tx.get(DEPLOYMENT, "default", "shop-db")
+        found.spec.replicas, found.spec.template.spec.containers[0].image = 3, "redis:other"
+        tx.update(DEPLOYMENT, found)
+
+    store.write(WRITER, meddle)
+
+
+def patches(page: str) -> list[tuple[list[str], Any]]:
+    """Every kubectl patch that a page shows: its words, and what it sends."""
+    lines = [shlex.split(html.unescape(one)) for one in re.findall(r"<code>(kubectl [^<]* patch [^<]*)</code>", page)]
+    return [(words, json.loads(words[-1])) for words in lines]
+
+
+def test_putting_back_shows_the_patch_that_does_it(admin: Client, standing: None) -> None:
+    page = text(admin.get("/apps/default/shop/repair"))
+    assert "manage.py app repair -n default shop" in page
+    assert "spec.replicas" in page and "spec.template.spec.containers[0].image" in page
+    ((words, patch),) = patches(page)
+    assert words[:5] == ["kubectl", "-n", "default", "patch", "deployment.apps"]
+    assert patch["spec"]["replicas"] == 1
+    assert store.get(DEPLOYMENT, "default", "shop-db").object.spec.replicas == 3, "nothing is done yet"
+    admin.post("/apps/default/shop/repair")
+    done: types.Deployment = store.get(DEPLOYMENT, "default", "shop-db").object
+    assert patch["spec"]["template"]["spec"]["containers"] == types.to_data(done.spec.template.spec.containers)
+    assert "Nothing differs" in text(admin.get("/apps/default/shop/repair"))
+
+
+def test_exchanging_a_secret_shows_the_patch_that_does_it(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/fresh/rotate/password"))
+    assert "manage.py app update -n default fresh --rotate password" in page
+    assert "web exchanges 2 pods" in page.replace("Web", "web")
+    ((_, patch),) = patches(page)
+    assert patch == {"spec": {"rotations": {"password": 1}}}
+    assert app("fresh").spec.rotations == {}
+    admin.post("/apps/default/fresh/rotate/password")
+    assert app("fresh").spec.rotations == {"password": 1}
+
+
+def test_a_restart_shows_kubectls_word_and_the_patch_that_it_sends(admin: Client, standing: None) -> None:
+    page = text(admin.get("/actions/rollout/deployments.apps/default/shop-db?do=restart"))
+    assert "kubectl rollout restart deployment/shop-db -n default" in page
+    ((_, patch),) = patches(page)
+    (at,) = patch["spec"]["template"]["metadata"]["annotations"].items()
+    assert at[0] == "kubectl.kubernetes.io/restartedAt"

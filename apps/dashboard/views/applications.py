@@ -272,23 +272,38 @@ def delete(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpR
     return dialogs.done(request, "/", f"{name} is being deleted.", leave=True)
 
 
-@pages.page("POST")
+@pages.page("GET", "POST")
 def repair(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpResponse:
-    """Put back what was changed beside the application."""
-    access.seen(who, APPLICATION, namespace, name)
+    """What was changed beside the application; then it is put back."""
+    app: Application = access.seen(who, APPLICATION, namespace, name).object
     access.require(who, "update", APPLICATION, namespace, name)
-    count = len(operations.repair(who, namespace, name))
+    found = operations.repair(who, namespace, name, dry_run=request.method == "GET")
+    if request.method == "GET":
+        patches = [(one.kind, one.name, commands.patch_between(one.before, one.after)) for one in found]
+        same = commands.of_objects(namespace, patches, ["manage.py", "app", "repair", "-n", namespace, name])
+        return dialogs.of_application(request, "repair", app, {"found": found, "same": same})
+    count = sum(len(one.paths) for one in found)
     return dialogs.done(
         request, paths.of_application(namespace, name), f"{count} field{'s' * (count != 1)} put back."
     )
 
 
-@pages.page("POST")
+@pages.page("GET", "POST")
 def rotate(request: HttpRequest, who: Actor, namespace: str, name: str, parameter: str) -> HttpResponse:
-    """Exchange a secret; what uses it restarts."""
+    """What uses a secret and restarts; then it is exchanged."""
     app: Application = access.seen(who, APPLICATION, namespace, name).object
     access.require(who, "update", APPLICATION, namespace, name)
     if app.spec.definition is None or parameter not in app.spec.definition.parameters:
         raise NotFound(f"{name} has no parameter {parameter}.")
-    operations.rotate(who, namespace, name, parameter)
+    count = app.spec.rotations.get(parameter, 0) + 1
+    same = commands.of_application(namespace, name, {"rotations": {parameter: count}}, "update", "--rotate", parameter)
+    context = {"same": same, "label": app.spec.definition.parameters[parameter].label or parameter}
+    try:
+        preview = operations.rotate(who, namespace, name, parameter, dry_run=request.method == "GET")
+    except ApiError as refusal:
+        return dialogs.of_application(
+            request, "rotate", app, {**context, "problem": refusal.message}, status=refusal.code
+        )
+    if request.method == "GET":
+        return dialogs.of_application(request, "rotate", app, {**context, "preview": preview})
     return dialogs.done(request, paths.of_application(namespace, name), f"{parameter} is exchanged.", leave=True)

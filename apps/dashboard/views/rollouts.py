@@ -15,7 +15,7 @@ from apps.cluster.errors import ApiError, BadRequest, NotFound
 from apps.cluster.kinds import DEPLOYMENT
 from apps.cluster.revisions import CAUSE, plain, restarted, revision
 from apps.cluster.transaction import Transaction
-from apps.dashboard import access, pages
+from apps.dashboard import access, commands, pages
 from apps.dashboard.panels import Subject
 from apps.dashboard.panels.controllers import versions_of
 from apps.dashboard.views import actions
@@ -78,7 +78,7 @@ def rollout(request: HttpRequest, who: Actor, key: str, namespace: str, name: st
         "button": step.button,
         "do": asked.get("do", ""),
         "revision": asked.get("revision", ""),
-        "command": f"kubectl rollout {step.command} deployment/{name} -n {subject.namespace}",
+        "same": _same(subject, step),
     }
     if request.method == "GET":
         return actions.dialog(request, "rollout", subject, context)
@@ -94,6 +94,15 @@ def rollout(request: HttpRequest, who: Actor, key: str, namespace: str, name: st
     except ApiError as refusal:
         return actions.dialog(request, "rollout", subject, context | {"problem": refusal.message}, status=refusal.code)
     return actions.done(request, subject, step.done.format(name=name))
+
+
+def _same(subject: Subject, step: Step) -> commands.Same:
+    """kubectl's own word for it, and the patch that it sends."""
+    deployment: types.Deployment = types.decode(types.Deployment, types.encode(subject.obj))
+    step.change(deployment)
+    patch = commands.patch_between(types.to_data(subject.obj), types.to_data(deployment))
+    words = f"kubectl rollout {step.command} deployment/{subject.name} -n {subject.namespace}".split()
+    return commands.of_objects(subject.namespace, [(DEPLOYMENT, subject.name, patch)], words)
 
 
 def _step(subject: Subject, do: str, number: str) -> Step:
