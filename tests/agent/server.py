@@ -12,6 +12,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from apps.cluster import types
 from apps.cluster.types import agent as protocol
+from tests.calm import PATIENCE
 
 
 class FakeServer:
@@ -29,7 +30,7 @@ class FakeServer:
         self._ready = threading.Event()
         self._thread = threading.Thread(target=self._live, daemon=True)
         self._thread.start()
-        assert self._ready.wait(5)
+        assert self._ready.wait(PATIENCE)
 
     @property
     def url(self) -> str:

@@ -12,6 +12,7 @@ from node_agent.images import Images
 from node_agent.runtime.base import RuntimeTrouble
 from tests.agent.machine import wait_for
 from tests.agent.test_images import Registry
+from tests.calm import PATIENCE
 
 
 class Clock:
@@ -35,9 +36,9 @@ def test_they_are_pulled_one_after_the_other_and_once() -> None:
     ahead.look(wanted)
     wait_for(lambda: registry.pulled == ["redis:7"], "the first pull has begun")
     registry.go.set()
-    assert again.acquire(timeout=5)
+    assert again.acquire(timeout=PATIENCE)
     ahead.look(wanted)
-    assert again.acquire(timeout=5)
+    assert again.acquire(timeout=PATIENCE)
     ahead.look(wanted)
     assert registry.pulled == ["redis:7", "nginx:1"]
     assert {each.name for each in told} == {"n1"}
@@ -49,10 +50,10 @@ def test_one_that_cannot_be_had_is_told_and_holds_up_no_other() -> None:
     ahead = Ahead(Images(registry), clock, told.append, again.release)  # type: ignore[arg-type]
     registry.failure = RuntimeTrouble("no such place")
     ahead.look(node("missing:1,redis:7"))
-    assert again.acquire(timeout=5)
+    assert again.acquire(timeout=PATIENCE)
     registry.failure = None
     ahead.look(node("missing:1,redis:7"))
-    assert again.acquire(timeout=5)
+    assert again.acquire(timeout=PATIENCE)
     assert registry.pulled == ["missing:1", "redis:7"]
     warned = [each for each in told if each.type == "Warning"]
     assert [each.reason for each in warned] == ["Failed"]

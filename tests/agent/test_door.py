@@ -24,6 +24,7 @@ from node_agent.runtime.docker import DockerRuntime
 from node_agent.runtime.docker_streams import DockerStreams
 from node_agent.settings import Settings
 from tests.agent.machine import ENGINE, Machine, app, wait_for
+from tests.calm import PATIENCE
 
 
 @dataclass
@@ -79,7 +80,7 @@ class Knocker:
     context: ssl.SSLContext
 
     def get(self, path: str) -> httpx.Response:
-        with httpx.Client(verify=self.context, timeout=10) as client:
+        with httpx.Client(verify=self.context, timeout=PATIENCE) as client:
             return client.get(self.url + path)
 
 
@@ -164,7 +165,7 @@ def test_a_follower_who_leaves_frees_the_door(machine: Machine, knock: Knocker) 
     pod = machine.run(app("sh", "-c", "while :; do echo line; sleep 0.01; done"))
     machine.ready(pod)
     follow = f"{knock.url}/logs/default/web/app?follow=true"
-    with httpx.Client(verify=knock.context, timeout=10) as client, client.stream("GET", follow) as answer:
+    with httpx.Client(verify=knock.context, timeout=PATIENCE) as client, client.stream("GET", follow) as answer:
         assert next(answer.iter_bytes())
     wait_for(lambda: not [each for each in threading.enumerate() if each.name == "log"], "end of the reader")
 

@@ -17,6 +17,7 @@ from node_agent.probes.prober import Prober
 from node_agent.probes.tally import Question, Tally, Target
 from node_agent.runtime.docker_streams import DockerStreams
 from tests.agent.machine import ENGINE
+from tests.calm import PATIENCE
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
@@ -63,7 +64,7 @@ async def test_a_probe_of_this_kind_is_asked_and_told(port: int) -> None:
         loop.call_soon_threadsafe(heard.put_nowait, (tally.verdict, answer))
 
     prober.watch("u1", {target.key: target}, told)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         assert await heard.get() == (True, Answer(True))
     await asyncio.to_thread(prober.stop)
 

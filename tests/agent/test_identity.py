@@ -19,6 +19,7 @@ from node_agent.outbox import Outbox
 from node_agent.renewal import Renewal
 from node_agent.servers import Servers
 from node_agent.view import View
+from tests.calm import PATIENCE
 
 FRESH = agent.Identity(token="drv_new", certificate="certificate", authority="authority")
 FILES = {"token": "drv_new", "agent.crt": "certificate", "ca.crt": "authority", "agent.key": "key"}
@@ -95,7 +96,7 @@ async def test_an_agent_renews_its_identity_without_a_restart(tmp_path: Path) ->
     async with serve(server.talk, "127.0.0.1", 0, subprotocols=[Subprotocol(agent.SUBPROTOCOL)]) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
         running = asyncio.create_task(connection(tmp_path, port, taken).run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await server.again.wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
@@ -114,7 +115,7 @@ async def test_an_agent_whose_node_was_removed_while_it_was_away_has_left(tmp_pa
     async with serve(Server().talk, "127.0.0.1", 0, process_request=_removed) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
         with pytest.raises(Left, match="node n1 was removed"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await connection(tmp_path, port, []).run()
 
 
@@ -126,7 +127,7 @@ async def test_an_agent_whose_socket_ends_because_its_node_was_removed_has_left(
     async with serve(end, "127.0.0.1", 0, subprotocols=[Subprotocol(agent.SUBPROTOCOL)]) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
         with pytest.raises(Left, match="node n1 was removed"):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await connection(tmp_path, port, []).run()
 
 
@@ -142,7 +143,7 @@ async def test_a_token_that_was_merely_revoked_makes_no_agent_leave(tmp_path: Pa
     async with serve(Server().talk, "127.0.0.1", 0, process_request=refuse) as listening:
         port = next(iter(listening.sockets)).getsockname()[1]
         running = asyncio.create_task(connection(tmp_path, port, []).run())
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await asked.wait()
         assert not running.done()
         running.cancel()

@@ -13,6 +13,7 @@ from node_agent import credentials
 from node_agent.images import Images, InvalidImageName, Mirror, Present, Pulling, Reference, Trouble, Wish
 from node_agent.runtime.base import ImageFacts, NoSuchImage, RuntimeTrouble
 from tests.agent.machine import wait_for
+from tests.calm import PATIENCE
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -43,7 +44,7 @@ class Registry:
     def pull(self, reference: str, auth: dict[str, str] | None = None) -> None:
         self.pulled.append(reference)
         self.credentials.append(auth)
-        assert self.go.wait(5)
+        assert self.go.wait(PATIENCE)
         if self.failure is not None:
             raise self.failure
         self.here[reference] = (reference if "@" in reference else self.digest(reference),)
@@ -68,7 +69,7 @@ class Asker:
         return self.images.want(self.wish, now=now, wake=self.woken.set, tell=tell)
 
     def wait(self) -> None:
-        assert self.woken.wait(5)
+        assert self.woken.wait(PATIENCE)
         self.woken.clear()
 
 

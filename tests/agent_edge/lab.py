@@ -25,6 +25,7 @@ from node_agent.edge.plan import Plan, plan
 from node_agent.edge.process import EdgeProcess, Trouble, end
 from tests.agent_edge.objects import sight
 from tests.agent_net.lab import Space
+from tests.calm import PATIENCE
 from tests.platform import eventually
 
 GREETING = b"GET / HTTP/1.1\r\nHost: %s\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -83,10 +84,10 @@ def ask(host: str, path: str = "/", port: int = 80, headers: dict[str, str] | No
     secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE
     connection: HTTPConnection
     if port == 443:
-        connection = HTTPSConnection("127.0.0.1", port, timeout=10, context=secure)
+        connection = HTTPSConnection("127.0.0.1", port, timeout=PATIENCE, context=secure)
         connection.sock = secure.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname=host)
     else:
-        connection = HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
     try:
         connection.request("GET", path, headers={"Host": host, **(headers or {})})
         answer = connection.getresponse()

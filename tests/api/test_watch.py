@@ -192,11 +192,11 @@ async def test_many_watchers_get_the_same_events_in_order_while_writers_write(ma
     late = asyncio.ensure_future(collect(start))  # must read the log first, then the queue, without a gap
     anew = asyncio.ensure_future(collect(None))
     await asyncio.gather(*(in_db(maps, f"b{n}") for n in range(30)))
-    results = await asyncio.wait_for(asyncio.gather(*early, late), 30)
+    results = await asyncio.wait_for(asyncio.gather(*early, late), PATIENCE)
     assert all(result == results[0] for result in results)
     numbers = [number for number, _ in results[0]]
     assert numbers == sorted(set(numbers))
-    assert sorted(name for _, name in await asyncio.wait_for(anew, 30)) == sorted(n for _, n in results[0])
+    assert sorted(name for _, name in await asyncio.wait_for(anew, PATIENCE)) == sorted(n for _, n in results[0])
 
 
 async def test_a_watcher_that_cannot_keep_up_is_told_to_list_again(
@@ -208,7 +208,7 @@ async def test_a_watcher_that_cannot_keep_up_is_told_to_list_again(
     await anext(slow)
     for number in range(8):
         await in_db(maps, f"m{number}")
-        assert (await asyncio.wait_for(anext(quick), 10)).name == f"m{number}"
+        assert (await asyncio.wait_for(anext(quick), PATIENCE)).name == f"m{number}"
     with pytest.raises(Gone):
         await anext(slow)
     await quick.aclose()
@@ -220,7 +220,7 @@ async def test_a_watch_goes_on_when_no_nudge_comes(maps: Any, monkeypatch: pytes
     events = hub.watch(watching.Scope(kind=CONFIG_MAP), await in_db(store.clock))
     waiting = asyncio.ensure_future(anext(events))
     await in_db(maps, "quiet")
-    assert (await asyncio.wait_for(waiting, 10)).name == "quiet"
+    assert (await asyncio.wait_for(waiting, PATIENCE)).name == "quiet"
     await events.aclose()
 
 
@@ -230,7 +230,7 @@ async def test_a_long_past_is_told_whole(maps: Any, monkeypatch: pytest.MonkeyPa
     for number in range(10):
         await in_db(maps, f"m{number}")
     events = hub.watch(watching.Scope(kind=CONFIG_MAP), start)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert [(await anext(events)).name for _ in range(10)] == [f"m{number}" for number in range(10)]
     await events.aclose()
 
@@ -242,12 +242,12 @@ async def test_a_watch_tells_nothing_that_its_watcher_may_not_see(maps: Any) -> 
     waiting = asyncio.ensure_future(anext(events))
     await in_db(maps, "another")
     await in_db(maps, "mine")
-    assert (await asyncio.wait_for(waiting, 10)).name == "mine"
+    assert (await asyncio.wait_for(waiting, PATIENCE)).name == "mine"
     await in_db(maps, "more")
     await in_db(maps, "mine-too")
     await events.aclose()
     past = hub.watch(watching.Scope(kind=CONFIG_MAP, visible=lambda: mine), 1)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert (await anext(past)).name == "mine"
     await past.aclose()
 

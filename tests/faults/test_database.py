@@ -48,7 +48,7 @@ def test_a_restarted_database_has_lost_nothing(platform: Platform, database: Pos
         with closing(Client(platform)) as client:
             for method, path, body in (("GET", MAPS, None), ("POST", MAPS, {"metadata": {"name": "never"}})):
                 assert_away(*client.ask(method, path, body))
-        for stranger in ({"Authorization": "Bearer drv_nobody"}, {"Cookie": f"{session}=nobody"}):
+        for stranger in ({"Authorization": "Bearer drv_nobody"}, {"Cookie": f"{session}=of-nobody-who-is-known"}):
             assert_away(*asked(platform, stranger))
         database.start()
         load.goes_on(20, within=SETTLED_SECONDS)
