@@ -10,7 +10,7 @@ from django.core.management import execute_from_command_line
 from paas.privileges import follow_owner
 from paas.state import default_path
 
-NEED_ROOT = ("up", "down", "machine")
+NEED_ROOT = ("up", "down", "machine", "service")
 AS_CALLER = ("up-nodes", "backup", "restore")  # with the caller's own keys and files; the database is its owner's
 PRIVATE = ("set-up", "web", "worker", "beat", "backup", "restore")  # what they make is their own account's alone
 

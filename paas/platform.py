@@ -13,6 +13,7 @@ import shutil
 import signal
 import socket
 import sys
+import time
 import warnings
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -173,11 +174,32 @@ def check_ports(port: int, tls_port: int, *, door: bool) -> None:
                 ) from None
 
 
+def await_ports(*, door: bool, seconds: float = 2.0) -> None:
+    """The ports must be free; those of an ``up`` that was killed a moment ago become so."""
+    deadline = time.monotonic() + seconds
+    while True:
+        try:
+            return check_ports(settings.PORT, settings.TLS_PORT, door=door)
+        except Refused:
+            if time.monotonic() > deadline:
+                raise
+        time.sleep(0.1)
+
+
+def own_redis(state: StateDirectory) -> Path:
+    """Its socket."""
+    return state.run / "redis.sock"
+
+
+def has_own_redis(state: StateDirectory) -> bool:
+    return f"unix://{own_redis(state)}" == settings.REDIS_URL
+
+
 def redis(state: StateDirectory, identity: Identity) -> Program | None:
     """Our own Redis on a unix socket; None when REDIS_URL points to another."""
-    path = state.run / "redis.sock"
-    if f"unix://{path}" != settings.REDIS_URL:
+    if not has_own_redis(state):
         return None
+    path = own_redis(state)
     if shutil.which("redis-server") is None:
         raise Refused("Redis is missing: run `make up`, which installs it, or install redis-server first.")
     options = {

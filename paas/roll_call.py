@@ -1,12 +1,14 @@
-"""Which nodes are there and how they are, as a short list for a person at a terminal."""
+"""Which nodes and servers are there and how they are, as short lists for a person at a terminal."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Collection
+from datetime import UTC, datetime
 
 from apps.cluster import store, types
 from apps.cluster.kinds import NODE
+from apps.nodes import servers
 
 LOOK_SECONDS = 0.1
 
@@ -33,6 +35,23 @@ def roll_call(wanted: Collection[str], seconds: float) -> str:
         why = _why_not(found[name]) if name in found else ""
         lines.append(f"  {name:<{width}}  {state:<8}  {address}  {why}".rstrip())
     return "\n".join(lines)
+
+
+def servers_call(wanted: Collection[str], seconds: float) -> str:
+    """Where every living server is reached, once all of ``wanted`` (host:port) live or the time is over."""
+    deadline = time.monotonic() + seconds
+    while not {*wanted} <= {*(found := living())}:
+        if time.monotonic() > deadline:
+            break
+        time.sleep(LOOK_SECONDS)
+    missing = sorted({*wanted} - {*found})
+    head = f"Found {len(found)} server{'' if len(found) == 1 else 's'}:"
+    return "\n".join([head, *(f"  {place}" for place in found), *(f"  {place}  not heard of yet" for place in missing)])
+
+
+def living() -> list[str]:
+    """Where the servers are reached that were heard of lately, for a program."""
+    return servers.living(datetime.now(UTC))
 
 
 def present() -> dict[str, dict[str, str]]:

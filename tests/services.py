@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
@@ -20,22 +21,31 @@ from paas.privileges import die_with_parent
 START_SECONDS = 30.0
 OWNER = "nobody"  # PostgreSQL refuses to run as root
 # Nothing of a test's database must survive a power cut.
-POSTGRES = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "listen_addresses=", "max_connections=80")
+POSTGRES = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "max_connections=80")
 
 
 class Postgres:
     """A PostgreSQL with an empty database, which may be stopped and started. It ends with the session."""
 
-    def __init__(self, *settings: str) -> None:
-        self._programs, self._folder = _postgres_programs(), _folder("pg", OWNER)
-        self._settings = (*POSTGRES, *settings, f"unix_socket_directories={self._folder}")
+    def __init__(self, *settings: str, address: str = "") -> None:
+        """With an ``address`` it is reached there by TCP too, from networks that this machine is in."""
+        self._programs, self._folder, self._address = _postgres_programs(), _folder("pg", OWNER), address
+        own = (f"unix_socket_directories={self._folder}", f"listen_addresses={address}")
+        self._settings = (*POSTGRES, *settings, *own)
         initdb: list[str | Path] = [self._programs / "initdb", "-D", self._folder / "data", "-U", "drover", "-A"]
         initdb += ["trust", "--no-sync", "-E", "UTF8", "--locale=C"]
         user, group = _account(OWNER)
         subprocess.run(initdb, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, user=user, group=group)
+        with (self._folder / "data" / "pg_hba.conf").open("a") as rules:
+            rules.write("host all all samenet trust\n")
         self.start()
         create: list[str | Path] = [self._programs / "createdb", "-h", self._folder, "-U", "drover", "drover"]
         subprocess.run(create, check=True, cwd=self._folder)
+
+    @property
+    def tcp_url(self) -> str:
+        """By its address; the password is one that nobody asks for."""
+        return f"postgres://drover:{secrets.token_hex(8)}@{self._address}/drover"
 
     @property
     def url(self) -> str:
@@ -70,6 +80,16 @@ def private_redis() -> str:
     _start(["redis-server", *reached, "--save", "", "--dir", folder], folder)
     _await("Redis", folder, path.exists)
     return f"unix://{path}"
+
+
+def redis_at(address: str, port: int) -> str:
+    """Start a Redis of this session that other machines reach; returns its REDIS_URL."""
+    folder, password = _folder("redis"), secrets.token_hex(8)
+    reached: list[str | Path] = ["--bind", address, "--port", str(port), "--requirepass", password]
+    _start(["redis-server", *reached, "--save", "", "--dir", folder], folder)
+    ask = ["redis-cli", "-h", address, "-p", str(port), "--no-auth-warning", "-a", password, "ping"]
+    _await("Redis", folder, lambda: b"PONG" in subprocess.run(ask, capture_output=True, check=False).stdout)
+    return f"redis://:{password}@{address}:{port}/0"
 
 
 def _postgres_programs() -> Path:

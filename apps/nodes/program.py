@@ -1,7 +1,7 @@
-"""The agent as an archive: its code, and the installed packages that it imports, compiled ones included.
+"""Programs as archives: code, and the installed packages that it needs, compiled ones included.
 
-A machine that joins needs no compiler and no package index, only the same Python and processor as this one. What
-belongs to the archive follows from the agent's own imports.
+A machine that is given one needs no compiler and no package index, only the same Python and processor as this one. What
+belongs to the agent's follows from its own imports.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sys
 import sysconfig
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
@@ -38,23 +38,32 @@ def needs() -> dict[str, str]:
     }
 
 
+Files = Iterable[tuple[Path, str]]
+"""Where each lies, and its name in the archive."""
+
+
+def agent() -> Files:
+    """What the agent's archive holds."""
+    return [*own_files(), *package_files(packages())]
+
+
 @cache
-def archive() -> int:
+def archive(files: Callable[[], Files]) -> int:
     """A file that is open for reading and has no name: made once in a process, whose code does not change."""
     with tempfile.TemporaryFile() as file:
         with (
             gzip.GzipFile(fileobj=file, mode="wb", compresslevel=COMPRESSION, mtime=0) as packed,
             tarfile.open(fileobj=packed, mode="w|") as tar,
         ):
-            for source, name in [*own_files(), *package_files()]:
+            for source, name in files():
                 tar.add(source, name, recursive=False, filter=_plain)
         file.flush()
         return os.dup(file.fileno())
 
 
-def chunks() -> Iterator[bytes]:
+def chunks(files: Callable[[], Files] = agent) -> Iterator[bytes]:
     """The archive's bytes. The first call makes it, which takes a second or two."""
-    handle, at = archive(), 0
+    handle, at = archive(files), 0
     while chunk := os.pread(handle, CHUNK, at):
         yield chunk
         at += len(chunk)
@@ -84,9 +93,9 @@ def _files_of(base: Path, module: str) -> Iterator[Path]:
                 yield file
 
 
-def package_files() -> Iterator[tuple[Path, str]]:
-    """Every file of the packages, but for compiled bytecode and what lies outside of their folder."""
-    for name in packages():
+def package_files(names: Iterable[str]) -> Iterator[tuple[Path, str]]:
+    """Every file of the distributions, but for compiled bytecode and what lies outside of their folder."""
+    for name in names:
         for file in metadata.distribution(name).files or ():
             inside = PurePosixPath(file)
             if ".." not in inside.parts and "__pycache__" not in inside.parts:
@@ -98,19 +107,25 @@ def packages() -> list[str]:
     installed = metadata.packages_distributions()
     modules = {name.partition(".")[0] for path, _ in own_files() for name in _imports(path)}
     wanted = {name for module in modules for name in installed.get(module, ())} | {*BY_NAME}
-    found: set[str] = set()
-    while wanted:
-        name = canonicalize_name(wanted.pop())
-        if name not in found:
-            found.add(name)
-            wanted |= _needed_by(name)
-    return sorted(found)
+    return with_needed(map(Requirement, wanted))
 
 
-def _needed_by(name: str) -> set[str]:
-    requirements = [Requirement(text) for text in metadata.requires(name) or ()]
-    environment = {"extra": ""}
-    return {each.name for each in requirements if each.marker is None or each.marker.evaluate(environment)}
+def with_needed(wanted: Iterable[Requirement]) -> list[str]:
+    """The distributions, and those they need in turn."""
+    waiting = [pair for each in wanted for pair in _with_extras(each)]
+    found: set[tuple[str, str]] = set()
+    while waiting:
+        name, extra = waiting.pop()
+        if (name, extra) not in found:
+            found.add((name, extra))
+            for needed in map(Requirement, metadata.requires(name) or ()):
+                if needed.marker is None or needed.marker.evaluate({"extra": extra}):
+                    waiting += _with_extras(needed)
+    return sorted({name for name, _ in found})
+
+
+def _with_extras(wanted: Requirement) -> list[tuple[str, str]]:
+    return [(canonicalize_name(wanted.name), extra) for extra in ("", *wanted.extras)]
 
 
 @cache

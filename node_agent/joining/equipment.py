@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from apps.service import SYSTEMD
 from node_agent.joining.refusal import Refused
 from node_agent.names import Names
 from node_agent.runtime.base import RuntimeTrouble
@@ -21,7 +22,6 @@ PACKAGES = {"dockerd": "docker.io", "iptables": "iptables", "nft": "nftables", "
 EDGE = "caddy"
 """The program, and its package, that only an edge node needs."""
 APPARMOR = Path("/sys/module/apparmor/parameters/enabled")
-SYSTEMD = Path("/run/systemd/system")
 ENGINE_SECONDS = 40.0
 IMPORTS = "import iptc, pyroute2, docker, uvicorn, websockets, wsproto, msgspec, node_agent.proxy.iptables"
 

@@ -1,7 +1,8 @@
-"""What the pasted line runs on a new machine: finds the right Python, unpacks the agent, and hands over to it.
+"""What runs first on a new machine: finds the right Python, unpacks the program, and hands over to it.
 
-The line runs this by ``exec`` and then calls ``main``. Nothing but the standard library is there, and under any Python
-from 3.6 on it must at least say what is wrong.
+The pasted line runs this by ``exec`` and then calls ``main``, for an agent; `up-nodes` sends it over ssh and calls
+``land``, for a control plane. Nothing but the standard library is there, and under any Python from 3.6 on it must at
+least say what is wrong.
 """
 
 import hashlib
@@ -9,14 +10,24 @@ import http.client
 import json
 import os
 import platform
+import shlex
 import shutil
 import ssl
 import subprocess
 import sys
 import tarfile
-from typing import Dict  # noqa: UP035  an old Python has no others
+from typing import BinaryIO, Dict  # noqa: UP035  an old Python has no others
 
 ROOT = "/var/lib/drover"
+LAUNCHER = """\
+#!/bin/sh
+# manage.py of the control plane on this machine, with its settings.
+set -a
+. {settings}
+set +a
+export PYTHONPATH={packages}
+cd {program} && exec {python} manage.py "$@"
+"""
 ASK = "import platform,sysconfig;print(sysconfig.get_config_var('SOABI'),platform.machine())"
 
 
@@ -31,13 +42,46 @@ def main(server: str, token: str, authority: bytes) -> None:
     needs = json.loads(door.open("/join/needs").read().decode())
     python = find_python(needs) or install_python(needs)
     say("fetching the agent from " + server)
-    program = unpack(door, os.path.join(root, "program"))
+    program = unpack(door.open("/join/agent"), os.path.join(root, "program"))
     kept = os.path.join(root, "authority.crt")
     with open(kept, "w") as file:
         file.write(ssl.DER_cert_to_PEM_cert(authority))
     environment = dict(os.environ, PYTHONPATH=program, DROVER_JOIN_TOKEN=token)
     command = [python, "-m", "node_agent", "join", "--server", server, "--authority", kept]
     os.execve(python, command + given, environment)  # noqa: RUF005
+
+
+def land(given: BinaryIO) -> None:
+    """Be sent a control plane: a line of JSON (needs, folder, packages, settings), then the program's archive.
+
+    Does not return: the platform's own ``service install`` goes on in this process, or the reason is said.
+    """
+    told = json.loads(given.readline().decode())
+    folder = told["folder"]
+    if os.geteuid() != 0:
+        refuse("a control plane becomes a service of the machine: log in as root, or as an account that may sudo")
+    os.umask(0o022)  # another account than root serves, from this program
+    python = find_python(told["needs"]) or install_python(told["needs"])
+    say("receiving the platform")
+    program = unpack(given, os.path.join(folder, "program"))
+    os.chmod(os.path.dirname(folder), 0o711)  # an agent that was here first let nobody else through
+    settings, launcher = os.path.join(folder, "settings"), os.path.join(folder, "manage")
+    lines = [name + "=" + shlex.quote(text) for name, text in sorted(told["settings"].items())]
+    put(settings, "\n".join(lines) + "\n", 0o600)
+    places = {"settings": settings, "program": program, "python": python}
+    places["packages"] = os.path.join(program, told["packages"])
+    put(launcher, LAUNCHER.format(**{name: shlex.quote(place) for name, place in places.items()}), 0o700)
+    os.execv(launcher, [launcher, "service", "install"])
+
+
+def put(path: str, text: str, mode: int) -> None:
+    """A file that is whole or not there, and never readable for more than it should be."""
+    beside = path + ".new"
+    if os.path.exists(beside):
+        os.unlink(beside)
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w") as file:
+        file.write(text)
+    os.rename(beside, path)
 
 
 class Door:
@@ -70,8 +114,8 @@ def find_python(needs: Dict[str, str]) -> str:  # noqa: UP006
     here = platform.machine()
     if here != needs["machine"]:
         refuse(
-            f"this machine is {here}, but the cluster's agent was made for {needs['machine']}: nodes need the same "
-            "processor as the server's machine"
+            f"this machine is {here}, but the cluster's program was made for {needs['machine']}: its machines need the "
+            "same processor as the server's"
         )
     name = "python" + needs["python"]
     for place in ("/usr/bin/" + name, "/usr/local/bin/" + name, shutil.which(name), sys.executable):
@@ -97,20 +141,19 @@ def install_python(needs: Dict[str, str]) -> str:  # noqa: UP006
     if not found:
         here = "{}.{}".format(*sys.version_info[:2])
         refuse(
-            f"the cluster's agent needs Python {needs['python']} ({needs['soabi']}) and this machine has {here}: "
-            f"install {name}, then paste the line again"
+            f"the cluster's program needs Python {needs['python']} ({needs['soabi']}) and this machine has {here}: "
+            f"install {name}, then try again"
         )
     return found
 
 
-def unpack(door: Door, folder: str) -> str:
-    """The agent in a folder named after its content."""
-    os.makedirs(folder, mode=0o700, exist_ok=True)
+def unpack(source: "BinaryIO | http.client.HTTPResponse", folder: str) -> str:
+    """The program in a folder named after its content."""
+    os.makedirs(folder, exist_ok=True)
     packed = os.path.join(folder, ".new.tar.gz")
     digest = hashlib.sha256()
-    answer = door.open("/join/agent")
     with open(packed, "wb") as file:
-        for chunk in iter(lambda: answer.read(65536), b""):
+        for chunk in iter(lambda: source.read(65536), b""):
             digest.update(chunk)
             file.write(chunk)
     program = os.path.join(folder, digest.hexdigest()[:16])

@@ -102,11 +102,6 @@ def _problems(data: Any) -> Iterator[Problem]:
             yield _invalid(f"images[{index}]", image, "must be the name of an image, such as redis:7.2.5")
     for index, entry in enumerate(file.nodes):
         yield from _entry_problems(f"nodes[{index}]", entry, file.nodes[:index])
-    leaders = [index for index, entry in enumerate(file.nodes) if entry.role != NODE]
-    for index in leaders[1:]:
-        yield _invalid(
-            f"nodes[{index}].role", file.nodes[index].role, "there is one control plane, named above already"
-        )
 
 
 def _entry_problems(path: str, entry: Entry, before: list[Entry]) -> Iterator[Problem]:

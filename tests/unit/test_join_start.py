@@ -12,10 +12,11 @@ import pytest
 
 from apps.nodes import invitations, program
 from node_agent.joining import start
+from paas.remote import parcel
 
 
 def test_another_processor_is_named() -> None:
-    with pytest.raises(SystemExit, match=r"made for riscv128: nodes need the same processor"):
+    with pytest.raises(SystemExit, match=r"made for riscv128: its machines need the same processor"):
         start.find_python(program.needs() | {"machine": "riscv128"})
 
 
@@ -23,7 +24,7 @@ def test_another_python_is_named_with_what_to_install(monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", "")  # no apt-get here
     needs = {"python": "3.99", "soabi": "cpython-399-x86_64-linux-gnu", "machine": platform.machine()}
     assert start.find_python(needs) == ""
-    with pytest.raises(SystemExit, match=r"needs Python 3.99 .* install python3.99, then paste the line again"):
+    with pytest.raises(SystemExit, match=r"needs Python 3.99 .* install python3.99, then try again"):
         start.install_python(needs)
 
 
@@ -51,3 +52,11 @@ def test_the_archive_holds_what_the_agent_imports_and_nothing_of_the_servers() -
     names = {name for _, name in program.own_files()}
     assert {"node_agent/__main__.py", "apps/cluster/types/agent.py", "apps/cluster/quantities.py"} <= names
     assert not {name for name in names if name.startswith(("apps/accounts", "apps/api", "paas"))}
+
+
+def test_the_platforms_archive_holds_all_that_it_runs_on_apart_from_its_code() -> None:
+    names = {name for _, name in parcel.contents()}
+    assert {"manage.py", "paas/remote/landed.py", "apps/catalog/bundle/redis.yaml"} <= names
+    assert "packages/psycopg_binary/__init__.py" in names, "what an extra brings is there too"
+    assert "packages/django_htmx/__init__.py" in names, "so is what only the settings name"
+    assert not {name for name in names if name.startswith(("var/", "tests/")) or "__pycache__" in name}

@@ -42,7 +42,7 @@ class Command(BaseCommand):
             state.check_format()
             plan = platform.nodes(state, options["nodes"])
             with state.held(settings.PORT):
-                await_ports(door=any(node.machine is None for node in plan))
+                platform.await_ports(door=any(node.machine is None for node in plan))
                 identity, reason = serving_identity(state.path)
                 say(reason)
                 state.prepare(identity.uid, identity.gid)
@@ -55,18 +55,6 @@ class Command(BaseCommand):
             sys.exit(str(refusal))
         except KeyboardInterrupt:
             sys.exit(130)
-
-
-def await_ports(*, door: bool, seconds: float = 2.0) -> None:
-    """The ports must be free; those of an ``up`` that was killed a moment ago become so."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            return platform.check_ports(settings.PORT, settings.TLS_PORT, door=door)
-        except Refused:
-            if time.monotonic() > deadline:
-                raise
-        time.sleep(0.1)
 
 
 def say(text: str) -> None:

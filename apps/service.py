@@ -1,0 +1,150 @@
+"""A program as a service of the machine: systemd's where it runs, else a script that keeps it running. No Django."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shlex
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+SYSTEMD = Path("/run/systemd/system")
+UNITS = Path("/etc/systemd/system")
+
+UNIT = """\
+[Unit]
+Description=Drover {what}
+Wants={after}
+After={after}
+# However often it ends at once: what keeps it from running may be mended any time.
+StartLimitIntervalSec=0
+
+[Service]
+{environment}
+ExecStart={command}
+Restart=always
+RestartSec=1
+RestartPreventExitStatus={final}
+KillMode={kill}
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+SCRIPT = """\
+#!/bin/sh
+# Starts this machine's {what} and keeps it running. Where no service manager runs, call it at boot.
+cd / || exit 1
+exec >>{log} 2>&1 9>>{lock}
+flock -n 9 || exit 0
+echo $$ >{lock}
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+{before}
+while :; do
+    env {environment} {command} 9>&-
+    [ $? = {final} ] && exit
+    sleep 1
+done
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """What runs, and where its script and its words are. ``final``: the code after which it stays ended."""
+
+    what: str
+    unit: str
+    folder: Path
+    log: Path
+    command: tuple[str, ...]
+    final: int
+    environment: Mapping[str, str] = field(default_factory=dict)
+    after: tuple[str, ...] = ("network-online.target",)
+    kill: str = "mixed"
+    """systemd's KillMode."""
+    before: str = ":"
+    """A line of the script, for what systemd does by ``after``."""
+
+    @property
+    def script(self) -> Path:
+        return self.folder / "start"
+
+    @property
+    def lock(self) -> Path:
+        """Held, with its process id inside, by the script while it runs."""
+        return self.folder / "start.lock"
+
+    def install(self, say: Callable[[str], None]) -> None:
+        """Run it from now on, after a reboot too. One that runs already is started anew."""
+        if SYSTEMD.is_dir():
+            _write(UNITS / self.unit, self.unit_text(), 0o644)
+            for command in (["daemon-reload"], ["enable", self.unit], ["restart", self.unit]):
+                subprocess.run(["systemctl", *command], check=True, capture_output=True, text=True)
+            say(
+                f"the {self.what} runs as the systemd service {self.unit}: journalctl -u {self.unit} shows its words"
+            )
+            return
+        _write(self.script, self.script_text(), 0o700)
+        self.stop()
+        subprocess.Popen([str(self.script)], stdin=subprocess.DEVNULL, start_new_session=True)
+        say(
+            f"no service manager runs here: the {self.what} was started in the background, its words are in "
+            f"{self.log}. To have it after a reboot, start {self.script} at boot"
+        )
+
+    def remove(self) -> None:
+        """It ends, and does not come back."""
+        self.stop()
+        if SYSTEMD.is_dir():
+            subprocess.run(["systemctl", "disable", self.unit], check=False, capture_output=True)
+            (UNITS / self.unit).unlink(missing_ok=True)
+        self.script.unlink(missing_ok=True)
+
+    def stop(self) -> None:
+        """It ends. A script and what it keeps are a process group of their own."""
+        if SYSTEMD.is_dir():
+            subprocess.run(["systemctl", "stop", self.unit], check=False, capture_output=True)
+            return
+        try:
+            with self.lock.open() as lock:
+                while not _held(lock):
+                    os.killpg(int(lock.readline() or 0), signal.SIGTERM)
+                    lock.seek(0)
+                    time.sleep(0.05)
+        except (OSError, ValueError):
+            return  # nothing runs
+
+    def unit_text(self) -> str:
+        environment = "\n".join(f"Environment={name}={value}" for name, value in self.environment.items())
+        return UNIT.format(
+            what=self.what, after=" ".join(self.after), environment=environment, command=" ".join(self.command),
+            final=self.final, kill=self.kill,
+        )  # fmt: skip
+
+    def script_text(self) -> str:
+        environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
+        return SCRIPT.format(
+            what=self.what, log=shlex.quote(str(self.log)), lock=shlex.quote(str(self.lock)), before=self.before,
+            environment=environment, command=shlex.join(self.command), final=self.final,
+        )  # fmt: skip
+
+
+def _write(path: Path, text: str, mode: int) -> None:
+    beside = path.with_name(f".{path.name}.new")
+    beside.write_text(text)
+    beside.chmod(mode)
+    beside.rename(path)
+
+
+def _held(lock: IO[str]) -> bool:
+    """Whether the lock is ours now, so that nobody else's script runs."""
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

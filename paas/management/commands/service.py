@@ -1,0 +1,27 @@
+"""``manage.py service``: the control plane that `up-nodes` sent to this machine, as a service of it."""
+
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from paas.remote import landed
+from paas.state import Refused
+
+
+class Command(BaseCommand):
+    help = "Have this machine run the control plane that `up-nodes` sent here, after reboots too; or no longer."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", required=True)
+        verbs.add_parser("install", help="check what it needs, start it, wait until it answers; `up-nodes` does this")
+        verbs.add_parser("remove", help="end it for good; the other servers and all nodes go on")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        work = {"install": landed.install, "remove": landed.remove}[options["verb"]]
+        try:
+            work(lambda text: print(text, flush=True))
+        except Refused as refusal:
+            sys.exit(str(refusal))

@@ -1,0 +1,138 @@
+"""A control plane that `up-nodes` sent to this machine: checked, made a service of it, and taken away again."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from django.conf import settings
+from redis import Redis
+from redis.exceptions import RedisError
+
+from apps.service import SYSTEMD, Service
+from paas import platform, roll_call, upgrading
+from paas.backup import rows
+from paas.privileges import ACCOUNT, as_owner
+from paas.state import Refused, StateDirectory, wait_gone
+
+FOLDER = Path("/var/lib/drover/server")
+"""Where it is put: settings, launcher, programs, STATE."""
+LAUNCHER = "manage"
+ANSWER_SECONDS = 120.0
+PORT_SECONDS = 10.0
+
+Say = Callable[[str], None]
+
+
+def state_of(folder: Path) -> Path:
+    return folder / "state"
+
+
+def install(say: Say) -> None:
+    """Run it from now on; returns once its server answers. Raises Refused with what to do, before anything runs."""
+    service = _service()
+    _ensure_account(say)
+    settings.STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _ready_redis(say)
+    if as_owner(settings.STATE / "db.sqlite3", _check_database):
+        raise SystemExit(1)  # its reason was said
+    _end(service)
+    platform.await_ports(door=False, seconds=PORT_SECONDS)
+    service.install(say)
+    _await_answer(service)
+    for other in Path(settings.BASE).parent.glob("*"):
+        if other != Path(settings.BASE):
+            shutil.rmtree(other, ignore_errors=True)
+    say(f"the control plane serves at port {settings.TLS_PORT}")
+
+
+def remove(say: Say) -> None:
+    """It ends, and does not come back; what it had of its own stays in its folder."""
+    service = _service()
+    _end(service)
+    service.remove()
+    say(f"the control plane has ended here; {service.folder} can be removed")
+
+
+def _service() -> Service:
+    folder = Path(settings.BASE).parent.parent
+    if not (folder / LAUNCHER).is_file():
+        raise Refused(f"{settings.BASE} was not sent here by `up-nodes`: this is for control planes that were.")
+    return Service(
+        what="control plane",
+        unit="drover.service",
+        folder=folder,
+        log=folder / "up.log",
+        command=(str(folder / LAUNCHER), "up", "--nodes", "0"),
+        final=0,  # it was asked to end
+    )
+
+
+def _end(service: Service) -> None:
+    holder = StateDirectory(settings.STATE).holder()
+    service.stop()
+    if holder is not None:
+        wait_gone(holder, PORT_SECONDS)
+
+
+def _ensure_account(say: Say) -> None:
+    """As which all of it runs. Without ``useradd`` it serves as root without root's powers."""
+    add = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin")
+    if add is None or subprocess.run(["id", ACCOUNT], check=False, capture_output=True).returncode == 0:
+        return
+    say(f"adding the system user {ACCOUNT}")
+    words = ["--system", "--user-group", "--no-create-home", "--home-dir", "/nonexistent"]
+    subprocess.run([add, *words, "--shell", "/usr/sbin/nologin", ACCOUNT], check=False)
+
+
+def _ready_redis(say: Say) -> None:
+    if platform.has_own_redis(StateDirectory(settings.STATE)):
+        _ensure_redis(say)
+        return
+    try:
+        Redis.from_url(settings.REDIS_URL, socket_connect_timeout=5, socket_timeout=5).ping()
+    except (RedisError, OSError) as error:
+        raise Refused(
+            f"Redis cannot be used from this machine ({error}): let it be reached from here, or set another REDIS_URL"
+        ) from None
+
+
+def _ensure_redis(say: Say) -> None:
+    """For a control plane alone, which keeps a Redis of its own beside it."""
+    if shutil.which("redis-server") is None and shutil.which("apt-get"):
+        say("installing with apt-get: redis-server")
+        quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        install = ["apt-get", "-qq", "install", "-y", "--no-install-recommends", "redis-server"]
+        subprocess.run(install, env=quiet, stdin=subprocess.DEVNULL, check=False, capture_output=True)
+        if SYSTEMD.is_dir():  # the package would serve by itself
+            subprocess.run(["systemctl", "disable", "--now", "redis-server"], check=False, capture_output=True)
+    if shutil.which("redis-server") is None:
+        raise Refused("Redis is missing: install redis-server on this machine, or set REDIS_URL")
+
+
+def _check_database() -> int:
+    """In a process of its own, as its owner. `up` brings it to this version, but never under servers that live."""
+    try:
+        missing = upgrading.pending()
+        if not missing or (rows.leaves() and roll_call.living()):
+            upgrading.check()
+    except Refused as refusal:
+        print(" ".join(str(refusal).split()), flush=True)
+        return 1
+    return 0
+
+
+def _await_answer(service: Service) -> None:
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while not asyncio.run(platform.web_answers(settings.PORT)):
+        if time.monotonic() > deadline:
+            words = f"journalctl -u {service.unit}" if SYSTEMD.is_dir() else service.log
+            raise Refused(
+                f"the control plane was started and does not answer: its words are in {words} and {settings.STATE}/log"
+            )
+        time.sleep(0.1)
