@@ -40,7 +40,9 @@ SCRIPT = """\
 #!/bin/sh
 # Starts this machine's {what} and keeps it running. Where no service manager runs, call it at boot.
 cd / || exit 1
+umask 077
 exec >>{log} 2>&1 9>>{lock}
+umask 022
 flock -n 9 || exit 0
 echo $$ >{lock}
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"

@@ -140,7 +140,8 @@ def test_a_machine_of_the_file_serves_and_is_a_node(platform: Platform, machine:
     said = done.stdout + done.stderr + machine.run("ps", "-efww")
     said += "".join(path.read_text() for path in (machine.root / "server").rglob("*.log"))
     assert not [each for each in secret if each in said]
-    assert (machine.root / "server" / "settings").stat().st_mode & 0o777 == 0o600
+    for name in ("settings", "up.log"):
+        assert (machine.root / "server" / name).stat().st_mode & 0o777 == 0o600, name
 
 
 def test_what_runs_stays_as_it_is(platform: Platform, machine: Newcomer, file: Path) -> None:
