@@ -112,7 +112,7 @@ ATOMIC_REQUESTS = False
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
+        "BACKEND": "apps.cluster.layer.QuietLayer",
         "CONFIG": {"hosts": [REDIS_URL]},
     }
 }

@@ -324,11 +324,12 @@ def _present(scopes: Sequence[Scope], sights: Sequence[Sight | None]) -> Batch:
 
 def _changes(since: int) -> list[log.Change]:
     """The next changes. Raises Gone when some of them were trimmed, or the log never came so far."""
+    if (latest := store.clock()) == since:
+        return []
     changes = log.after(since, BATCH)
     unseal_all(changes)
     if changes and changes[0].number == since + 1:
         return changes
-    latest = store.clock()
     if since > latest:
         # A restored backup: what this number meant is not what it will mean.
         raise Gone(f"too new resource version: {since} ({latest}): list again")

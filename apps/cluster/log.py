@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 from django.db.models import F, Min, Value
 
-from apps.cluster import models, types
+from apps.cluster import models, statements, types
 from apps.cluster.registry import Kind, by_key
 from apps.cluster.rows import unsealed
 from apps.cluster.writing import exclusive
@@ -95,14 +95,14 @@ def floor() -> int:
     first: int | None = models.Change.objects.aggregate(first=Min("number"))["first"]
     if first is not None:
         return first - 1
-    return models.Clock.objects.values_list("number", flat=True).first() or 0
+    return statements.clock()
 
 
 def trim(now: datetime) -> int:
     """Drop what is older than ``KEEP`` or beyond ``KEEP_AT_MOST``, but nothing a durable cursor still needs."""
     changes = models.Change.objects
     edge = changes.filter(at__lt=now - KEEP).order_by("-number").values_list("number", flat=True).first() or 0
-    latest = models.Clock.objects.values_list("number", flat=True).first() or 0
+    latest = statements.clock()
     edge = max(edge, latest - KEEP_AT_MOST)
     needed = models.Cursor.objects.aggregate(first=Min("number"))["first"]
     if needed is not None:

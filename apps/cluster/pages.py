@@ -84,11 +84,6 @@ class _Start(msgspec.Struct):
     name: str
 
 
-def clock() -> int:
-    """The number of the latest committed write."""
-    return models.Clock.objects.values_list("number", flat=True).first() or 0
-
-
 def read(wanted: Wanted, *, limit: int = 0, continue_token: str = "", at: int | None = None) -> Page:
     """One page: the first, the one that a token asks for, or (``at``) the first of the list at an older number.
 
@@ -99,7 +94,7 @@ def read(wanted: Wanted, *, limit: int = 0, continue_token: str = "", at: int | 
     if start is not None and start.number != INCONSISTENT:
         return _past(wanted, start.number, start, limit)
     if at is not None and start is None:
-        if at > (latest := clock()):
+        if at > (latest := statements.clock()):
             raise too_new(at, latest)
         if at < latest:
             return _past(wanted, at, None, limit)
@@ -112,7 +107,7 @@ def too_new(asked: int, latest: int) -> TooNew:
 
 def _present(wanted: Wanted, start: _Start | None, limit: int) -> Page:
     # Read first, for a list that turns out empty: what is written meanwhile has a later number.
-    number = clock()
+    number = statements.clock()
     rows = _after(wanted.rows(), start)
     # The clock inside the same statement: one statement is one snapshot on both databases.
     told = rows.annotate(clock=Subquery(models.Clock.objects.values("number")[:1]))

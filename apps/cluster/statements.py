@@ -1,4 +1,5 @@
-"""The few SQL statements that every write runs, spelled out: composing them anew each time costs more than they do.
+"""The few SQL statements that every write runs, or every second, spelled out: composing them anew each time costs more
+than they do.
 
 Both databases take them as they stand. All other queries go through Django's models.
 """
@@ -42,10 +43,11 @@ _IDS = {
     # The highest key ever given; nobody else writes now.
     "sqlite": "SELECT seq FROM sqlite_sequence WHERE name = 'cluster_object'",
 }
+_CLOCK = "SELECT number FROM cluster_clock WHERE id = 1"
 _LOCK = {
     "postgresql": "SELECT number FROM cluster_clock WHERE id = 1 FOR UPDATE",
     # The transaction began IMMEDIATE: nobody else writes until it ends.
-    "sqlite": "SELECT number FROM cluster_clock WHERE id = 1",
+    "sqlite": _CLOCK,
 }
 _START = "INSERT INTO cluster_clock (id, number) VALUES (1, 0) ON CONFLICT (id) DO NOTHING"
 _SET = "UPDATE cluster_clock SET number = %s WHERE id = 1"
@@ -144,6 +146,14 @@ def append(changes: Sequence[Written]) -> None:
     CHANGES.insert([change._replace(at=_time(change.at)) for change in changes])
     with connection.cursor() as cursor:
         cursor.execute(_SET, (changes[-1].number,))
+
+
+def clock() -> int:
+    """The number of the latest committed write."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CLOCK)
+        row = cursor.fetchone()
+    return int(row[0]) if row else 0
 
 
 def locked_clock() -> int:

@@ -10,10 +10,11 @@ from django.db.models import Q
 from apps.cluster import models, nudge, pages, statements, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError
-from apps.cluster.pages import Page, clock
+from apps.cluster.pages import Page
 from apps.cluster.registry import Kind
 from apps.cluster.rows import COLUMNS, Stored
 from apps.cluster.selectors import FieldSelector, LabelSelector
+from apps.cluster.statements import clock
 from apps.cluster.transaction import Transaction, missing
 from apps.cluster.watching import Sight
 from apps.cluster.writing import exclusive, persistently

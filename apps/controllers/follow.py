@@ -205,13 +205,10 @@ class Follower:
     def _next(self, position: int) -> tuple[int, Sequence[Change]]:
         """The changes right after ``position``. When there is a gap, or no such position yet: everything,
         from now."""
-        changes = log.after(position, BATCH)
-        if not changes:
-            latest = store.clock()
-            if latest == position:
-                return position, ()
-            # Written between the two reads, unless it is a gap.
-            changes = log.after(position, BATCH) if latest > position else []
+        latest = store.clock()
+        if latest == position:
+            return position, ()
+        changes = log.after(position, BATCH) if latest > position else []
         if changes and changes[0].number == position + 1:
             return position, changes
         return self._jump(), ()

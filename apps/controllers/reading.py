@@ -174,12 +174,12 @@ class Reader:
 
     def nodes_of(self, kind: Kind) -> set[str]:
         """The nodes that objects of a kind name, whether these nodes are there or not."""
-        placed = models.Object.objects.filter(kind=kind.key, node__gt="")
-        return set(placed.values_list("node", flat=True).distinct())
+        found = self._ask(f"SELECT DISTINCT node FROM {OBJECTS} WHERE kind = %s AND node > ''", kind.key)
+        return {node for (node,) in found}
 
     def cached(self, kind: Kind, known: dict[str, tuple[int, Any]]) -> list[Any]:
         """Every object of a kind; texts are read only of those that are not in ``known`` at their number."""
-        numbers = dict(models.Object.objects.filter(kind=kind.key).values_list("uid", "number"))
+        numbers: dict[str, int] = dict(self._ask(f"SELECT uid, number FROM {OBJECTS} WHERE kind = %s", kind.key))
         for uid in known.keys() - numbers.keys():
             del known[uid]
         stale = [uid for uid, number in numbers.items() if uid not in known or known[uid][0] != number]
