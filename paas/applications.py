@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from apps.catalog import bundled, checks, format, operations, parameters, removal, standing
+from apps.catalog import bundled, checks, format, operations, parameters, pins, removal, standing
 from apps.catalog import schema as published
 from apps.catalog.changes import Change
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
@@ -106,6 +106,8 @@ def revision(say: Say, *, namespace: str, name: str, number: int | None, **_: An
     say(f"revision {wanted} of {name}: {found.status.phase or 'not begun'}. {found.status.message}".rstrip())
     say(f"by {found.spec.by}{f': {found.spec.why}' if found.spec.why else ''}")
     _table(say, ("COMPONENT", "RAN"), [*found.status.images.items()])
+    for component in found.status.images.keys() - pins.known(found):
+        say(f"{component}: no registry knows it by this name, so going back takes what the tag means then")
     return 0
 
 

@@ -131,7 +131,7 @@ def _revisions(who: Actor, app: Application, request: HttpRequest) -> dict[str, 
     before, after = numbered.get(old), numbered.get(new)
     told = before is not None and after is not None
     return {
-        "revisions": [numbered[number] for number in sorted(numbered, reverse=True)],
+        "revisions": [(one, pins.known(one)) for _, one in sorted(numbered.items(), reverse=True)],
         "old": old if told else 0,
         "new": new,
         "changes": changes.between(*pins.compared(before, after)) if before and after else (),
