@@ -13,7 +13,7 @@ from pathlib import Path
 from apps.cluster.types.agent import LEFT_EXIT
 from node_agent import disk, identity
 from node_agent.dns.client import end_others
-from node_agent.edge.process import end
+from node_agent.edge.serving import end
 from node_agent.names import Names
 from node_agent.network.announcing import Announcer
 from node_agent.network.bridge import BridgeNetwork

@@ -1,4 +1,4 @@
-"""Caddy's admin socket, asked over HTTP: what it does now, and what it is to do from now on."""
+"""A Caddy's sockets, asked over HTTP: what it does now, what it is to do, and that it is not to end yet."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import msgspec
 
-from node_agent.edge.caddy import SOCKET
+from node_agent.edge.caddy import HOLD, SOCKET
 
-SECONDS = 30.0
+SECONDS, SOON_SECONDS = 30.0, 5.0
 
 
 class Silent(Exception):
@@ -24,19 +24,27 @@ class Refused(Exception):
 
 
 class _Connection(HTTPConnection):
-    def __init__(self, directory: Path) -> None:
-        super().__init__("localhost", timeout=SECONDS)
-        self._directory = directory
+    def __init__(self, directory: Path, seconds: float) -> None:
+        super().__init__("localhost")
+        self._directory, self._seconds = directory, seconds
 
     def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.sock.settimeout(self.timeout)
-        # By way of the open directory: a socket's own path may only have a hundred characters.
-        directory = os.open(self._directory, os.O_PATH | os.O_DIRECTORY)
-        try:
-            self.sock.connect(f"/proc/self/fd/{directory}/{SOCKET}")
-        finally:
-            os.close(directory)
+        self.sock = _connected(self._directory, SOCKET, self._seconds)
+
+
+def _connected(directory: Path, name: str, seconds: float) -> socket.socket:
+    # By way of the open directory: a socket's own path may only have a hundred characters.
+    handle = os.open(directory, os.O_PATH | os.O_DIRECTORY)
+    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    made.settimeout(seconds)
+    try:
+        made.connect(f"/proc/self/fd/{handle}/{name}")
+    except OSError:
+        made.close()
+        raise
+    finally:
+        os.close(handle)
+    return made
 
 
 def current(directory: Path) -> Any:
@@ -49,8 +57,27 @@ def load(directory: Path, config: Any) -> None:
     _ask(directory, "POST", "/load", msgspec.json.encode(config))
 
 
-def _ask(directory: Path, method: str, path: str, body: bytes | None = None) -> bytes:
-    connection = _Connection(directory)
+def under_way(directory: Path) -> int:
+    """How many requests it leads somewhere at this moment, with those that have become streams."""
+    told = _ask(directory, "GET", "/reverse_proxy/upstreams", seconds=SOON_SECONDS)
+    return sum(each["num_requests"] for each in msgspec.json.decode(told))
+
+
+def unfinished(directory: Path) -> socket.socket:
+    """A request that Caddy has begun to answer, and has to wait for until this is closed. Raises OSError."""
+    made = _connected(directory, HOLD, SOON_SECONDS)
+    try:
+        made.sendall(b"POST / HTTP/1.1\r\nHost: hold\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n")
+        if not made.recv(64):
+            raise ConnectionResetError("Caddy holds no request")
+    except OSError:
+        made.close()
+        raise
+    return made
+
+
+def _ask(directory: Path, method: str, path: str, body: bytes | None = None, seconds: float = SECONDS) -> bytes:
+    connection = _Connection(directory, seconds)
     try:
         # On a unix socket Caddy answers to no other name than none.
         connection.request(method, path, body, {"Host": "", "Content-Type": "application/json"})

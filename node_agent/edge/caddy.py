@@ -8,8 +8,12 @@ from typing import Any, Final
 
 OWN: Final = "own"
 """The part of its directory that it may write to."""
+SHARED: Final = f"../{OWN}"
+"""What all that run beside each other may write to: the certificates that they got."""
 SOCKET: Final = f"{OWN}/admin.sock"
 """Where it listens for its configuration."""
+HOLD: Final = f"{OWN}/hold.sock"
+"""Where a request ends only with its body."""
 ADMIN: Final = {"listen": f"unix/{SOCKET}", "config": {"persist": False}}
 """What it is told holds private keys, so it keeps none of it."""
 CHALLENGE_PATH: Final = "/.well-known/acme-challenge/*"
@@ -27,14 +31,14 @@ def start() -> Json:
 
 
 def config(servers: Json, tls: Json) -> Json:
-    log = {"output": "file", "filename": f"{OWN}/caddy.log", "roll_size_mb": 5, "roll_keep": 1}
-    apps: Json = {"http": {"servers": servers}, "tls": tls}
+    log = {"output": "file", "filename": f"{SHARED}/caddy.log", "roll_size_mb": 5, "roll_keep": 1}
+    apps: Json = {"http": {"servers": {**servers, "hold": HOLDING}}, "tls": tls}
     if any(issuer == {"module": "internal"} for policy in _policies(tls) for issuer in policy["issuers"]):
         apps["pki"] = {"certificate_authorities": {"local": {"install_trust": False}}}
     return {
         **start(),
         "logging": {"logs": {"default": {"level": "WARN", "writer": log}}},
-        "storage": {"module": "file_system", "root": f"{OWN}/storage"},
+        "storage": {"module": "file_system", "root": f"{SHARED}/storage"},
         "apps": apps,
     }
 
@@ -115,6 +119,12 @@ def _says(status: int | str, words: str) -> Json:
 
 
 NOT_FOUND: Final[Json] = {"handle": [_says(404, "no Ingress has this host and path\n")]}
+HOLDING: Final[Json] = {
+    "listen": [f"unix/{HOLD}"],
+    "routes": [{"handle": [{"handler": "static_response", "body": "{http.request.body}"}]}],
+    "automatic_https": {"disable": True},
+    "protocols": ["h1"],
+}
 
 
 @dataclass(frozen=True, order=True)

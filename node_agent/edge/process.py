@@ -1,63 +1,34 @@
-"""Keeps Caddy running while there is something to serve, and tells it what. It outlives the agent."""
+"""Has Caddy serve what is wanted: one with the newest plan, and for a while those before it. They outlive the agent."""
 
 from __future__ import annotations
 
 import logging
 import os
-import pwd
 import re
 import selectors
-import shutil
-import signal
-import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from math import inf, isinf
 from pathlib import Path
 from threading import Thread
-from time import monotonic, sleep
-from typing import Final, NamedTuple
+from time import monotonic
 
-import msgspec
-
-from apps.cluster.types import ways
 from node_agent import disk
-from node_agent.edge import admin, caddy
+from node_agent.edge import admin, serving
 from node_agent.edge.plan import Plan
+from node_agent.edge.serving import Serving
+from node_agent.edge.trouble import Trouble, Unserved, in_use
 
 log = logging.getLogger(__name__)
 
-START_SECONDS = 20.0
-END_SECONDS = 5.0
 RETRY_SECONDS = 5.0
 """Until a port that was taken, or a program that was missing, is looked for again."""
-USERS: Final = ("caddy", "nobody")
-"""As whom it runs: the first of these that the machine has."""
-CONFIG, LOG = "start.json", "start.log"
+LOOK_SECONDS = 5.0
+"""Until a retired one is looked at again. As long a connection of its may be without a request, and begin a stream."""
+MOST_RETIRED = 8
+"""At once; then those with the fewest streams end before their streams do."""
 PAIR = re.compile(r"PEM pair (\d+)")
 IN_USE = re.compile(r":(\d+): bind: address already in use")
-
-
-class Trouble(NamedTuple):
-    """Why the newest plan is not served."""
-
-    reason: str
-    message: str
-
-
-class Unserved(Exception):
-    """Nothing of it is."""
-
-    def __init__(self, reason: str, message: str) -> None:
-        super().__init__(message)
-        self.trouble = Trouble(reason, message)
-
-
-MISSING: Final = Trouble(
-    "CaddyMissing",
-    "the program caddy is not installed on this node: install it (apt-get install caddy), or make other nodes the edge "
-    "(kubectl label node NAME drover.dev/edge=true)",
-)
 
 
 class EdgeProcess:
@@ -77,7 +48,9 @@ class EdgeProcess:
         self._wanted: Plan | None = None
         self._told = False
         self._loaded: object = None
-        self._pid, self._pidfd = 0, -1
+        self._serving: Serving | None = None
+        self._others: list[Serving] = []
+        """From before it."""
         self._wake = os.pipe()
         os.set_blocking(self._wake[1], False)
         self._trouble: Trouble | None = None
@@ -123,6 +96,7 @@ class EdgeProcess:
 
     def _keep(self) -> None:
         self._wait(inf)  # for the first word: until then nobody knows what to do with one that runs
+        self._adopt()
         while not self._stopping:
             wanted, trouble = self._wanted, None
             try:
@@ -134,8 +108,9 @@ class EdgeProcess:
                 log.exception("the edge could not be served")
                 trouble = Trouble("EdgeFailed", f"{type(error).__name__}: {error}")
             self._tell(trouble)
+            self._see_off()
             if self._wanted is wanted:
-                self._wait(RETRY_SECONDS if trouble else inf)
+                self._wait(RETRY_SECONDS if trouble else LOOK_SECONDS if self._others else inf)
 
     def _tell(self, trouble: Trouble | None) -> None:
         if trouble != self._trouble:
@@ -145,36 +120,78 @@ class EdgeProcess:
             self._on_trouble(trouble)
 
     def _wait(self, seconds: float) -> None:
-        """Until there is something new, or Caddy has ended."""
+        """Until there is something new, or a Caddy has ended."""
         with selectors.DefaultSelector() as selector:
             selector.register(self._wake[0], selectors.EVENT_READ)
-            if self._pidfd >= 0:
-                selector.register(self._pidfd, selectors.EVENT_READ)
+            for each in filter(None, (self._serving, *self._others)):
+                selector.register(each.handle, selectors.EVENT_READ)
             for key, _ in selector.select(None if isinf(seconds) else seconds):
                 if key.fileobj == self._wake[0]:
                     os.read(self._wake[0], 1 << 12)
 
+    def _adopt(self) -> None:
+        """Of those that are not yet retired the newest serves, if anything is told to it."""
+        self._others = serving.found(self._directory)
+        if current := [each for each in self._others if not each.held]:
+            with suppress(admin.Silent):
+                self._loaded = admin.current(current[-1].place)
+                self._serving = current[-1]
+                self._others.remove(current[-1])
+
     def _carry_out(self, wanted: Plan | None) -> None:
+        if self._serving is not None and self._serving.ended:
+            self._follow(None)
         if wanted is None:
-            end(self._directory)
-            self._forget()
-            return
-        self._have_it_running()
-        if wanted.config == self._loaded:
-            return
-        for name, text in wanted.files.items():
-            disk.write(self._directory / name, text.encode(), 0o644)
-        unusable = set(self._load(wanted))
+            self._follow(None)
+        elif self._serving is None or wanted.config != self._loaded:
+            self._start(wanted)
+        for each in self._others:
+            each.retire()
+
+    def _start(self, wanted: Plan) -> None:
+        started = serving.start(self._directory)
+        try:
+            for name, text in wanted.files.items():
+                disk.write(started.place / name, text.encode(), 0o644)
+            unusable = set(self._load(started, wanted))
+        except BaseException:
+            started.end()
+            raise
+        self._follow(started, wanted.config)
         for trouble in sorted(unusable - self._unusable):
             log.warning("the edge: %s", trouble.message)
             self._on_unusable(trouble)
-        self._loaded, self._unusable = wanted.config, unusable
+        self._unusable = unusable
 
-    def _load(self, wanted: Plan) -> Iterator[Trouble]:
+    def _follow(self, following: Serving | None, loaded: object = None) -> None:
+        if self._serving is not None:
+            self._others.append(self._serving)
+        self._serving, self._loaded = following, loaded
+
+    def _see_off(self) -> None:
+        """Ends retired ones that have nothing under way any more, that had the longest time, or are too many."""
+        for each in [each for each in self._others if each.ended]:
+            each.forget()
+            self._others.remove(each)
+        lasting = []
+        for each in self._others:
+            if each.retired_at is not None:
+                under_way = each.under_way
+                if each.held and (under_way or monotonic() - each.retired_at < LOOK_SECONDS):
+                    lasting.append((under_way, each))
+                else:
+                    each.release()
+        lasting.sort(key=lambda pair: pair[0])
+        for under_way, each in lasting[: -MOST_RETIRED or None]:
+            if under_way:
+                log.warning("the edge: too many old Caddys: %s requests and streams are ended", under_way)
+            each.release()
+
+    def _load(self, started: Serving, wanted: Plan) -> Iterator[Trouble]:
         """Whole, or but for certificates that Caddy cannot use. Raises Unserved when nothing of it is served."""
         while True:
             try:
-                admin.load(self._directory, wanted.config)
+                admin.load(started.place, wanted.config)
             except admin.Refused as refused:
                 words = str(refused)
                 if found := IN_USE.search(words):
@@ -192,98 +209,3 @@ class EdgeProcess:
                 raise Unserved("EdgeFailed", str(silent)) from silent
             else:
                 return
-
-    def _have_it_running(self) -> None:
-        if self._pidfd >= 0 and not _ended(self._pidfd):
-            return
-        self._forget()
-        self._pid = next(_running(self._directory), 0) or _start(self._directory)
-        self._pidfd = os.pidfd_open(self._pid)
-        until = monotonic() + START_SECONDS
-        while True:
-            try:
-                self._loaded = admin.current(self._directory)
-            except admin.Silent as silent:
-                if _ended(self._pidfd):
-                    said = (self._directory / LOG).read_text(errors="replace").strip().splitlines()
-                    raise Unserved("EdgeFailed", f"Caddy ended at once: {(said or ['no words'])[-1][:500]}") from silent
-                if monotonic() > until:
-                    raise Unserved("EdgeFailed", str(silent)) from silent
-                sleep(0.02)
-            else:
-                return
-
-    def _forget(self) -> None:
-        if self._pidfd >= 0:
-            os.close(self._pidfd)
-            with suppress(ChildProcessError):  # it was another agent's
-                os.waitpid(self._pid, os.WNOHANG)
-        self._pid, self._pidfd, self._loaded = 0, -1, None
-
-
-def end(directory: Path) -> None:
-    """Ends the one that runs there, whoever started it."""
-    for pid in _running(directory):
-        with suppress(ProcessLookupError):
-            handle = os.pidfd_open(pid)
-            try:
-                signal.pidfd_send_signal(handle, signal.SIGTERM)
-                if not _ended(handle, END_SECONDS):
-                    signal.pidfd_send_signal(handle, signal.SIGKILL)
-            finally:
-                os.close(handle)
-
-
-def in_use(port: int | str, owner: str) -> Trouble:
-    return Trouble(
-        "PortInUse",
-        f"port {port} of this node is taken by {owner}: end that one, or serve at another port "
-        f"(kubectl annotate ingressclass edge {ways.HTTP_PORT}=... {ways.HTTPS_PORT}=...)",
-    )
-
-
-def _ended(handle: int, within: float = 0.0) -> bool:
-    with selectors.DefaultSelector() as selector:
-        selector.register(handle, selectors.EVENT_READ)
-        return bool(selector.select(within))
-
-
-def _running(directory: Path) -> Iterator[int]:
-    """Nobody else's stands in that very directory."""
-    for process in Path("/proc").glob("[0-9]*"):
-        with suppress(OSError):
-            program = (process / "cmdline").read_bytes().partition(b"\0")[0]
-            if program.endswith(b"/caddy") and (process / "cwd").samefile(directory):
-                yield int(process.name)
-
-
-def _start(directory: Path) -> int:
-    """With its directory as the one it stands in: the way there is closed to all but root."""
-    program, setpriv = shutil.which("caddy"), shutil.which("setpriv")
-    if program is None:
-        raise Unserved(*MISSING)
-    if setpriv is None:
-        raise Unserved("EdgeFailed", "the program setpriv is missing on this node: install util-linux")
-    user, own = _user(), directory / caddy.OWN
-    directory.mkdir(mode=0o755, parents=True, exist_ok=True)
-    own.mkdir(mode=0o700, exist_ok=True)
-    os.chown(own, user.pw_uid, user.pw_gid)
-    (directory / caddy.SOCKET).unlink(missing_ok=True)
-    disk.write(directory / CONFIG, msgspec.json.encode(caddy.start()), 0o644)
-    command = [setpriv, f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", "--no-new-privs"]
-    command += [f"--{each}=-all,+net_bind_service" for each in ("inh-caps", "ambient-caps", "bounding-set")]
-    environment = {"PATH": os.environ.get("PATH", ""), "HOME": caddy.OWN, "XDG_DATA_HOME": caddy.OWN}
-    with (directory / LOG).open("wb") as output:
-        started = subprocess.Popen(
-            [*command, program, "run", "--config", CONFIG], cwd=directory, env=environment, start_new_session=True,
-            stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-        )  # fmt: skip
-    started.returncode = 0  # this object's part is done: the process may outlive whoever started it
-    return started.pid
-
-
-def _user() -> pwd.struct_passwd:
-    for name in USERS:
-        with suppress(KeyError):
-            return pwd.getpwnam(name)
-    raise Unserved("EdgeFailed", f"this node has no user to run Caddy as: add one called {USERS[0]}")

@@ -11,7 +11,7 @@ from base64 import b64encode
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from hashlib import sha1
-from http.client import HTTPConnection, HTTPSConnection
+from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -21,8 +21,11 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from node_agent.edge.detached import standing
 from node_agent.edge.plan import Plan, plan
-from node_agent.edge.process import EdgeProcess, Trouble, end
+from node_agent.edge.process import EdgeProcess
+from node_agent.edge.serving import HOLDER, PROGRAM, end
+from node_agent.edge.trouble import Trouble
 from tests.agent_edge.objects import sight
 from tests.agent_net.lab import Space
 from tests.calm import PATIENCE
@@ -39,14 +42,14 @@ class Node:
     def __init__(self, folder: Path, space: Space | None = None) -> None:
         self.space = space or Space()
         self.space.sysctl("ipv4/tcp_migrate_req", "1")  # as the agent's network sets it
-        self.folder = folder
         folder.mkdir(mode=0o700, parents=True)
+        self.edge_directory = folder / "edge"
         self.unusable: list[Trouble] = []
         self.edge = self.new_process()
 
     def new_process(self) -> EdgeProcess:
         """As the next agent has it."""
-        made = EdgeProcess(self.folder / "edge", on_unusable=self.unusable.append)
+        made = EdgeProcess(self.edge_directory, on_unusable=self.unusable.append)
         self.space.run(made.start)
         return made
 
@@ -64,6 +67,17 @@ class Node:
         self.space.at_close.callback(server.server_close)
         self.space.at_close.callback(server.shutdown)
 
+    def running(self) -> list[int]:
+        """The Caddys, in the order of their starts."""
+        return [pid for _, pid in sorted(self._standing(PROGRAM), key=lambda one: int(one[0].name))]
+
+    def left(self) -> list[Path]:
+        """Where something runs, or has left something."""
+        return [*self.edge_directory.glob("[0-9]*"), *(place for place, _ in self._standing(HOLDER))]
+
+    def _standing(self, program: str) -> list[tuple[Path, int]]:
+        return list(standing(self.edge_directory.glob("[0-9]*"), program))
+
     def ask(
         self, host: str, path: str = "/", *, port: int = 80, headers: dict[str, str] | None = None
     ) -> tuple[int, Any]:
@@ -75,19 +89,23 @@ class Node:
 
     def close(self) -> None:
         self.edge.stop()
-        end(self.folder / "edge")
+        end(self.edge_directory)
         self.space.close()
 
 
+def connected(host: str, port: int, at: str = "127.0.0.1") -> socket.socket:
+    """Over TLS at 443, whatever the certificate."""
+    plain = socket.create_connection((at, port), PATIENCE)
+    if port != 443:
+        return plain
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context.wrap_socket(plain, server_hostname=host)
+
+
 def ask(host: str, path: str = "/", port: int = 80, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-    secure = ssl.create_default_context()
-    secure.check_hostname, secure.verify_mode = False, ssl.CERT_NONE
-    connection: HTTPConnection
-    if port == 443:
-        connection = HTTPSConnection("127.0.0.1", port, timeout=PATIENCE, context=secure)
-        connection.sock = secure.wrap_socket(socket.create_connection(("127.0.0.1", port), 10), server_hostname=host)
-    else:
-        connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection = HTTPConnection("127.0.0.1", port)
+    connection.sock = connected(host, port)
     try:
         connection.request("GET", path, headers={"Host": host, **(headers or {})})
         answer = connection.getresponse()
@@ -98,9 +116,8 @@ def ask(host: str, path: str = "/", port: int = 80, headers: dict[str, str] | No
 
 
 def shown(host: str, at: str) -> x509.Certificate:
-    context = ssl.create_default_context()
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with socket.create_connection((at, 443), 10) as plain, context.wrap_socket(plain, server_hostname=host) as secure:
+    with connected(host, 443, at) as secure:
+        assert isinstance(secure, ssl.SSLSocket)
         found = secure.getpeercert(binary_form=True)
         assert found is not None
         return x509.load_der_x509_certificate(found)
@@ -119,11 +136,24 @@ def pair(*hosts: str) -> tuple[str, str]:
     return made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode(), private.decode()
 
 
-def open_websocket(host: str) -> socket.socket:
-    made = socket.create_connection(("127.0.0.1", 80), 10)
+def open_websocket(host: str, port: int = 80) -> socket.socket:
+    made = connected(host, port)
     made.sendall(GREETING % host.encode())
     assert made.recv(4096).startswith(b"HTTP/1.1 101")
     return made
+
+
+def echoes(stream: socket.socket, words: str = "hello") -> bool:
+    stream.sendall(words.encode())
+    return stream.recv(100) == f"echo {words}".encode()
+
+
+def is_closed(stream: socket.socket) -> bool:
+    """Returns once it is: what Caddy says in farewell comes before."""
+    with suppress(OSError):
+        while stream.recv(100):
+            pass
+    return True
 
 
 def crowd(size: int) -> list[socket.socket]:

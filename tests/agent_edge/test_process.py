@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,8 @@ from apps.cluster.kinds import INGRESS_CLASS
 from apps.cluster.types import ways
 from node_agent.edge import process
 from node_agent.edge.plan import plan
-from tests.agent_edge.lab import Authority, Node, crowd, cut_off, open_websocket, pair
+from node_agent.edge.trouble import MISSING
+from tests.agent_edge.lab import Authority, Node, crowd, cut_off, echoes, open_websocket, pair
 from tests.agent_edge.objects import ingress, rule, secret, service, sight
 from tests.agent_net.lab import Space, join
 from tests.builders import build
@@ -36,10 +38,6 @@ def node(tmp_path: Path) -> Iterator[Node]:
     made.close()
 
 
-def running(node: Node) -> list[int]:
-    return list(process._running(node.folder / "edge"))
-
-
 def secured(host: str, name: str) -> types.Ingress:
     tls = [types.IngressTLS(hosts=[host], secret_name=name)]
     return ingress(rule(host, port=9001, to="root"), name=name, spec__tls=tls)
@@ -47,13 +45,13 @@ def secured(host: str, name: str) -> types.Ingress:
 
 def test_it_runs_as_long_as_there_is_something_to_serve(node: Node) -> None:
     node.serve()
-    assert running(node) == []
+    assert node.running() == []
     node.serve(PLAIN, ROOT)
-    (pid,) = running(node)
+    (pid,) = node.running()
     assert os.stat(f"/proc/{pid}").st_uid != 0
     assert node.ask(HOST)[0] == 200
     node.serve()
-    assert running(node) == []
+    eventually(lambda: not node.running() and not node.left())
 
 
 def test_a_request_is_led_with_its_clients_address_and_what_the_client_says_of_it_counts_for_nothing(
@@ -69,9 +67,8 @@ def test_a_request_is_led_with_its_clients_address_and_what_the_client_says_of_i
 
 def test_a_websocket_is_led_through(node: Node) -> None:
     node.serve(PLAIN, ROOT)
-    with node.space.run(open_websocket, HOST) as open_:
-        open_.sendall(b"hello")
-        assert open_.recv(100) == b"echo hello"
+    with node.space.run(open_websocket, HOST) as stream:
+        assert echoes(stream)
 
 
 def test_each_request_is_led_anew(node: Node) -> None:
@@ -83,9 +80,9 @@ def test_each_request_is_led_anew(node: Node) -> None:
 def test_nobody_is_cut_off_when_the_plan_changes(node: Node) -> None:
     """Least of all who waits at a port, not yet taken, while Caddy opens it anew."""
     node.serve(PLAIN, ROOT)
-    (pid,) = running(node)
     wrong: list[str] = []
     for number in range(ROUNDS):
+        pid = node.running()[-1]
         os.kill(pid, signal.SIGSTOP)
         clients = node.space.run(crowd, CROWD)
         wanted = plan(sight(PLAIN, ROOT, ingress(rule(f"n{number}.example.com"), name="other")))
@@ -147,23 +144,23 @@ def test_a_port_that_is_taken_is_told_and_taken_up_when_it_is_free(
 def test_without_the_program_it_is_told_what_to_do(node: Node, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
     node.edge.want(plan(sight(PLAIN, ROOT)))
-    eventually(lambda: node.edge.trouble == process.MISSING)
+    eventually(lambda: node.edge.trouble == MISSING)
     assert node.edge.settled is None
-    assert "apt-get install caddy" in process.MISSING.message
+    assert "apt-get install caddy" in MISSING.message
 
 
 def test_it_is_started_again_when_it_dies_and_outlives_the_agent(node: Node) -> None:
     wanted = node.serve(PLAIN, ROOT)
-    (first,) = running(node)
+    (first,) = node.running()
     os.kill(first, signal.SIGKILL)
-    (second,) = eventually(lambda: [pid for pid in running(node) if pid != first])
+    (second,) = eventually(lambda: [pid for pid in node.running() if pid != first])
     eventually(lambda: node.ask(HOST)[0] == 200)
     node.edge.stop()
     assert node.ask(HOST)[0] == 200
     node.edge = node.new_process()
     node.edge.want(wanted)
     eventually(lambda: node.edge.settled == wanted)
-    assert running(node) == [second]
+    assert node.running() == [second]
     assert node.edge.trouble is None
 
 
@@ -182,8 +179,11 @@ def test_every_edge_node_gets_a_certificate_from_the_authority_though_that_asks_
     two: tuple[Node, Node], tmp_path: Path
 ) -> None:
     one, other = two
+    one.backend(9001)
+    one.serve(PLAIN, ROOT)
     authority = Authority(one.space, tmp_path, "198.51.100.1", {HOST: "198.51.100.2"})
-    try:
+    # The stream keeps an old Caddy beside the one that asks: both have the same storage.
+    with one.space.run(open_websocket, HOST) as stream, closing(authority):
         notes = {ways.ACME_DIRECTORY: authority.directory, ways.ACME_ROOTS: authority.roots}
         asking = build(INGRESS_CLASS, name="edge", annotations=notes, spec__controller=ways.CONTROLLER)
         tls = [types.IngressTLS(hosts=[HOST])]
@@ -194,7 +194,6 @@ def test_every_edge_node_gets_a_certificate_from_the_authority_though_that_asks_
             eventually(lambda node=node: node.certificate(HOST), within=30)  # type: ignore[misc]
             for node in two
         ]
-    finally:
-        authority.close()
+        assert echoes(stream)
     assert {each.issuer.rfc4514_string() for each in found} == {"CN=Caddy Local Authority - ECC Intermediate"}
     assert found[0].serial_number != found[1].serial_number

@@ -12,7 +12,7 @@ from apps.cluster.exposure import Exposure
 from apps.cluster.kinds import INGRESS, INGRESS_CLASS, NAMESPACE, NODE, POD, SERVICE
 from apps.cluster.types.agent import EDGE_UNAVAILABLE
 from apps.dashboard import exposed
-from node_agent.edge.process import MISSING
+from node_agent.edge.trouble import MISSING
 from tests.agent_edge.objects import EDGE, ingress, rule
 from tests.browser import sample, sample_apps
 from tests.builders import build

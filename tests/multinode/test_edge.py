@@ -103,6 +103,7 @@ def test_no_request_is_lost_while_ingresses_pods_and_agents_come_and_go(
         for number in range(8):
             apply(platform, ingress(f"other-{number}", f"other-{number}.example.com"))
             eventually(lambda number=number: answers(addresses["node-1"], f"other-{number}.example.com"))  # type: ignore[misc]
+        eventually(lambda: all(len(proxies(platform, name)) == 1 for name in NODES), what="the old ones have ended")
         before = [proxies(platform, name) for name in NODES]
         platform.node("node-1").kill_agent()
         platform.kubectl("scale", "rc", "shop", "--replicas=2")
@@ -110,11 +111,11 @@ def test_no_request_is_lost_while_ingresses_pods_and_agents_come_and_go(
         for pod in platform.ready_pods("app=shop", 2):
             platform.kubectl("delete", "pod", pod["metadata"]["name"], "--wait=false")
             platform.ready_pods("app=shop", 2)
+        assert [proxies(platform, name) for name in NODES] == before
         platform.kubectl("delete", "ingress", *(f"other-{number}" for number in range(8)))
         eventually(lambda: not answers(addresses["node-1"], "other-0.example.com"), what="it is taken back")
     print(f"{client.asked} requests, {len(client.failures)} failed")
     assert client.failures == []
-    assert [proxies(platform, name) for name in NODES] == before
 
 
 def test_certificates_are_on_edge_nodes_only_and_move_with_them(

@@ -10,7 +10,7 @@ from apps.cluster.kinds import INGRESS_CLASS, NODE, POD, SERVICE
 from apps.cluster.kinds.service_checks import ADDRESS_ASSIGNED
 from apps.cluster.types import ways
 from apps.cluster.types.agent import EDGE_UNAVAILABLE
-from node_agent.edge.process import MISSING
+from node_agent.edge.trouble import MISSING
 from tests.agent_edge.objects import EDGE, ingress, rule
 from tests.builders import build
 
