@@ -25,6 +25,16 @@ def holds(text: str, values: Mapping[str, Any]) -> bool:
     return all(values.get(term.parameter) == term.value for term in terms(text))
 
 
+def renamed(text: str, old: str, new: str) -> str:
+    """The text asking for ``new`` where it asked for ``old``; all else as it was."""
+    parts = text.split("&&")
+    asked = (TERM.fullmatch(part) for part in parts)
+    return "&&".join(
+        part.replace(old, new, 1) if found and found[1] == old else part
+        for part, found in zip(parts, asked, strict=True)
+    )
+
+
 def _term(text: str) -> Term:
     found = TERM.fullmatch(text)
     if found is None:

@@ -43,19 +43,20 @@
   document.addEventListener("input", (event) => { if (event.target.closest("#compose")) typed.add(event.target); });
   document.addEventListener("htmx:configRequest", (event) => {
     const form = event.target.closest?.("form");
-    if (form) for (const field of form.elements) typed.delete(field);
+    if (form) for (const field of form.elements) if (!waits(field.closest("[data-new]"))) typed.delete(field);
     for (const field of typed) if (!field.isConnected) typed.delete(field);
   });
 
-  // A row of a table is sent once it is left: half a port is nothing.
+  // A row of a table is sent once it is left: half a port is nothing. A new one waits for its name, and keeps what was typed.
   const rows = new Set();
+  const waits = (row) => Boolean(row) && !row.querySelector("input").value.trim();
   document.addEventListener("change", (event) => {
     const row = event.target.closest("#compose .cells");
     if (row) { event.stopPropagation(); rows.add(row); }
   }, true);
   document.addEventListener("focusout", (event) => {
     const row = event.target.closest("#compose .cells");
-    if (!row || row.contains(event.relatedTarget) || !rows.delete(row)) return;
+    if (!row || row.contains(event.relatedTarget) || !rows.delete(row) || waits(row.closest("[data-new]"))) return;
     row.closest("form").dispatchEvent(new Event("change", { bubbles: true }));
   });
 

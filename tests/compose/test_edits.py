@@ -6,14 +6,11 @@ from typing import Any
 
 import pytest
 import yaml
-from django.http import QueryDict
-from hypothesis import example, given, settings
-from hypothesis import strategies as st
 
 from apps.catalog import bundled, checking, graph
 from apps.catalog.format import Definition
 from apps.cluster import types
-from apps.dashboard.compose import connecting, draft, drawing, edits, fields, merging, palette
+from apps.dashboard.compose import connecting, draft, drawing, edits, merging, palette
 from tests.catalog.plans import SHOP, shop
 
 
@@ -123,6 +120,16 @@ def test_removing_a_component_leaves_nothing_that_leads_to_it() -> None:
     assert "endpoints" not in made
 
 
+def test_privileges_are_declared_while_something_uses_them() -> None:
+    before = plan()
+    before["requires"] = {"privileges": ["hostPath"]}  # declared by hand, for what is to come
+    made = edits.component(before, "web", {**plan()["components"]["web"], "security": {"hostNetwork": True}})
+    declared = edits.declared(made, before)
+    assert declared["requires"] == {"privileges": ["hostPath", "hostNetwork"]}
+    assert problems(declared) == []
+    assert edits.declared(edits.component(declared, "web", plan()["components"]["web"]), declared) == before
+
+
 def test_another_name_is_taken_everywhere() -> None:
     made = edits.rename(edits.rename(plan(), "db", "store"), "web", "page")
     assert problems(made) == []
@@ -131,89 +138,31 @@ def test_another_name_is_taken_everywhere() -> None:
     assert problems(edits.rename(made, "store", "db")) == []
 
 
-# The form
+# Questions
 
 
-def through_browser(text: str) -> str:
-    """Text as a form sends it."""
-    return "\r\n".join(text.replace("\r\n", "\n").replace("\r", "\n").split("\n"))
+def test_a_question_under_another_name_is_asked_for_by_that_name_everywhere() -> None:
+    made = plan()
+    for old, new in (("reach", "way"), ("password", "word"), ("copies", "number")):
+        made = edits.rename_question(made, old, new)
+    assert problems(made) == []
+    assert list(made["parameters"]) == ["title", "number", "way", "host", "word", "disk"]
+    assert made["parameters"]["host"]["showIf"] == "way == 'ingress'"
+    assert made["components"]["web"]["env"]["PASSWORD"] == {"secret": "word"}
+    assert made["components"]["web"]["replicas"] == "${params.number}"
+    for old, new in (("way", "reach"), ("word", "password"), ("number", "copies")):
+        made = edits.rename_question(made, old, new)
+    assert made == plan()
 
 
-def sent(data: dict[str, Any], name: str, **changes: Any) -> QueryDict:
-    """The form of a component as a browser would send it, with some fields changed."""
-    form = fields.of(data, name, [])
-    query = QueryDict(mutable=True)
-    for field, value in form.values.items():
-        query[field] = through_browser(value)
-    for table, columns in (("ports", ("port-name", "port-number")), ("env", ("env-name", "env-value")),
-                           ("volumes", ("volume-name", "volume-mount", "volume-size"))):  # fmt: skip
-        for row in getattr(form, table):
-            for column, cell in zip(columns, row.cells, strict=True):
-                query.appendlist(column, through_browser(cell))
-    for field, value in changes.items():
-        query.setlist(field.replace("_", "-"), value if isinstance(value, list) else [value])
-    return query
-
-
-words = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12)
-
-
-@example(value="a\r\nb\r", arguments=["x\ry", ""])
-@given(value=words, arguments=st.lists(words, max_size=3))
-@settings(max_examples=80)
-def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(value: str, arguments: list[str]) -> None:
-    data = plan()
-    data["components"]["web"]["env"]["ODD"] = value
-    data["components"]["web"] |= {"args": arguments} if arguments else {}
-    for name, content in data["components"].items():
-        assert fields.typed(content, sent(data, name)) == (content, [])
-
-
-TYPED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "a number stays a number": ({"replicas": "3"}, {"replicas": 3}),
-    "zero replicas are said": ({"replicas": "0"}, {"replicas": 0}),
-    "what is no number is kept for the rules to refuse": ({"replicas": "many"}, {"replicas": "many"}),
-    "words are split as a shell would": ({"command": "sh -c 'sleep 5'"}, {"command": ["sh", "-c", "sleep 5"]}),
-    "a variable that looks like a number is text": (
-        {"env_name": ["PORT"], "env_value": ["8080"]}, {"env": {"PORT": "8080"}},
-    ),
-    "a pasted .env": (
-        {"env_name": [], "env_value": [], "paste": "# x\nexport A=1\nB='two words'\nnonsense\n"},
-        {"env": {"A": "1", "B": "two words"}},
-    ),
-    "a page that answers": (
-        {"ready": "http", "ready_path": "/up"}, {"probes": {"ready": {"http": "/up", "port": "http"}}},
-    ),
-    "no probe": ({"ready": ""}, {"probes": None}),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize(("changes", "became"), TYPED.values(), ids=TYPED)
-def test_what_is_typed_becomes_the_component(changes: dict[str, Any], became: dict[str, Any]) -> None:
-    content = plan()["components"]["web"]
-    made, wrong = fields.typed(content, sent(plan(), "web", **changes))
-    assert wrong == []
-    assert {key: made.get(key) for key in became} == became
-    assert {key: one for key, one in made.items() if key not in became} == {
-        key: one for key, one in content.items() if key not in became
-    }
-
-
-def test_a_command_that_cannot_be_split_is_told_and_left_as_it_was() -> None:
-    made, (wrong,) = fields.typed(plan()["components"]["web"], sent(plan(), "web", args="'open"))
-    assert made["args"] == plan()["components"]["web"]["args"]
-    assert wrong.path == "args"
-
-
-def test_a_problem_stands_beside_its_field() -> None:
-    data = plan()
-    data["components"]["web"]["image"] = "web"
-    data["components"]["web"]["ports"]["http"] = 99999
-    said = draft.read(yaml.safe_dump(data))
-    form = fields.of(said.data, "web", said.about("web"))
-    assert "pinned tag" in form.wrong["image"]
-    assert "between 1 and 65535" in form.ports[0].problem
-    assert form.unplaced == ()
+def test_a_heading_that_is_new_becomes_a_group_and_one_that_is_there_is_found() -> None:
+    content = plan()["parameters"]["copies"]
+    made = edits.question(plan(), "copies", {**content, "group": "Who comes in"})
+    assert made["groups"][1] == {"id": "who-comes-in", "title": "Who comes in"}
+    assert made["parameters"]["copies"]["group"] == "who-comes-in"
+    made = edits.question(made, "copies", {**content, "group": "Basics"})
+    assert made["parameters"]["copies"]["group"] == "basics"
+    assert problems(made) == []
 
 
 # Reading

@@ -117,6 +117,43 @@ def test_the_form_and_the_text_are_one_draft(admin: Client, shown: None) -> None
     assert 'name="image" value="web:3"' in page
 
 
+def test_what_the_format_has_no_place_for_stays_in_its_field_and_is_not_kept(admin: Client, shown: None) -> None:
+    step(admin, NEW, do="add", what="image", image="web:1.2", name="web")
+    before = kept("mine").text
+    form = {"image": "web:1.2", "kind": "deployment", "security.runAsUser": "me", "autoscale.min": "2"}
+    page = text(step(admin, NEW, do="change", component="web", **form))
+    assert "Invalid value: &quot;me&quot;: must be an integer" in page
+    assert 'name="security.runAsUser" value="me"' in page
+    assert "Not in the draft yet" in page
+    assert kept("mine").text == before
+
+
+def test_a_privilege_is_declared_with_what_needs_it_and_goes_with_it(admin: Client, shown: None) -> None:
+    step(admin, NEW, do="add", what="image", image="web:1.2", name="web")
+    form = {"image": "web:1.2", "kind": "deployment"}
+    step(admin, NEW, do="change", component="web", **form, **{"security.capabilities": "NET_ADMIN"})
+    assert "privileges:\n  - capabilities" in kept("mine").text.replace("    - ", "  - ")
+    assert "No problem" in text(admin.get(f"{NEW}?component=web"))
+    step(admin, NEW, do="change", component="web", **form, **{"security.capabilities": ""})
+    assert "privileges" not in kept("mine").text
+
+
+def test_a_question_is_asked_changed_renamed_and_forgotten(admin: Client, shown: None) -> None:
+    step(admin, NEW, do="write", text="components:\n  web:\n    image: web:1.2\n    replicas: ${params.copies}\n")
+    assert 'value="copies"' in text(step(admin, NEW, do="ask", name="copies", type="integer"))
+    page = text(step(admin, NEW, do="answer", question="copies", type="integer", default="many"))
+    assert "must be a whole number" in page
+    assert "Its answer goes into web" in page
+    step(admin, NEW, do="answer", question="copies", type="integer", default="2", name="pods")
+    assert "replicas: ${params.pods}" in kept("mine").text
+    assert "No problem" in text(admin.get(f"{NEW}?question=pods"))
+    page = text(step(admin, NEW, do="forget", question="pods"))
+    assert "Its answer is still written in web." in page
+    assert "parameters" not in kept("mine").text
+    assert step(admin, NEW, do="answer", question="pods", type="string").status_code == 400
+    assert step(admin, NEW, do="ask", name=" ", type="string").status_code == 400
+
+
 def test_another_name_in_the_form_is_taken_everywhere(admin: Client, shown: None) -> None:
     step(admin, BOOK, do="change", component="redis-leader", name="store", image="redis:7.2.5")
     plan = kept("book").text

@@ -11,24 +11,28 @@ from django.http import QueryDict
 
 from apps.catalog.format import Definition
 from apps.catalog.kinds import APPLICATION_TEMPLATE
+from apps.catalog.parameters import SECRET
 from apps.cluster import types
 from apps.cluster.errors import BadRequest, NotFound
 from apps.dashboard import access
-from apps.dashboard.compose import connecting, edits, fields, palette
+from apps.dashboard.compose import asking, connecting, edits, fields, palette
 from apps.dashboard.compose.desk import Desk
 from apps.dashboard.compose.draft import LONGEST, Wrong
+from apps.dashboard.compose.edits import Data
 from apps.dashboard.compose.palette import Starter
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What of the draft the page shows: the component, the other end of a line, what is added, picture or list."""
+    """What of the draft the page shows: the component, the other end of a line, what is added, one of the questions,
+    picture or list."""
 
     component: str = ""
     to: str = ""
     port: str = ""
     lead: str = ""
     add: str = ""
+    question: str = ""
     view: str = ""
 
     @classmethod
@@ -43,11 +47,13 @@ class Shown:
 
 @dataclass(frozen=True)
 class Done:
-    """How it went: what the page shows next, a note, and what could not be taken from the form."""
+    """How it went: what the page shows next, a note, and what could not be taken from the form. ``tried`` is the draft
+    as it would be if it could be kept: the form goes on from there."""
 
     shown: Shown
     note: str = ""
     wrong: tuple[Wrong, ...] = ()
+    tried: Data | None = None
 
 
 Deed = Callable[[Desk, QueryDict, Shown, int], Done]
@@ -99,6 +105,9 @@ def change(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
     data = edits.component(data, name, content)
     if edits.way_of(data, name) or sent.get("via"):
         data = edits.reach(data, name, fields.way(sent, content))
+    if untypable := _untypable(shown, data):
+        return untypable
+    data = edits.declared(data, desk.mine())
     new = sent.get("name", name).strip() or name
     if new != name:
         if new in data["components"]:
@@ -108,6 +117,41 @@ def change(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
     here = f"components[{new}]"
     told = tuple(Wrong(f"{here}.{one.path}", one.message) for one in wrong)
     return Done(replace(shown, component=new), wrong=told)
+
+
+def ask(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """A question more, of the type that was chosen."""
+    data, name, kind = desk.mine(), sent.get("name", "").strip(), sent.get("type", "string")
+    if not name:
+        raise BadRequest("What is it called? Its answer stands where ${params.name} is written.")
+    if name in data.get("parameters", {}):
+        raise BadRequest(f"There is a question {name} already.")
+    generated = {"generate": {"kind": "password", "length": 32}} if kind == SECRET else {}
+    desk.put(edits.question(data, name, {"type": kind, **generated}), seen)
+    return Done(Shown(question=name, view=shown.view), f"{name} is asked now. Write ${{params.{name}}} where it goes.")
+
+
+def answer(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """The fields of a question."""
+    data, name = desk.mine(), _asked(desk, shown.question)
+    data = edits.question(data, name, asking.typed(data["parameters"][name], sent))
+    if untypable := _untypable(shown, data):
+        return untypable
+    new = sent.get("name", name).strip() or name
+    if new != name:
+        if new in data["parameters"]:
+            raise BadRequest(f"There is a question {new} already.")
+        data = edits.rename_question(data, name, new)
+    desk.put(data, seen)
+    return Done(replace(shown, question=new))
+
+
+def forget(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    name = _asked(desk, sent.get("question", ""))
+    used = asking.used_by(desk.mine(), name)
+    desk.put(edits.question(desk.mine(), name, None), seen)
+    told = f" Its answer is still written in {', '.join(used)}." if used else ""
+    return Done(Shown(add="question", view=shown.view), f"{name} is asked no longer.{told}")
 
 
 def remove(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
@@ -172,7 +216,20 @@ def _there(desk: Desk, name: str) -> str:
     return name
 
 
+def _asked(desk: Desk, name: str) -> str:
+    if name not in desk.mine().get("parameters", {}):
+        raise BadRequest(f"The draft has no question {name}.")
+    return name
+
+
+def _untypable(shown: Shown, data: Data) -> Done | None:
+    """What the format has no place for, such as a word for a number, cannot be kept: it stays in its field."""
+    problems = types.problems(Definition, data)
+    wrong = tuple(Wrong(one.path, one.message) for one in problems)
+    return Done(shown, wrong=wrong, tried=data) if problems else None
+
+
 DEEDS: Mapping[str, Deed] = {
     "write": write, "add": add, "change": change, "remove": remove, "put-back": put_back, "connect": connect,
-    "disconnect": disconnect, "undo": undo,
+    "disconnect": disconnect, "undo": undo, "ask": ask, "answer": answer, "forget": forget,
 }  # fmt: skip

@@ -7,7 +7,10 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Any
 
-from apps.catalog import references
+from apps.catalog import conditions, references
+from apps.catalog.checking.components import used_privileges
+from apps.catalog.format import Definition
+from apps.cluster import types
 
 Data = dict[str, Any]
 
@@ -93,6 +96,83 @@ def way_of(data: Data, name: str) -> str:
     return next((way for way, one in ways.items() if one.get("component") == name), "")
 
 
+def declared(data: Data, before: Data) -> Data:
+    """With the privileges declared that its components use, and without those that only ``before`` had use for.
+    Both are plans that the format knows."""
+    wanted, had = _privileges(data), _privileges(before)
+    there: list[str] = data.get("requires", {}).get("privileges", [])
+    kept = [one for one in there if one in wanted or one not in had]
+    kept += [one for one in wanted if one not in kept]
+    return data if kept == there else _with(data, "requires", _with(data.get("requires", {}), "privileges", kept))
+
+
+def _privileges(data: Data) -> dict[str, None]:
+    parts = types.convert(Definition, data).components.values()
+    return dict.fromkeys(word for part in parts for word in used_privileges(part))
+
+
+# Questions: the plan's parameters
+
+
+def question(data: Data, name: str, content: Data | None) -> Data:
+    """With a question as given, None takes it out. A group may be named by its heading; one that is new is made."""
+    made = copy.deepcopy(data)
+    if content is not None and (heading := content.get("group", "")):
+        groups = made.get("groups", [])
+        known = {spelling: one["id"] for one in groups for spelling in (one.get("title"), one["id"])}
+        plain = "".join(letter if letter.isascii() and letter.isalnum() else "-" for letter in heading.lower())
+        content = {**content, "group": known.get(heading) or plain.strip("-") or "group"}
+        if content["group"] not in known.values():
+            made["groups"] = [*groups, {"id": content["group"], "title": heading}]
+    asked = {**made.get("parameters", {}), name: content}
+    return _with(made, "parameters", {one: given for one, given in asked.items() if given is not None})
+
+
+def rename_question(data: Data, old: str, new: str) -> Data:
+    """A question under another name, everywhere."""
+    made: Data = _asking(data, old, new)
+    asked = {new if name == old else name: one for name, one in made.get("parameters", {}).items()}
+    for one in asked.values():
+        if "showIf" in one:
+            one["showIf"] = conditions.renamed(one["showIf"], old, new)
+    return _with(made, "parameters", asked)
+
+
+def _asking(value: Any, old: str, new: str) -> Any:
+    match value:
+        case str():
+            return references.renamed(value, "params", old, new)
+        case {"secret": name} if name == old and len(value) == 1:
+            return {"secret": new}
+        case dict():
+            return {key: _asking(one, old, new) for key, one in value.items()}
+        case list():
+            return [_asking(one, old, new) for one in value]
+    return value
+
+
+def asked_by(value: Any) -> set[str]:
+    """The questions whose answers stand in a value."""
+    found: set[str] = set()
+    with suppress(references.Malformed):
+        found = {one.steps[1] for one in references.references(value) if one.root == "params" and one.steps[1:]}
+    return found | _secrets(value)
+
+
+def _secrets(value: Any) -> set[str]:
+    match value:
+        case {"secret": str(name)} if len(value) == 1:
+            return {name}
+        case dict():
+            return set().union(*map(_secrets, value.values()))
+        case list():
+            return set().union(*map(_secrets, value))
+    return set()
+
+
+# Names
+
+
 def free(name: str, taken: Mapping[str, Any]) -> str:
     """The name, or the first of name-2, name-3, ... that is not taken."""
     number, found = 1, name
@@ -112,10 +192,9 @@ def _named(value: Any) -> set[str]:
     return found
 
 
-def _with(data: Data, key: str, value: Data) -> Data:
-    """A key that holds nothing is left out."""
-    rest = {name: one for name, one in data.items() if name != key}
-    return {name: value if name == key else one for name, one in data.items()} if value else rest
+def _with(data: Data, key: str, value: Any) -> Data:
+    """The key in its place, or as the last; one that holds nothing is left out."""
+    return {name: one for name, one in {**data, key: value}.items() if name != key or one}
 
 
 def _texts(data: Any, change: Callable[[str], str]) -> Any:

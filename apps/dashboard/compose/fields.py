@@ -1,38 +1,88 @@
-"""The form of one component: what it shows of the draft, and what its fields, once sent, make of the component. Pure.
-
-The form takes whatever is typed; whether that is right is judged by reading the draft.
-"""
+"""The form of one component: what it shows of the draft, and what its fields, once sent, make of it. Pure."""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import QueryDict
 
-from apps.dashboard.compose import edits
+from apps.dashboard.compose import edits, entries
 from apps.dashboard.compose.draft import Wrong
 from apps.dashboard.compose.edits import Data
+from apps.dashboard.compose.entries import Column, Entry, Filled, Table
 
-SHOWN = frozenset(
-    {"image", "kind", "replicas", "command", "args", "env", "ports", "volumes", "resources", "after"}
-)
 PROBED = ("http", "tcp")
+GROUPS: Mapping[str, tuple[Entry, ...]] = {
+    "basics": (Entry("image", "Image"), Entry("replicas", "Replicas", "number", "1")),
+    "amounts": (
+        Entry("resources.cpu", "CPU", example="100m"),
+        Entry("resources.memory", "Memory", example="128Mi"),
+        Entry("resources.limits.cpu", "At most CPU", example="no limit"),
+        Entry("resources.limits.memory", "At most memory", example="no limit"),
+    ),
+    "autoscale": (
+        Entry("autoscale.min", "From", "number", "2"),
+        Entry("autoscale.max", "To", "number", "8"),
+        Entry("autoscale.cpu", "CPU, %", "number", "80"),
+    ),
+    "run": (
+        Entry("workingDir", "Working directory", example="the image's"),
+        Entry("stopTimeout", "Time to stop", example="30s"),
+    ),
+    "identity": (
+        Entry("security.runAsUser", "User", "number", "image's"),
+        Entry("security.runAsGroup", "Group", "number", "image's"),
+        Entry("security.fsGroup", "Files' group", "number", "none"),
+    ),
+    "rights": (
+        Entry("security.readOnly", "Its own files cannot be changed", "switch"),
+        Entry("security.privileged", "Privileged: all that the node's root may do", "switch"),
+        Entry("security.hostNetwork", "In the node's own network", "switch"),
+        Entry("security.capabilities", "Capabilities", "words", "NET_BIND_SERVICE"),
+    ),
+}
+ENTRIES = tuple(one for group in GROUPS.values() for one in group)
+PORTS = Table(
+    "port",
+    "Ports",
+    (Column("port-name", "name", "name"), Column("port-number", "number", "number", "number")),
+)
+ENV = Table(
+    "variable",
+    "Variables",
+    (Column("env-name", "name", "NAME", "code"), Column("env-value", "value", "value", "code")),
+)
+VOLUMES = Table(
+    "volume", "Volumes",
+    (Column("volume-name", "name", "name"), Column("volume-mount", "place", "/data"),
+     Column("volume-size", "size", "1Gi")),
+    "three",
+)  # fmt: skip
+FILES = Table(
+    "file", "Files",
+    (Column("file-path", "path", "/etc/shop.conf", "code"), Column("file-mode", "mode", "0444", "code"),
+     Column("file-content", "content", "what stands in it; ${params.…} and ${components.…} are put in", "area")),
+    "file",
+)  # fmt: skip
+HOST_PATHS = Table(
+    "folder", "Folders of the node",
+    (Column("host-path", "path", "on the node", "code"), Column("host-mount", "place", "in the container", "code")),
+)  # fmt: skip
+SHOWN = frozenset(
+    {"image", "kind", "replicas", "command", "args", "env", "ports", "volumes", "files", "resources", "after",
+     "autoscale", "workingDir", "stopTimeout", "security"}
+)  # fmt: skip
+"""The keys of a component for which the form has a field."""
 
 
-@dataclass(frozen=True)
-class Row:
-    """One line of a table in the form, with what is wrong with it."""
+class Fold:
+    """A part of the form that is folded away: what it says while it is closed, and whether something in it is wrong."""
 
-    cells: tuple[str, ...]
-    problem: str = ""
-
-    @property
-    def tall(self) -> bool:
-        """Whether a field of one line would lose something."""
-        return any("\n" in cell or "\r" in cell for cell in self.cells)
+    def __init__(self, told: Iterable[str], problems: Iterable[str]) -> None:
+        self.says, self.wrong = ", ".join(filter(None, told)), any(problems)
 
 
 @dataclass(frozen=True)
@@ -41,14 +91,41 @@ class Form:
 
     name: str
     values: Mapping[str, str]
-    ports: tuple[Row, ...]
-    env: tuple[Row, ...]
-    volumes: tuple[Row, ...]
+    plain: Mapping[str, tuple[Filled, ...]]
+    """The declared fields, by the group that they stand in."""
+    tables: Mapping[str, Table]
     way: Mapping[str, Any]
     wrong: Mapping[str, str]
     unplaced: tuple[Wrong, ...]
     elsewhere: tuple[str, ...]
     """Fields that only the YAML shows."""
+
+    @property
+    def folds(self) -> dict[str, Fold]:
+        """The folded parts of the form."""
+        sizes, more, limit_cpu, limit_memory = (one.value for one in self.plain["amounts"])
+        least, most, _ = (one.value for one in self.plain["autoscale"])
+        user, *_ = (one.value for one in self.plain["identity"])
+        allowed = [one.entry.path.rpartition(".")[2] for one in self.plain["rights"] if one.value]
+        volumes, files, paths = (self.tables[one] for one in ("volumes", "files", "host_paths"))
+        kept = [f"{len(one.rows)} {one.thing}{'s' if one.rows[1:] else ''}" for one in (volumes, files) if one.rows]
+        run = [self.values["command"], self.values["args"], *(one.value for one in self.plain["run"])]
+        return {
+            "data": Fold(kept, [one.problem for table in (volumes, files) for one in table.rows]),
+            "amounts": Fold(
+                [sizes, more, limit_cpu and f"at most {limit_cpu}", limit_memory and f"at most {limit_memory}",
+                 least and f"{least} to {most} replicas", self.values["ready"] and "asked when it is ready"],
+                [self.wrong["ready"], *self._wrong("amounts", "autoscale")],
+            ),
+            "command": Fold(run, [self.wrong["command"], self.wrong["args"], *self._wrong("run")]),
+            "rights": Fold(
+                [user and f"user {user}", *allowed, "hostPaths" if paths.rows else ""],
+                [*self._wrong("identity", "rights"), *(one.problem for one in paths.rows)],
+            ),
+        }  # fmt: skip
+
+    def _wrong(self, *groups: str) -> list[str]:
+        return [one.problem for group in groups for one in self.plain[group]]
 
 
 def of(data: Data, name: str, wrong: Iterable[Wrong]) -> Form:
@@ -56,66 +133,50 @@ def of(data: Data, name: str, wrong: Iterable[Wrong]) -> Form:
     content: Data = data["components"][name]
     here = f"components[{name}]"
     told = {one.path: one.message for one in wrong}
-    ready = content.get("probes", {}).get("ready", {})
-    resources = content.get("resources", {})
-    way = data.get("endpoints", {}).get(edits.way_of(data, name), {})
-    values = {
-        "image": content.get("image", ""),
-        "kind": content.get("kind", "") or "deployment",
-        "replicas": _text(content.get("replicas")),
-        "command": shlex.join(content.get("command", [])),
-        "args": shlex.join(content.get("args", [])),
-        "cpu": resources.get("cpu", ""),
-        "memory": resources.get("memory", ""),
-        "ready": next((kind for kind in PROBED if ready.get(kind)), "own" if ready else ""),
-        "ready-path": ready.get("http", ""),
-        "ready-port": _text(ready.get("tcp") or ready.get("port")),
+    plain = {group: entries.filled(fields, content, told, here) for group, fields in GROUPS.items()}
+    tables = _tables(content, told, here)
+    beside = {field: entries.first(told, f"{here}.{field}") for field in ("kind", "command", "args")}
+    beside |= {"name": told.get(here, ""), "ready": entries.first(told, f"{here}.probes.ready")}
+    shown = {
+        *beside.values(),
+        *(row.problem for table in tables.values() for row in table.rows),
+        *(one.problem for group in plain.values() for one in group),
     }
-    ports = [(one, _text(_number(given))) for one, given in content.get("ports", {}).items()]
-    env = [(one, _shown(given)) for one, given in content.get("env", {}).items()]
-    volumes = [(one, given["mount"], given["size"]) for one, given in content.get("volumes", {}).items()]
-    form = Form(
-        name, values, _rows(ports, told, f"{here}.ports"), _rows(env, told, f"{here}.env"),
-        _rows(volumes, told, f"{here}.volumes"), way, {}, (), (),
-    )  # fmt: skip
-    return _judged(form, content, here, told, wrong)
-
-
-def _judged(form: Form, content: Data, here: str, told: Mapping[str, str], wrong: Iterable[Wrong]) -> Form:
-    """With what is wrong beside its field."""
-    paths = {
-        **{field: f"{here}.{field}" for field in ("image", "kind", "replicas", "command", "args")},
-        **{field: f"{here}.resources.{field}" for field in ("cpu", "memory")},
-        "name": here,
-    }
-    beside = {field: _first(told, path) for field, path in paths.items() if field != "name"}
-    beside |= {"name": told.get(here, ""), "ready": _first(told, f"{here}.probes.ready")}
-    shown = {*beside.values(), *(row.problem for row in (*form.ports, *form.env, *form.volumes))}
-    unplaced = tuple(one for one in wrong if one.message not in shown)
     elsewhere = [key for key in content if key not in SHOWN and key != "probes"]
     elsewhere += [f"probes.{kind}" for kind in content.get("probes", {}) if kind != "ready"]
-    return Form(
-        form.name,
-        form.values,
-        form.ports,
-        form.env,
-        form.volumes,
-        form.way,
-        beside,
-        unplaced,
-        tuple(elsewhere),
-    )
+    way = data.get("endpoints", {}).get(edits.way_of(data, name), {})
+    unplaced = tuple(one for one in wrong if one.message not in shown)
+    return Form(name, _values(content), plain, tables, way, beside, unplaced, tuple(elsewhere))
 
 
-def _rows(rows: Sequence[tuple[str, ...]], told: Mapping[str, str], here: str) -> tuple[Row, ...]:
-    return tuple(Row(cells, _first(told, f"{here}[{cells[0]}]")) for cells in rows)
+def _values(content: Data) -> dict[str, str]:
+    """What stands in fields of a kind of their own."""
+    ready = content.get("probes", {}).get("ready", {})
+    return {
+        "kind": content.get("kind", "") or "deployment",
+        "command": shlex.join(content.get("command", [])),
+        "args": shlex.join(content.get("args", [])),
+        "ready": next((kind for kind in PROBED if ready.get(kind)), "own" if ready else ""),
+        "ready-path": ready.get("http", ""),
+        "ready-port": entries.text_of(ready.get("tcp") or ready.get("port")),
+    }
 
 
-def _first(told: Mapping[str, str], path: str) -> str:
-    """What is wrong with a field, or with something in it."""
-    return next(
-        (words for one, words in told.items() if one == path or one.startswith((f"{path}.", f"{path}["))), ""
-    )
+def _tables(content: Data, told: Mapping[str, str], here: str) -> dict[str, Table]:
+    ports = [(one, entries.text_of(_number(given))) for one, given in content.get("ports", {}).items()]
+    env = [(one, _shown(given)) for one, given in content.get("env", {}).items()]
+    volumes = [(one, given["mount"], given["size"]) for one, given in content.get("volumes", {}).items()]
+    files = [
+        (one, given.get("mode", ""), given["content"]) for one, given in content.get("files", {}).items()
+    ]
+    paths = content.get("security", {}).get("hostPaths", {}).items()
+    return {
+        "ports": PORTS.filled(ports, told, f"{here}.ports"),
+        "env": ENV.filled(env, told, f"{here}.env"),
+        "volumes": VOLUMES.filled(volumes, told, f"{here}.volumes"),
+        "files": FILES.filled(files, told, f"{here}.files"),
+        "host_paths": HOST_PATHS.filled(paths, told, f"{here}.security.hostPaths"),
+    }
 
 
 def _number(given: Any) -> Any:
@@ -124,13 +185,7 @@ def _number(given: Any) -> Any:
 
 def _shown(given: Any) -> str:
     """A secret's name stands as the reference that says the same."""
-    return f"${{params.{given['secret']}}}" if isinstance(given, dict) else _text(given)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else str(value)
+    return f"${{params.{given['secret']}}}" if isinstance(given, dict) else entries.text_of(given)
 
 
 # What was sent
@@ -139,15 +194,13 @@ def _text(value: Any) -> str:
 def typed(content: Data, sent: QueryDict) -> tuple[Data, list[Wrong]]:
     """The component with what the form says; what the form does not show stays. A command that cannot be split is told
     and left as it was."""
-    made = dict(content)
+    made = dict(entries.taken(ENTRIES, content, sent))
     problems: list[Wrong] = []
-    made["image"] = sent.get("image", "").strip()
-    _set(made, "replicas", _read(sent.get("replicas", "").strip()))
     kind = sent.get("kind", "")
     _set(made, "kind", kind if kind != "deployment" or content.get("kind") == kind else "")
     for field in ("command", "args"):
-        text = _said(sent.get(field, ""))
-        if text == _said(shlex.join(content.get(field, []))):
+        text = entries.said(sent.get(field, ""))
+        if text == entries.said(shlex.join(content.get(field, []))):
             continue
         try:
             _set(made, field, shlex.split(text))
@@ -156,10 +209,11 @@ def typed(content: Data, sent: QueryDict) -> tuple[Data, list[Wrong]]:
     _set(made, "ports", _ports(content.get("ports", {}), sent))
     _set(made, "env", _env(content.get("env", {}), sent))
     _set(made, "volumes", _volumes(content.get("volumes", {}), sent))
-    resources = dict(content.get("resources", {}))
-    for field in ("cpu", "memory"):
-        _set(resources, field, sent.get(field, "").strip())
-    _set(made, "resources", resources)
+    _set(made, "files", _files(content.get("files", {}), sent))
+    security = dict(made.get("security", {}))
+    paths = HOST_PATHS.sent(sent)
+    _set(security, "hostPaths", {path: mount.strip() for path, mount in paths})
+    _set(made, "security", security)
     probes = dict(content.get("probes", {}))
     _set(probes, "ready", _ready(probes.get("ready", {}), sent))
     _set(made, "probes", probes)
@@ -194,44 +248,38 @@ def _set(made: Data, key: str, value: Any) -> None:
         made[key] = value
 
 
-def _read(text: str) -> Any:
-    """A number where one is typed."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else text
-
-
 def _ports(was: Mapping[str, Any], sent: QueryDict) -> Data:
     found: Data = {}
-    for name, text in _lines(sent, "port-name", "port-number"):
+    for name, text in PORTS.sent(sent):
         given = was.get(name)
-        number = _read(text.strip() or "0")  # a port without a number is told as one that is wrong
-        found[name] = {**given, "port": number} if isinstance(given, dict) else number
+        port = entries.number(text.strip() or "0")  # a port without a number is told as one that is wrong
+        found[name] = {**given, "port": port} if isinstance(given, dict) else port
     return found
 
 
 def _env(was: Mapping[str, Any], sent: QueryDict) -> Data:
-    typed = {name: value for name, value in _lines(sent, "env-name", "env-value")}
+    typed = {name: value for name, value in ENV.sent(sent)}
     typed |= dotenv(sent.get("paste", ""))
-    kept = {name: given for name, given in was.items() if _said(_shown(given)) == typed.get(name)}
+    kept = {name: given for name, given in was.items() if entries.said(_shown(given)) == typed.get(name)}
     return {name: kept.get(name, text) for name, text in typed.items()}
 
 
 def _volumes(was: Mapping[str, Any], sent: QueryDict) -> Data:
-    rows = _lines(sent, "volume-name", "volume-mount", "volume-size")
     return {
         name: {**was.get(name, {}), "mount": mount.strip(), "size": size.strip() or "1Gi"}
-        for name, mount, size in rows
+        for name, mount, size in VOLUMES.sent(sent)
     }
 
 
-def _lines(sent: QueryDict, *columns: str) -> list[tuple[str, ...]]:
-    """The rows of a table; one without a name is not there."""
-    rows = zip(*(sent.getlist(column) for column in columns), strict=False)
-    return [(name.strip(), *map(_said, cells)) for name, *cells in rows if name.strip()]
-
-
-def _said(text: str) -> str:
-    """Text as it is after a browser had it, which writes the ends of lines in its own way."""
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+def _files(was: Mapping[str, Any], sent: QueryDict) -> Data:
+    found: Data = {}
+    for path, mode, content in FILES.sent(sent):
+        old = was.get(path, {})
+        same = bool(old) and entries.said(old["content"]) == content
+        file = {**old, "content": old["content"] if same else content}
+        _set(file, "mode", mode.strip())
+        found[path] = file
+    return found
 
 
 def _ready(was: Mapping[str, Any], sent: QueryDict) -> Data:
@@ -241,10 +289,10 @@ def _ready(was: Mapping[str, Any], sent: QueryDict) -> Data:
     if not kind:
         return {}
     made = {key: value for key, value in was.items() if key not in {"http", "tcp", "exec", "port"}}
-    port = _read(sent.get("ready-port", "").strip())
+    port = entries.number(sent.get("ready-port", ""))
     if kind == "tcp":
         return {
-            "tcp": port or next((name for name, _ in _lines(sent, "port-name", "port-number")), ""),
+            "tcp": port or next((name for name, _ in PORTS.sent(sent)), ""),
             **made,
         }
     return {"http": sent.get("ready-path", "").strip() or "/", **({"port": port} if port else {}), **made}

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from apps.catalog import graph, references
+from apps.catalog import graph
 from apps.catalog.format import Definition
 from apps.cluster import documents, types
 from apps.dashboard.compose import connecting, edits
@@ -109,7 +109,7 @@ def _with_parameters(made: Data, plan: Data) -> Data:
         there = made.get("parameters", {})
         new = old if there.get(old, asked[old]) == asked[old] else edits.free(old, there)
         made["parameters"] = {**there, new: asked[old]}
-        plan = _renamed_parameter(plan, old, new)
+        plan = edits.rename_question(plan, old, new)
         group = asked[old].get("group", "")
         known = [one["id"] for one in made.get("groups", [])]
         if group and group not in known:
@@ -121,43 +121,12 @@ def _with_parameters(made: Data, plan: Data) -> Data:
 
 def _asked(values: Any, parameters: Mapping[str, Data]) -> Iterable[str]:
     """The parameters that values refer to, and those that these are shown by, in order."""
-    named = {ref.steps[1] for ref in references.references([*values]) if ref.root == "params"}
-    named |= _secrets(values)
+    named = edits.asked_by([*values])
     for name in [*named]:
         named |= {
             other for other in parameters if other in parameters.get(name, {}).get("showIf", "").split()
         }
     return [name for name in parameters if name in named]
-
-
-def _secrets(value: Any) -> set[str]:
-    match value:
-        case {"secret": str(name)} if len(value) == 1:
-            return {name}
-        case dict():
-            return set().union(*map(_secrets, value.values()))
-        case list() | tuple():
-            return set().union(*map(_secrets, value))
-    return set()
-
-
-def _renamed_parameter(plan: Data, old: str, new: str) -> Data:
-    if old == new:
-        return plan
-
-    def change(value: Any) -> Any:
-        match value:
-            case str():
-                return references.renamed(value, "params", old, new)
-            case {"secret": name} if name == old and len(value) == 1:
-                return {"secret": new}
-            case dict():
-                return {key: change(one) for key, one in value.items()}
-            case list():
-                return [change(one) for one in value]
-        return value
-
-    return {**plan, "components": change(plan["components"]), "endpoints": change(plan["endpoints"])}
 
 
 def _add_ways(made: Data, ways: Mapping[str, Data]) -> None:
