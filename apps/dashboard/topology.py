@@ -11,9 +11,14 @@ from apps.catalog.format import Component, Definition
 from apps.catalog.types import ApplicationStatus, ComponentStatus
 from apps.dashboard import look
 
-WIDTH, HEIGHT = 196, 66
-ACROSS, DOWN = 268, 90
+WIDTH, HEIGHT = 176, 62
+ACROSS, DOWN = 228, 22
+"""From one column to the next, and the room under a component."""
+DISK, INSET = 30, 12
+"""A volume hangs under its component, a little narrower."""
 MARGIN = 12
+WIDE = 4 * ACROSS
+"""What is wider than this wants the whole page."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,16 @@ class Box:
     href: str = ""
     outside: bool = False
     chosen: bool = False
+    width: int = WIDTH
+    height: int = HEIGHT
 
     @property
     def middle(self) -> int:
-        return self.y + HEIGHT // 2
+        return self.y + self.height // 2
 
     @property
     def right(self) -> int:
-        return self.x + WIDTH
+        return self.x + self.width
 
 
 @dataclass(frozen=True)
@@ -64,17 +71,22 @@ class Picture:
         """How wide it must be shown for its words to be read."""
         return self.width * 7 // 10
 
+    @property
+    def wide(self) -> bool:
+        """Whether something beside it would leave it too little room."""
+        return self.width > WIDE
+
 
 @dataclass
 class _Columns:
     """Boxes are put into columns from above."""
 
-    filled: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    filled: dict[int, int] = field(default_factory=lambda: defaultdict(lambda: MARGIN))
 
-    def place(self, column: int) -> tuple[int, int]:
-        row = self.filled[column]
-        self.filled[column] += 1
-        return MARGIN + column * ACROSS, MARGIN + row * DOWN
+    def place(self, column: int, height: int = HEIGHT) -> tuple[int, int]:
+        top = self.filled[column]
+        self.filled[column] += height + DOWN
+        return MARGIN + column * ACROSS, top
 
 
 @dataclass(frozen=True)
@@ -113,7 +125,7 @@ def _standing(component: Component, found: ComponentStatus | None, href: str) ->
 def drawn(
     definition: Definition, faces: Mapping[str, Face], ways: Mapping[str, Face], chosen: str = ""
 ) -> Picture:
-    """Ways in, components by what they need, volumes; ``faces`` are the components', ``ways`` the endpoints'.
+    """Ways in, and components by what they need with their volumes; ``faces`` are the components', ``ways`` the endpoints'.
 
     A plan that is still being written may name what is not there, or go round in a circle.
     """
@@ -124,19 +136,20 @@ def drawn(
         boxes[f"endpoint {name}"] = _box("endpoint", name, face, columns.place(0), outside=bool(face.href))
     first = 1 if definition.endpoints else 0
     for name in graph.order(definition.components, graph.needs(edges))[::-1]:
-        place = columns.place(first + depth[name])
-        boxes[name] = _box("component", name, faces[name], place, chosen=name == chosen)
-    for name, component in definition.components.items():
-        for volume, given in component.volumes.items():
-            place = columns.place(first + depth[name] + 1)
+        disks = definition.components[name].volumes
+        x, y = columns.place(first + depth[name], HEIGHT + DISK * len(disks))
+        boxes[name] = _box("component", name, faces[name], (x, y), chosen=name == chosen)
+        for at, (volume, given) in enumerate(disks.items()):
+            place = x + INSET, y + HEIGHT + DISK * at
             boxes[f"volume {name} {volume}"] = replace(
-                _box("volume", volume, Face(f"at {given.mount}"), place), id=f"volume-{name}-{volume}"
-            )
+                _box("volume", volume, Face(f"at {given.mount}"), place),
+                id=f"volume-{name}-{volume}", width=WIDTH - 2 * INSET, height=DISK,
+            )  # fmt: skip
     lines = [*_lines(definition, edges, boxes)]
     return Picture(
         tuple(boxes.values()), tuple(lines),
         max((box.right for box in boxes.values()), default=0) + MARGIN,
-        max((box.y + HEIGHT for box in boxes.values()), default=0) + MARGIN,
+        max((box.y + box.height for box in boxes.values()), default=0) + MARGIN,
     )  # fmt: skip
 
 
@@ -183,13 +196,10 @@ def _lines(definition: Definition, edges: Iterable[graph.Edge], boxes: Mapping[s
         told[edge.of, edge.on] = (ports | ({edge.port} - {""}), waits or bool(edge.after))
     for (of, on), (ports, waits) in told.items():
         yield _line(boxes[of], boxes[on], ", ".join(sorted(ports)), waits=waits)
-    for name, component in definition.components.items():
-        for volume in component.volumes:
-            yield _line(boxes[name], boxes[f"volume {name} {volume}"], "")
 
 
 def _line(one: Box, other: Box, label: str, *, waits: bool = False) -> Line:
     start, end = one.right, other.x
-    bend = max((end - start) // 2, 30)
+    bend = max((end - start) // 2, 26)
     path = f"M{start},{one.middle} C{start + bend},{one.middle} {end - bend},{other.middle} {end - 6},{other.middle}"
     return Line(path, label, (start + end) // 2, (one.middle + other.middle) // 2 - 6, waits)

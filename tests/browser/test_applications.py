@@ -45,6 +45,14 @@ def test_every_screen_fits_a_phone(tab: Page, shops: Site) -> None:
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360, path
 
 
+@pytest.mark.parametrize("path", ["/", "/catalog", "/apps/default/book", "/exposure", "/kinds/nodes"])
+def test_nothing_has_to_be_scrolled_sideways_on_a_desk(tab: Page, shops: Site, path: str) -> None:
+    tab.set_viewport_size({"width": 1440, "height": 900})
+    tab.goto(f"{shops.url}{path}")
+    over = "nodes => nodes.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.className)"
+    assert tab.locator("main, .frame, .picture").evaluate_all(over) == []
+
+
 def test_an_application_is_installed_by_a_form(tab: Page, shops: Site) -> None:
     tab.goto(f"{shops.url}/catalog")
     tab.get_by_role("link", name="Guestbook").click()

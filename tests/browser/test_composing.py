@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 SCREENS = (
     "/compose", "/apps/shop/blank/compose", "/apps/default/book/compose?component=frontend",
     "/apps/default/book/compose?component=frontend&to=redis-leader", "/apps/default/book/compose?view=list",
+    "/apps/default/book/compose?question=reach", "/apps/default/book/compose?add=question",
 )  # fmt: skip
 
 
@@ -63,6 +64,91 @@ def test_every_screen_fits_a_phone(tab: Page, shops: Site) -> None:
     for path in SCREENS:
         tab.goto(f"{shops.url}{path}")
         assert tab.evaluate("document.documentElement.scrollWidth") <= 360, path
+
+
+def test_five_components_in_a_row_are_seen_at_once_and_can_be_read(tab: Page, shops: Site) -> None:
+    open_(tab, f"{shops.url}/apps/shop/row/compose")
+    names = ("front", "middle", "service", "cache", "database")
+    parts = [f"  {one}:\n    image: x:1\n    ports: {{p: 1}}\n" for one in names]
+    needs = [f"    env: {{A: '${{components.{one}.address.p}}'}}\n" for one in names[1:]]
+    plan = "components:\n" + "".join(f"{part}{need}" for part, need in zip(parts, [*needs, ""], strict=True))
+    tab.locator("#yaml").fill(f"{plan}endpoints:\n  web: {{component: front, port: p}}\n")
+    expect(tab.locator(".canvas .box")).to_have_count(6)
+    room, drawing = tab.locator(".canvas"), tab.locator(".canvas .drawing")
+    assert room.evaluate("node => node.scrollWidth <= node.clientWidth")
+    assert drawing.evaluate("node => node.getScreenCTM().a") > 0.8
+
+
+def test_files_rights_and_autoscaling_are_typed_with_what_is_wrong_beside_them(tab: Page, shops: Site) -> None:
+    open_(tab, f"{shops.url}/apps/shop/typing/compose")
+    area, beside, press = tab.locator("#yaml"), tab.locator("#beside"), tab.keyboard.press
+    area.fill("components:\n  web:\n    image: web:1\n")
+    node(tab, "web").focus()
+    press("Enter")
+    for fold in ("Volumes and files", "Readiness, amounts, autoscaling", "Rights"):
+        beside.get_by_text(fold).focus()
+        press("Enter")
+    content = beside.get_by_label("New file's content")
+    content.fill("one\ntwo\n")
+    beside.get_by_label("Image", exact=True).fill("web:2")
+    press("Tab")
+    expect(area).to_have_value(re.compile("web:2"))
+    expect(content).to_have_value("one\ntwo\n")  # it waits for its name
+    beside.get_by_label("New file's path").fill("etc/web")
+    beside.get_by_label("Runs").focus()
+    expect(beside.get_by_label("File's path")).to_have_attribute("aria-invalid", "true")
+    expect(beside).to_contain_text("must be an absolute path")
+    expect(content).to_have_value("")
+    beside.get_by_label("File's path").fill("/etc/web")
+    beside.get_by_label("Runs").focus()
+    expect(area).to_have_value(re.compile("      /etc/web:\n        content: \\|\n          one\n          two\n"))
+    beside.get_by_label("User", exact=True).fill("me")
+    beside.get_by_label("Runs").focus()
+    expect(beside).to_contain_text("must be an integer")
+    expect(beside.get_by_label("User", exact=True)).to_have_value("me")
+    expect(beside).to_contain_text("Not in the draft yet")
+    beside.get_by_label("User", exact=True).fill("1000")
+    beside.get_by_label("In the node's own network").focus()
+    press("Space")
+    expect(area).to_have_value(re.compile("runAsUser: 1000\n      hostNetwork: true"))
+    expect(area).to_have_value(re.compile("privileges:\n +- hostNetwork"))
+    beside.get_by_label("From", exact=True).fill("2")
+    beside.get_by_label("To", exact=True).fill("5")
+    beside.get_by_label("Replicas", exact=True).fill("3")
+    press("Tab")
+    expect(beside).to_contain_text("autoscale decides on the replicas")
+    beside.get_by_label("Replicas", exact=True).fill("")
+    press("Tab")
+    expect(area).to_have_value(re.compile("autoscale:\n      min: 2\n      max: 5"))
+    expect(tab.locator("#wrongs")).to_have_count(0)
+
+
+def test_a_question_is_asked_limited_and_renamed_by_keyboard(tab: Page, shops: Site) -> None:
+    open_(tab, f"{shops.url}/apps/shop/asking/compose")
+    area, beside, press = tab.locator("#yaml"), tab.locator("#beside"), tab.keyboard.press
+    area.fill("components:\n  web:\n    image: web:1\n    replicas: ${params.copies}\n")
+    expect(tab.locator("#wrongs")).to_contain_text("copies")
+    tab.get_by_role("link", name="Question", exact=True).focus()
+    press("Enter")
+    expect(tab.locator("#ask-name")).to_be_focused()
+    tab.keyboard.type("copies")
+    beside.get_by_label("Takes").select_option("integer")
+    tab.locator("#ask-name").focus()
+    press("Enter")
+    expect(beside.locator("h2").first).to_have_text("copies")
+    expect(tab.locator("#wrongs")).to_have_count(0)
+    beside.get_by_label("Unless somebody says otherwise").fill("9")
+    beside.get_by_label("At most").fill("5")
+    press("Tab")
+    expect(beside.locator("#c-default-wrong")).to_contain_text("must be at most 5")
+    beside.get_by_label("Unless somebody says otherwise").fill("3")
+    beside.get_by_label("Under the heading").fill("The shop")
+    press("Tab")
+    expect(area).to_have_value(re.compile("title: The shop"))
+    beside.get_by_label("Name", exact=True).fill("pods")
+    press("Tab")
+    expect(area).to_have_value(re.compile(re.escape("replicas: ${params.pods}")))
+    expect(beside).to_contain_text("Its answer goes into web.")
 
 
 def test_two_images_and_a_line_become_an_application_by_mouse(tab: Page, shops: Site) -> None:
