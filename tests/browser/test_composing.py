@@ -96,10 +96,10 @@ def test_files_rights_and_autoscaling_are_typed_with_what_is_wrong_beside_them(t
     expect(content).to_have_value("one\ntwo\n")  # it waits for its name
     beside.get_by_label("New file's path").fill("etc/web")
     beside.get_by_label("Runs").focus()
-    expect(beside.get_by_label("File's path")).to_have_attribute("aria-invalid", "true")
+    expect(beside.get_by_label("File's path", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(beside).to_contain_text("must be an absolute path")
     expect(content).to_have_value("")
-    beside.get_by_label("File's path").fill("/etc/web")
+    beside.get_by_label("File's path", exact=True).fill("/etc/web")
     beside.get_by_label("Runs").focus()
     expect(area).to_have_value(re.compile("      /etc/web:\n        content: \\|\n          one\n          two\n"))
     beside.get_by_label("User", exact=True).fill("me")

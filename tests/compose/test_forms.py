@@ -63,6 +63,13 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(value: str, argumen
         assert fields.typed(content, sent(data, name)) == (content, [])
 
 
+def test_what_is_written_in_an_uncommon_way_stays_as_it_is_written() -> None:
+    data = plan()
+    data["components"]["web"] |= {"replicas": "2", "stopTimeout": " 5s ", "security": {"readOnly": False, "runAsUser": 0}}
+    content = data["components"]["web"]
+    assert fields.typed(content, sent(data, "web")) == (content, [])
+
+
 TYPED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "a number stays a number": ({"replicas": "3"}, {"replicas": 3}),
     "zero replicas are said": ({"replicas": "0"}, {"replicas": 0}),
