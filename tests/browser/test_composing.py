@@ -85,7 +85,7 @@ def test_files_rights_and_autoscaling_are_typed_with_what_is_wrong_beside_them(t
     area.fill("components:\n  web:\n    image: web:1\n")
     node(tab, "web").focus()
     press("Enter")
-    for fold in ("Volumes and files", "Readiness, amounts, autoscaling", "Rights"):
+    for fold in ("Volumes and files", "Readiness and amounts", "Rights"):
         beside.get_by_text(fold).focus()
         press("Enter")
     content = beside.get_by_label("New file's content")

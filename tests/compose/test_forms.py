@@ -65,7 +65,7 @@ def test_a_form_that_is_sent_as_it_was_shown_changes_nothing(value: str, argumen
 
 def test_what_is_written_in_an_uncommon_way_stays_as_it_is_written() -> None:
     data = plan()
-    data["components"]["web"] |= {"replicas": "2", "stopTimeout": " 5s ", "security": {"readOnly": False, "runAsUser": 0}}
+    data["components"]["web"] |= {"replicas": "2", "stopTimeout": " 5s ", "security": {"readOnly": False}}
     content = data["components"]["web"]
     assert fields.typed(content, sent(data, "web")) == (content, [])
 
