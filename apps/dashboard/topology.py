@@ -125,7 +125,7 @@ def _standing(component: Component, found: ComponentStatus | None, href: str) ->
 def drawn(
     definition: Definition, faces: Mapping[str, Face], ways: Mapping[str, Face], chosen: str = ""
 ) -> Picture:
-    """Ways in, and components with their volumes by what they need; ``faces`` are the components', ``ways`` the ways in.
+    """Ways in, and components with their volumes by what they need; ``faces`` are the components', ``ways`` theirs.
 
     A plan that is still being written may name what is not there, or go round in a circle.
     """

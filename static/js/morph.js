@@ -33,15 +33,18 @@
     for (const child of node.childNodes) if (keyOf(child)) keyed.set(keyOf(child), child);
     const wanted = new Set([...next.childNodes].map(keyOf).filter(Boolean));
     let at = node.firstChild;
+    const gone = (node) => keyOf(node) && !wanted.has(keyOf(node));
+    const blank = (node) => node.nodeType === 3 && !node.nodeValue.trim();
     for (const template of [...next.childNodes]) {
       const key = keyOf(template);
       let found = null;
+      // What has gone, and the space around it, must not push what follows out of its place: a field that moves loses focus.
+      while (at && (gone(at) || (template.nodeType === 1 && blank(at)))) at = drop(at);
       if (key) {
         const kept = keyed.get(key);
         if (kept && kept.nodeName === template.nodeName) found = kept;
-      } else {
-        while (at && keyOf(at) && !wanted.has(keyOf(at))) at = drop(at);
-        if (at && alike(at, template)) found = at;
+      } else if (at && alike(at, template)) {
+        found = at;
       }
       if (found) {
         if (found === at) at = at.nextSibling;
