@@ -75,16 +75,21 @@ def test_a_container_that_does_not_live_is_restarted_and_told(machine: Machine) 
 def test_nothing_else_is_asked_before_the_start(machine: Machine) -> None:
     pod = machine.run(
         app(
-            "sh", "-c", "sleep 2; touch /tmp/up; sleep 1000",
+            "sleep", "1000",
             startup_probe=probe("test", "-e", "/tmp/up", failure_threshold=30),
             liveness_probe=probe("test", "-e", "/tmp/up", failure_threshold=1),
         )
     )  # fmt: skip
     wait_for(lambda: machine.container(pod).state.running, "run")
     assert not machine.container(pod).started and not machine.container(pod).ready
+
+    def failed() -> bool:
+        return any(message.startswith("Startup probe failed") for _, message in told(machine, pod))
+
+    wait_for(failed, "failed probe")
+    machine.shell(machine.container(pod), "touch /tmp/up")
     machine.ready(pod)
     assert machine.container(pod).started and machine.container(pod).restart_count == 0
-    assert any(message.startswith("Startup probe failed") for _, message in told(machine, pod))
 
 
 def test_a_command_that_takes_too_long_is_ended(machine: Machine) -> None:

@@ -16,7 +16,7 @@ from tests.platform import Platform, eventually, running
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.browser, pytest.mark.timeout(600)]
 PASSWORD = "correct-horse-7"
-BROKEN = "us-docker.pkg.dev/google-samples/containers/gke/gb-frontend:v5-no-such"
+BROKEN = "127.0.0.1:1/gb-frontend:v5-no-such"
 MINUTES = 5
 SKIPPED = "Transition was skipped"
 """What Chromium throws at nobody when a page comes before the picture of the last one has faded."""

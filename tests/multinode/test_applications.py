@@ -16,7 +16,7 @@ NAME = "book"
 BROKEN = {
     "spec": {
         "progressDeadlineSeconds": 10,
-        "definition": {"components": {"frontend": {"image": "redis:no-such-tag"}}},
+        "definition": {"components": {"frontend": {"image": "127.0.0.1:1/redis:no-such-tag"}}},
     }
 }
 
