@@ -6,6 +6,7 @@ import json
 import socket
 import ssl
 import subprocess
+import time
 from collections.abc import Iterator
 from http.client import HTTPSConnection
 from pathlib import Path
@@ -13,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from apps.cluster.types.agent import ANNOUNCED_BY
+from apps.cluster.types.ways import EDGE_LABEL
 from tests.agent_edge.lab import pair
 from tests.asking import Client, apply, service, status, web
 from tests.platform import Platform, eventually
@@ -157,6 +160,54 @@ def secure(address: str, authority: str) -> int:
 def holds(platform: Platform, node: str) -> bool:
     """Whether the node was given the certificate."""
     return (platform.state / "agent" / node / "view" / "secrets" / "default+cert.json").exists()
+
+
+def test_what_an_edge_node_served_is_served_by_another_when_its_power_is_cut(
+    platform: Platform, addresses: dict[str, str], shop: None
+) -> None:
+    edge = ("node-1", "node-2")
+    platform.kubectl("label", "node", *edge, f"{EDGE_LABEL}=")
+    apply(platform, ingress("shop", HOST), service("front", type="LoadBalancer", selector={"app": "shop"}))
+    eventually(lambda: reached(platform) == {addresses[name] for name in edge}, what="both edge nodes serve it")
+    first = eventually(lambda: announcer(platform), what="a node answers for the balancer")
+    (other,) = set(edge) - {first}
+    balanced = platform.objects("service", "front")[0]["status"]["loadBalancer"]["ingress"][0]["ip"]
+    eventually(lambda: status(balanced, 80) == 200 and answers(addresses[first]))
+    platform.node(first).cut_power()
+    began = time.monotonic()
+    try:
+        eventually(lambda: reached(platform) == {addresses[other]}, what="the Ingress names the living one alone")
+        print(f"the Ingress's status followed within {time.monotonic() - began:.1f} s of the power cut")
+        eventually(lambda: announcer(platform) == other, what="the living one answers for the balancer")
+        assert answers(addresses[other])
+        eventually(lambda: status(balanced, 80, timeout=1) == 200, what="the balancer's address answers again")
+        print(f"the balancer's address answered again within {time.monotonic() - began:.1f} s")
+        ways = exposed(platform)
+        assert ways["ingress/shop"]["addresses"] == [addresses[other]] and "why" not in ways["ingress/shop"]
+        assert ways["service/front"]["addresses"] == [balanced] and "why" not in ways["service/front"]
+        platform.kubectl("label", "node", other, f"{EDGE_LABEL}-")
+        eventually(lambda: exposed(platform)["ingress/shop"].get("addresses", []) == [], what="nobody serves it")
+        assert exposed(platform)["ingress/shop"]["why"] == "no edge node is ready"
+        nobody = f"no edge node is ready to answer for {balanced}"
+        eventually(lambda: exposed(platform)["service/front"].get("why") == nobody)
+        assert nobody in platform.kubectl("get", "exposures", "-A")
+    finally:
+        platform.node(first).switch_on()
+        platform.kubectl("label", "node", *edge, f"{EDGE_LABEL}-")
+        platform.kubectl("delete", "service", "front")
+    eventually(lambda: reached(platform) == set(addresses.values()), within=60, what="all nodes serve it again")
+
+
+def announcer(platform: Platform) -> str:
+    """The node that answers for the balancer's address."""
+    name: str = platform.objects("service", "front")[0]["metadata"]["annotations"].get(ANNOUNCED_BY, "")
+    return name
+
+
+def exposed(platform: Platform) -> dict[str, dict[str, Any]]:
+    """What is reachable from outside but for node ports, by what opens it."""
+    found = [one["spec"] for one in platform.objects("exposures", "-A")]
+    return {f"{one['kind'].lower()}/{one['name']}": one for one in found if one["via"] != "NodePort"}
 
 
 def test_a_host_that_is_taken_is_refused_with_what_to_do(platform: Platform, shop: None) -> None:
