@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 import ssl
 import subprocess
@@ -94,6 +95,28 @@ def test_a_host_name_is_led_to_its_pods_by_every_node_but_one_whose_port_is_take
     assert f"{HOST}/ to shop:80" in exposed
     platform.kubectl("delete", "ingress", "shop")
     eventually(lambda: not any(proxies(platform, name) for name in NODES), what="nothing runs any more")
+
+
+def test_a_node_without_the_program_says_so_wherever_one_looks_and_serves_once_it_is_there(
+    platform: Platform, addresses: dict[str, str], shop: None
+) -> None:
+    program, node = shutil.which("caddy"), platform.node("node-3")
+    assert program
+    platform.kubectl("label", "node", "node-3", f"{EDGE_LABEL}=")
+    node.run("mount", "--bind", "/dev/null", program)
+    try:
+        apply(platform, ingress("shop", HOST))
+        eventually(lambda: "CaddyMissing" in platform.kubectl("describe", "node", "node-3"), what="its condition")
+        what_to_do = "install it (apt-get install caddy), or make other nodes the edge"
+        assert what_to_do in platform.kubectl("describe", "node", "node-3")
+        eventually(lambda: what_to_do in platform.kubectl("describe", "ingress", "shop"), what="an event")
+        way = exposed(platform)["ingress/shop"]
+        assert way["addresses"] == [] and what_to_do in way["why"]
+    finally:
+        node.run("umount", program)
+        platform.kubectl("label", "node", "node-3", f"{EDGE_LABEL}-")
+    eventually(lambda: answers(addresses["node-3"]), what="it serves")
+    eventually(lambda: reached(platform) == set(addresses.values()), what="it is among those that do")
 
 
 def test_no_request_is_lost_while_ingresses_pods_and_agents_come_and_go(
