@@ -20,7 +20,8 @@ from node_agent.dns.client import DnsProcess
 from node_agent.names import Names
 from node_agent.network.bridge import BridgeNetwork
 from tests.agent_dns.asking import NETWORKS, OWN, told
-from tests.agent_net.lab import PATIENCE, Space
+from tests.agent_net.lab import Space
+from tests.calm import PATIENCE
 
 PODS, SERVICES, CLUSTER = "10.64.3.0/24", *NETWORKS
 

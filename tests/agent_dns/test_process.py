@@ -19,8 +19,9 @@ from node_agent.child import ROOT
 from node_agent.dns.client import DnsProcess, end_others
 from tests.agent_dns.asking import BEHIND_PEERS, OWN, PEERS, REDIS, told
 from tests.agent_dns.node import Node, Upstream, ask
-from tests.agent_net.lab import NODE, OUTSIDE, PATIENCE, Space, machine, route
+from tests.agent_net.lab import NODE, OUTSIDE, Space, machine, route
 from tests.agent_net.objects import service
+from tests.calm import PATIENCE
 from tests.platform import eventually
 
 pytestmark = pytest.mark.net

@@ -10,8 +10,9 @@ from node_agent.names import Names
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.proxy.client import ProxyProcess
 from node_agent.proxy.rules import HostPort
-from tests.agent_net.lab import PATIENCE, Server, Space
+from tests.agent_net.lab import Server, Space
 from tests.agent_net.objects import endpoints, service
+from tests.calm import PATIENCE
 
 PODS, SERVICES = "10.64.3.0/24", "10.254.0.0/16"
 VIP = "10.254.0.77"

@@ -19,10 +19,11 @@ from typing import Any, TypeVar
 
 from pyroute2 import IPRoute
 
+from tests.calm import PATIENCE
+
 T = TypeVar("T")
 
 CLONE_NEWNET = 0x40000000
-PATIENCE = 10.0
 NODE, OUTSIDE = "198.51.100.1", "198.51.100.2"
 
 

@@ -11,8 +11,9 @@ import pytest
 
 from node_agent.proxy import backends
 from tests.agent_net.cluster import VIP, WEB, Cluster
-from tests.agent_net.lab import PATIENCE, ask, machine
+from tests.agent_net.lab import ask, machine
 from tests.agent_net.objects import service
+from tests.calm import PATIENCE
 
 pytestmark = pytest.mark.net
 

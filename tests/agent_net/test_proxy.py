@@ -20,9 +20,9 @@ from node_agent.proxy import chains, iptables
 from node_agent.proxy.client import ProxyProcess
 from node_agent.proxy.rules import HostPort, Target
 from tests.agent_net.cluster import VIP, WEB, Cluster
-from tests.agent_net.lab import NODE, OUTSIDE, PATIENCE, Server, UdpClient, ask, machine
+from tests.agent_net.lab import NODE, OUTSIDE, Server, UdpClient, ask, machine
 from tests.agent_net.objects import endpoints, plan, service
-from tests.calm import Stopwatch
+from tests.calm import PATIENCE, Stopwatch
 
 pytestmark = pytest.mark.net
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from pathlib import Path
@@ -90,7 +89,7 @@ def create(platform: Platform, made: dict[str, Any]) -> None:
 
 
 def ready(platform: Platform, name: str) -> None:
-    eventually(lambda: is_ready(platform.objects("pod", name)[0]), within=30, what=f"{name} runs")
+    eventually(lambda: is_ready(platform.objects("pod", name)[0]), within=60, what=f"{name} runs")
 
 
 @pytest.fixture
@@ -103,15 +102,16 @@ def secret(platform: Platform, registry: str) -> Iterator[str]:
     platform.kubectl("delete", "secret", "private")
 
 
+def refused(platform: Platform, name: str) -> bool:
+    """Whether the pod's image could not be had."""
+    (found,) = platform.objects("pod", name)
+    (status,) = found["status"]["containerStatuses"]
+    return status["state"]["waiting"]["reason"] in {"ErrImagePull", "ImagePullBackOff"}
+
+
 def test_without_credentials_the_reason_is_told(platform: Platform, registry: str) -> None:
     create(platform, boxed(registry, "locked"))
-
-    def reason() -> bool:
-        (found,) = platform.objects("pod", "locked")
-        (status,) = found["status"]["containerStatuses"]
-        return status["state"]["waiting"]["reason"] in {"ErrImagePull", "ImagePullBackOff"}
-
-    eventually(reason, within=20)
+    eventually(lambda: refused(platform, "locked"), what="the refusal")
 
     def told() -> bool:
         events = platform.kubectl("get", "events", "--field-selector", "involvedObject.name=locked")
@@ -139,7 +139,7 @@ def test_a_service_account_lends_its_secret(platform: Platform, registry: str, s
 
 def test_a_secret_that_comes_late_is_used_at_the_next_try(platform: Platform, registry: str) -> None:
     create(platform, boxed(registry, "late", imagePullSecrets=[{"name": "later"}]))
-    time.sleep(1)
+    eventually(lambda: refused(platform, "late"), what="the first try fails")
     platform.kubectl(
         "create", "secret", "docker-registry", "later", f"--docker-server=http://{registry}/v2/",
         f"--docker-username={USER}", f"--docker-password={PASSWORD}",

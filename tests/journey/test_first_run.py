@@ -116,7 +116,7 @@ def test_the_first_five_minutes(platform: Platform, tab: Tab, capsys: pytest.Cap
         link = page.get_by_role("link", name="Open", exact=True)
         expect(link).to_have_attribute("target", "_blank")
         opened = page.context.new_page()
-        opened.goto(link.get_attribute("href") or "")
+        visit(opened, link.get_attribute("href") or "")
         expect(opened.locator("body")).to_contain_text("Guestbook", timeout=20_000)
         opened.close()
     with clock.step("scale it"):

@@ -13,7 +13,7 @@ import pytest
 from apps.catalog import bundled
 from tests.platform import Platform, eventually, is_ready
 
-pytestmark = [pytest.mark.docker, pytest.mark.kubectl]
+pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.timeout(600)]
 NAMES = [template.metadata.name for template in bundled.templates()]
 OURS = "app.kubernetes.io/managed-by=drover"
 WRONG = [
