@@ -30,6 +30,8 @@ SCREENS = {
     "compose": "/apps/default/book/compose?component=frontend",
     "compose, a line": "/apps/default/book/compose?component=frontend&to=redis-leader",
     "compose, as a list": "/apps/default/book/compose?view=list&add=catalog",
+    "compose, a question": "/apps/default/book/compose?question=reach",
+    "compose, questions": "/apps/default/book/compose?add=question",
     "compose, empty": "/apps/shop/blank/compose",
     "compose, begin": "/compose",
     "exposure": "/exposure",

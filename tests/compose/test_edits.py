@@ -56,6 +56,19 @@ def test_what_a_component_needs_comes_along() -> None:
     assert {"frontends", "readers", "reach", "host"} <= set(brought.data["parameters"])
 
 
+def test_what_is_brought_in_declares_the_privileges_that_it_uses_and_no_others() -> None:
+    template = {
+        "requires": {"privileges": ["hostNetwork", "capabilities"]},
+        "components": {
+            "web": {"image": "web:1", "security": {"hostNetwork": True}},
+            "job": {"image": "job:1", "security": {"capabilities": ["NET_ADMIN"]}},
+        },
+    }
+    made = palette.bring_in(plan(), palette.Starter("x/web", "web", "pod", "", "web", template)).data
+    assert made["requires"] == {"privileges": ["hostNetwork"]}
+    assert problems(made) == []
+
+
 def test_a_parameter_that_means_something_else_gets_another_name() -> None:
     starter = next(one for one in catalog() if one.id == "redis/redis")
     made = palette.bring_in(plan(), starter).data

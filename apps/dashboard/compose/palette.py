@@ -84,9 +84,8 @@ def bring_in(data: Data, starter: Starter, name: str = "") -> Brought:
     plan = _with_parameters(made, plan)
     there.update(plan["components"])
     _add_ways(made, plan["endpoints"])
-    _declare(made, plan)
     new = names[starter.component]
-    return Brought(made, new, tuple(other for other in names.values() if other != new))
+    return Brought(edits.declared(made, data), new, tuple(other for other in names.values() if other != new))
 
 
 def _closure(plan: Data, component: str) -> tuple[str, ...]:
@@ -138,11 +137,3 @@ def _add_ways(made: Data, ways: Mapping[str, Data]) -> None:
         there[edits.free(way, there)] = content
     if there:
         made["endpoints"] = there
-
-
-def _declare(made: Data, plan: Data) -> None:
-    """What goes beyond the ordinary stays declared."""
-    wanted = plan.get("requires", {}).get("privileges", [])
-    if wanted:
-        had = made.setdefault("requires", {}).setdefault("privileges", [])
-        had += [one for one in wanted if one not in had]
