@@ -53,6 +53,15 @@ def test_its_page_keeps_what_is_written(book: Platform) -> None:
     assert "Running" in book.kubectl("get", "app", NAME)
 
 
+def test_a_revision_tells_the_digests_of_what_came_through_the_mirror(book: Platform) -> None:
+    ran = json.loads(book.kubectl("get", "apprev", f"{NAME}-1", "-o", "jsonpath={.status.images}"))
+    assert {name: image.partition("@sha256:")[0] for name, image in ran.items() if "@sha256:" in image} == {
+        "frontend": "us-docker.pkg.dev/google-samples/containers/gke/gb-frontend:v5",
+        "redis-follower": "us-docker.pkg.dev/google-samples/containers/gke/gb-redis-follower:v2",
+        "redis-leader": "redis:7.2.5",
+    }
+
+
 def test_what_breaks_returns_by_itself_and_says_why(book: Platform) -> None:
     book.kubectl("patch", "app", NAME, "--type", "merge", "-p", json.dumps(BROKEN))
     eventually(lambda: "cannot be had" in app_message(book), within=60, what="the reason, in words")
