@@ -60,12 +60,13 @@ class Node:
         eventually(lambda: self.edge.settled == wanted, what=f"served; {self.edge.trouble}")
         return wanted
 
-    def backend(self, port: int) -> None:
-        """Answers with what it was asked, and echoes on websockets."""
+    def backend(self, port: int) -> threading.Event:
+        """Answers with what it was asked, echoes on websockets, and ends /events once what this returns is set."""
         server = self.space.run(_Server, ("127.0.0.1", port), _Echo)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         self.space.at_close.callback(server.server_close)
         self.space.at_close.callback(server.shutdown)
+        return server.over
 
     def running(self) -> list[int]:
         """The Caddys, in the order of their starts."""
@@ -179,6 +180,10 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
+    def __init__(self, *arguments: Any) -> None:
+        self.over = threading.Event()
+        super().__init__(*arguments)
+
 
 class _Echo(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -186,6 +191,9 @@ class _Echo(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         if self.headers.get("Upgrade"):
             self._websocket()
+            return
+        if self.path == "/events":
+            self._events()
             return
         asked = {name.lower(): text for name, text in self.headers.items()}
         told = json.dumps({"path": self.path, "port": self.client_address[1], **asked}).encode()
@@ -205,6 +213,16 @@ class _Echo(BaseHTTPRequestHandler):
             while data := self.connection.recv(4096):
                 self.connection.sendall(b"echo " + data)
         self.close_connection = True
+
+    def _events(self) -> None:
+        assert isinstance(self.server, _Server)
+        self.send_response(200)
+        self.send_header("Content-Type", "text/event-stream")
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(b"data: first\n\n")
+        self.server.over.wait(PATIENCE)
+        self.wfile.write(b"data: last\n\n")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nobody reads it."""

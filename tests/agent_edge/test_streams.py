@@ -13,7 +13,7 @@ from apps.cluster import types
 from node_agent.edge import process, serving
 from node_agent.edge.plan import plan
 from node_agent.edge.serving import end
-from tests.agent_edge.lab import Node, echoes, is_closed, open_websocket, pair
+from tests.agent_edge.lab import Node, connected, echoes, is_closed, open_websocket, pair
 from tests.agent_edge.objects import ingress, rule, secret, service, sight
 from tests.calm import PATIENCE
 from tests.platform import eventually
@@ -90,6 +90,19 @@ def test_streams_go_on_through_changes_of_ingresses_and_certificates_while_new_r
     print(f"{visitors.asked} requests, {len(visitors.failures)} failed")
     assert visitors.failures == []
     eventually(lambda: len(node.running()) == len(node.left()) == 1, what="only the newest is left")
+
+
+def test_an_answer_that_takes_long_is_finished(node: Node) -> None:
+    over = node.backend(9002)
+    slow = ingress(rule(HOST, port=9002))
+    node.serve(slow, service("root", "127.0.0.1", port=9002))
+    with node.space.run(connected, HOST, 80) as client, client.makefile("rb") as answer:
+        client.sendall(b"GET /events HTTP/1.1\r\nHost: %s\r\n\r\n" % HOST.encode())
+        eventually(lambda: b"first" in answer.readline())
+        node.serve(slow, service("root", "127.0.0.1", port=9002), another(1))
+        over.set()
+        eventually(lambda: b"last" in answer.readline())
+    eventually(lambda: len(node.running()) == 1)
 
 
 def test_a_stream_of_the_last_ingress_goes_on_until_it_ends(node: Node) -> None:
