@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -32,7 +33,7 @@ nodes:
 def operator() -> Iterator[Platform]:
     """Only its commands are used: no platform is ever started here."""
     platform = Platform()
-    StateDirectory(platform.state).machines.mkdir()
+    StateDirectory(platform.state).prepare(os.geteuid(), os.getegid())
     try:
         yield platform
     finally:
@@ -79,7 +80,7 @@ def test_the_control_plane_comes_first_and_the_nodes_join_it(
     operator: Platform, control: Newcomer, file: Path
 ) -> None:
     done = up_nodes(operator, file)
-    assert f"Found 1 server:\nnodes   |   {control.address}:{operator.port + 443}" in done.stdout
+    assert f"Found 1 server:\nnodes  |   {control.address}:{operator.port + 443}\n" in done.stdout
     assert {each["metadata"]["name"] for each in nodes(operator, control)} == {"control", "web-1"}
     assert "db.sqlite3" in control.run("ls", "/var/lib/drover/server/state"), "alone it needs no other database"
 
