@@ -35,7 +35,7 @@ def state_of(folder: Path) -> Path:
 
 def install(say: Say) -> None:
     """Run it from now on; returns once its server answers. Raises Refused with what to do, before anything runs."""
-    service = _service()
+    service = _here()
     _ensure_account(say)
     settings.STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
     _ready_redis(say)
@@ -53,16 +53,21 @@ def install(say: Say) -> None:
 
 def remove(say: Say) -> None:
     """It ends, and does not come back; what it had of its own stays in its folder."""
-    service = _service()
+    service = _here()
     _end(service)
     service.remove()
     say(f"the control plane has ended here; {service.folder} can be removed")
 
 
-def _service() -> Service:
+def _here() -> Service:
     folder = Path(settings.BASE).parent.parent
     if not (folder / LAUNCHER).is_file():
         raise Refused(f"{settings.BASE} was not sent here by `up-nodes`: this is for control planes that were.")
+    return service_in(folder)
+
+
+def service_in(folder: Path) -> Service:
+    """What keeps it running."""
     return Service(
         what="control plane",
         unit="drover.service",

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps.service import Service
+from paas.remote import landed
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -24,6 +25,13 @@ def agent(tmp_path: Path) -> str:
     ).unit_text()  # fmt: skip
 
 
+def control_plane(tmp_path: Path) -> str:
+    service = landed.service_in(tmp_path)
+    launcher = Path(service.command[0])
+    launcher.touch(0o700)
+    return service.unit_text()
+
+
 def documented(_: Path) -> str:
     """The one that an operator copies."""
     found = re.search(r"```ini\n(.*?)```", OPERATIONS.read_text(), re.DOTALL)
@@ -31,7 +39,7 @@ def documented(_: Path) -> str:
     return found[1].replace("/opt/drover/.venv/bin/python", sys.executable).replace("/opt/drover", "/opt")
 
 
-@pytest.mark.parametrize("written", [agent, documented])
+@pytest.mark.parametrize("written", [agent, control_plane, documented])
 def test_a_unit_is_never_given_up_and_systemd_has_nothing_against_it(
     written: object, tmp_path: Path
 ) -> None:
