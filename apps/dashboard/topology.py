@@ -125,7 +125,8 @@ def _standing(component: Component, found: ComponentStatus | None, href: str) ->
 def drawn(
     definition: Definition, faces: Mapping[str, Face], ways: Mapping[str, Face], chosen: str = ""
 ) -> Picture:
-    """Ways in, and components with their volumes by what they need; ``faces`` are the components', ``ways`` theirs.
+    """Ways in, and components by what they need, each over its volumes. ``faces`` are what components show, ``ways``
+    what ways in show.
 
     A plan that is still being written may name what is not there, or go round in a circle.
     """

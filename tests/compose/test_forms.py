@@ -212,5 +212,5 @@ def test_what_is_wrong_with_a_question_stands_beside_its_field_even_if_it_has_no
 
 
 def test_a_question_says_where_its_answer_goes() -> None:
-    assert asking.used_by(plan(), "reach") == ("way in web",)
+    assert asking.used_by(plan(), "reach") == ("the way in web",)
     assert asking.used_by(plan(), "password") == ("db", "web")

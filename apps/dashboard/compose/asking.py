@@ -129,9 +129,9 @@ def of(data: Data, name: str, wrong: Iterable[Wrong]) -> Question:
 
 
 def used_by(data: Data, name: str) -> tuple[str, ...]:
-    """Where the answer goes: components, ways in, and questions that depend on it."""
+    """Where the answer goes: components and ways in."""
     parts = [one for one, part in data.get("components", {}).items() if name in edits.asked_by(part)]
-    ways = [f"way in {one}" for one, way in data.get("endpoints", {}).items() if name in edits.asked_by(way)]
+    ways = [f"the way in {one}" for one, way in data.get("endpoints", {}).items() if name in edits.asked_by(way)]
     return (*parts, *ways)
 
 

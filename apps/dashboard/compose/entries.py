@@ -26,7 +26,6 @@ class Entry:
     label: str
     kind: str = "line"
     example: str = ""
-    hint: str = ""
     choices: Choices = ()
 
 
