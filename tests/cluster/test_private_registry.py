@@ -11,11 +11,10 @@ from typing import Any
 
 import pytest
 
-from paas.registry import FOLDER
 from tests.cluster.pods import pod
 from tests.platform import Platform, eventually, free_port, is_ready
+from tests.registry import BASE, PROGRAM
 
-PROGRAM = FOLDER / "bin" / "docker-registry"
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.kubectl,
@@ -49,7 +48,8 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         eventually(lambda: answers(address) == 401, within=15, what="the registry asks for a password")
         image = f"{address}/team/box:1"
         docker(folder, "login", "-u", USER, "-p", PASSWORD, address)
-        docker(folder, "tag", "busybox:latest", image)
+        docker(folder, "pull", BASE)
+        docker(folder, "tag", BASE, image)
         docker(folder, "push", image)
         docker(folder, "rmi", image)
         yield address
