@@ -9,7 +9,8 @@ import json
 import logging
 import threading
 from collections.abc import Iterable, Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import NamedTuple
 
 from apps.cluster import types
@@ -46,12 +47,19 @@ def checks(
     }
 
 
+class _Server(ThreadingTCPServer):
+    """Not http.server's own: that asks the DNS for its name, and where that is away nothing moves for so long."""
+
+    allow_reuse_address = True
+    daemon_threads = True
+
+
 class HealthPorts:
     """Listens in the network namespace of the thread that calls ``update``."""
 
     def __init__(self) -> None:
         self._checks: Mapping[int, Check] = {}
-        self._servers: dict[int, ThreadingHTTPServer] = {}
+        self._servers: dict[int, _Server] = {}
         self._refused: set[int] = set()
 
     def update(self, wanted: Mapping[int, Check]) -> None:
@@ -87,7 +95,7 @@ class HealthPorts:
                 """Balancers ask every few seconds."""
 
         try:
-            server = ThreadingHTTPServer(("", port), Handler)
+            server = _Server(("", port), Handler)
         except OSError as error:
             if port not in self._refused:
                 log.warning(
@@ -96,6 +104,5 @@ class HealthPorts:
             self._refused.add(port)
             return
         self._refused.discard(port)
-        server.daemon_threads = True
         self._servers[port] = server
         threading.Thread(target=server.serve_forever, name=f"health {port}", daemon=True).start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Iterator
 from http.client import HTTPConnection
 from typing import Any
@@ -56,3 +57,13 @@ def test_a_port_says_yes_no_and_ends(space: Space) -> None:
     space.run(ports.update, {})
     with pytest.raises(ConnectionRefusedError):
         told(space, 30900)
+
+
+def test_a_port_opens_without_a_question_to_the_dns(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(socket, "getfqdn", asked.append)
+    ports = HealthPorts()
+    space.run(ports.update, {30900: Check("default", "web", 1)})
+    assert told(space, 30900)[0] == 200
+    space.run(ports.update, {})
+    assert asked == []

@@ -8,8 +8,9 @@ import tempfile
 import threading
 import time
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from socketserver import ThreadingTCPServer
 from urllib.parse import parse_qs, urlsplit
 
 from django.conf import settings
@@ -81,13 +82,13 @@ def open_door(node: str) -> None:
     context.load_cert_chain(folder / "agent.crt", folder / "agent.key")
     context.load_verify_locations(folder / "ca.crt")
     context.verify_mode = ssl.CERT_REQUIRED
-    server = ThreadingHTTPServer((address, 0), Lines)
+    server = ThreadingTCPServer((address, 0), Lines)  # http.server's own asks the DNS for its name
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, daemon=True).start()
 
     def register(found: types.Node) -> None:
-        endpoint = types.DaemonEndpoint(port=server.server_port)
+        endpoint = types.DaemonEndpoint(port=server.server_address[1])
         found.status.daemon_endpoints = types.NodeDaemonEndpoints(kubelet_endpoint=endpoint)
 
     sample.edit(NODE, sample.find(NODE, "", node), register)
