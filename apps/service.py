@@ -30,6 +30,7 @@ ExecStart={command}
 Restart=always
 RestartSec=1
 RestartPreventExitStatus={final}
+SuccessExitStatus={final}
 KillMode={kill}
 
 [Install]
