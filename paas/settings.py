@@ -112,7 +112,7 @@ ATOMIC_REQUESTS = False
 
 CHANNEL_LAYERS = {
     "default": {
-        "BACKEND": "apps.cluster.layer.QuietLayer",
+        "BACKEND": "channels_redis.pubsub.RedisPubSubChannelLayer",
         "CONFIG": {"hosts": [REDIS_URL]},
     }
 }
