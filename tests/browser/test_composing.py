@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
-from tests.browser.site import Site, sign_in
+from tests.browser.site import Site, drag, sign_in
 
 pytestmark = pytest.mark.browser
 SCREENS = (
@@ -48,15 +48,6 @@ def open_(page: Page, address: str) -> None:
     """Opens a page and waits until it is followed: then its scripts are there, and nothing moves any more."""
     page.goto(address)
     expect(page.locator("#live")).to_have_attribute("data-state", "live")
-
-
-def drag(page: Page, source: Locator, target: Locator) -> None:
-    start, end = source.bounding_box(), target.bounding_box()
-    assert start and end
-    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=6)
-    page.mouse.up()
 
 
 def test_every_screen_fits_a_phone(tab: Page, shops: Site) -> None:

@@ -9,10 +9,10 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Page, expect
 
-from tests.browser.site import browser
-from tests.journey.test_first_run import PASSWORD, is_trouble
+from tests.browser.site import browser, drag
+from tests.journey.test_first_run import become_administrator, is_trouble
 from tests.platform import Platform, eventually, running
 
 pytestmark = [pytest.mark.docker, pytest.mark.kubectl, pytest.mark.browser, pytest.mark.timeout(600)]
@@ -32,24 +32,9 @@ def page(platform: Platform) -> Iterator[Page]:
         page = chromium.new_context(viewport={"width": 1440, "height": 1000}).new_page()
         troubles: list[str] = []
         page.on("console", lambda told: troubles.append(told.text) if is_trouble(told) else None)
-        printed = re.search(r"http://\S+/setup/\S+", platform.output.read_text())
-        assert printed is not None
-        page.goto(printed[0])
-        page.locator("[name=password1]").fill(PASSWORD)
-        page.locator("[name=password2]").fill(PASSWORD)
-        page.get_by_role("button", name="Create administrator").click()
-        page.wait_for_url(f"http://127.0.0.1:{platform.port}/")
+        become_administrator(page, platform)
         yield page
         assert troubles == []
-
-
-def drag(page: Page, source: Locator, target: Locator) -> None:
-    start, end = source.bounding_box(), target.bounding_box()
-    assert start and end
-    page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
-    page.mouse.down()
-    page.mouse.move(end["x"] + end["width"] / 2, end["y"] + end["height"] / 2, steps=6)
-    page.mouse.up()
 
 
 def add_image(page: Page, image: str, name: str) -> None:

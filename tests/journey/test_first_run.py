@@ -46,6 +46,17 @@ def tab(platform: Platform) -> Iterator[Tab]:
         yield Tab(page, troubles)
 
 
+def become_administrator(page: Page, platform: Platform) -> None:
+    """By the link that `up` printed; ends on the first page."""
+    printed = re.search(r"http://\S+/setup/\S+", platform.output.read_text())
+    assert printed is not None
+    page.goto(printed[0])
+    page.locator("[name=password1]").fill(PASSWORD)
+    page.locator("[name=password2]").fill(PASSWORD)
+    page.get_by_role("button", name="Create administrator").click()
+    page.wait_for_url(f"http://127.0.0.1:{platform.port}/")
+
+
 def is_trouble(told: ConsoleMessage) -> bool:
     """Pods' network cards come and go on this machine; Chromium then begins its connections anew, and says so."""
     return told.type == "error" and "ERR_NETWORK_CHANGED" not in told.text
@@ -100,13 +111,7 @@ def test_the_first_five_minutes(platform: Platform, tab: Tab, capsys: pytest.Cap
     clock = Clock()
     page = tab.page
     with clock.step("first administrator, from the set-up link"):
-        printed = re.search(r"http://\S+/setup/\S+", platform.output.read_text())
-        assert printed is not None
-        page.goto(printed[0])
-        page.locator("[name=password1]").fill(PASSWORD)
-        page.locator("[name=password2]").fill(PASSWORD)
-        page.get_by_role("button", name="Create administrator").click()
-        page.wait_for_url(f"http://127.0.0.1:{platform.port}/")
+        become_administrator(page, platform)
     with clock.step("install Guestbook"):
         page.get_by_role("link", name="Install Guestbook").click()
         page.get_by_role("button", name="Install", exact=True).click()
