@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from apps.cluster import types
-from apps.cluster.kinds import CONFIG_MAP, SECRET, SERVICE
+from apps.cluster.kinds import CONFIG_MAP, PERSISTENT_VOLUME_CLAIM, SECRET, SERVICE
 from apps.cluster.selectors import LabelSelector
 from apps.dashboard import look, paths, reading
 from apps.dashboard.panels.base import Subject, panel
@@ -178,15 +178,28 @@ def _variable(variable: types.EnvVar, namespace: str) -> Variable:
 
 
 def _source(volume: types.Volume, namespace: str) -> tuple[str, str]:
+    """Where what is in it comes from, and the page of that."""
+    if claim := volume.persistent_volume_claim:
+        href = paths.of_object(PERSISTENT_VOLUME_CLAIM, namespace, claim.claim_name)
+        return f"claim {claim.claim_name}, outlives the pod", href
     if volume.host_path:
         return f"the node's {volume.host_path.path}", ""
     if volume.config_map:
-        return f"config map {volume.config_map.name}", paths.of_object(
-            CONFIG_MAP, namespace, volume.config_map.name
-        )
+        href = paths.of_object(CONFIG_MAP, namespace, volume.config_map.name)
+        return f"config map {volume.config_map.name}", href
     if volume.secret:
-        return f"secret {volume.secret.secret_name}", paths.of_object(
-            SECRET, namespace, volume.secret.secret_name
-        )
+        return f"secret {volume.secret.secret_name}", paths.of_object(SECRET, namespace, volume.secret.secret_name)
+    if volume.projected:
+        return ", ".join(_part(source) for source in volume.projected.sources) or "nothing", ""
+    if volume.downward_api:
+        return "what the cluster knows of this pod", ""
     medium = " in memory" if volume.empty_dir and volume.empty_dir.medium == "Memory" else ""
     return f"empty directory{medium}, gone with the pod", ""
+
+
+def _part(source: types.VolumeProjection) -> str:
+    if source.service_account_token:
+        return "the pod's token"
+    if source.config_map:
+        return f"config map {source.config_map.name}"
+    return f"secret {source.secret.name}" if source.secret else "what the cluster knows of this pod"
