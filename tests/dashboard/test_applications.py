@@ -204,6 +204,12 @@ def test_a_number_that_cannot_be_is_refused_in_words(
     assert store.clock() == before
 
 
+def test_a_whole_page_asks_like_the_dialog(admin: Client, shown: None) -> None:
+    """Its frame knows the time by a name that the dialog once took for the number of pods."""
+    asked = admin.get("/apps/default/book/scale/frontend").content.decode()
+    assert "<!doctype html>" in asked and "book keeps <b>4</b> of it now" in asked
+
+
 def test_a_component_says_what_can_be_done_to_it(admin: Client, shown: None) -> None:
     page = text(admin.get("/apps/default/book?component=frontend"))
     assert 'hx-get="/apps/default/book/scale/frontend"' in page

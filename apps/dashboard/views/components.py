@@ -96,7 +96,7 @@ def _buttons(
         ),
         Button("Image", "pod", f"{here}/image/{name}", "" if change.allowed else change.reason),
         Button(
-            "Restart", "turning",
+            "Restart", "again",
             f"{paths.of_action('rollout', DEPLOYMENT, meta.namespace, workload)}?do=restart",
             "" if restart.allowed and found is not None else restart.reason or f"{name} is not there yet.",
         ),
@@ -117,11 +117,11 @@ class Step:
 def scale(request: HttpRequest, who: Actor, namespace: str, name: str, component: str) -> HttpResponse:
     """What another number of replicas means, for the number that is typed; then the deed."""
     app, plan = _chosen(who, namespace, name, component)
-    now, _ = _asked_for(app, component)
-    given = _given(request, "replicas", str(now or 0))
+    kept, _ = _asked_for(app, component)
+    given = _given(request, "replicas", str(kept or 0))
     found = next((one for one in app.status.components if one.name == component), None)
     context: dict[str, Any] = {
-        "component": component, "standing": found, "wanted": given, "now": now, "most": scaling.most(plan),
+        "component": component, "standing": found, "wanted": given, "kept": kept, "most": scaling.most(plan),
     }  # fmt: skip
     if not (given.isascii() and given.isdigit() and int(given[:9]) <= scaling.MOST):
         problem = f"The number of pods must be between 0 and {context['most']}."
@@ -144,7 +144,7 @@ def image(request: HttpRequest, who: Actor, namespace: str, name: str, component
     """Another image, as a revision of the application's own plan."""
     app, plan = _chosen(who, namespace, name, component)
     given = _given(request, "image", plan.image).strip()
-    context = {"component": component, "wanted": given, "now": plan.image}
+    context = {"component": component, "wanted": given}
     step = Step(
         "image",
         f"{component} changes to {given}…",
