@@ -15,6 +15,7 @@ from apps.cluster.errors import Forbidden, NotFound
 from apps.cluster.registry import Kind
 from apps.cluster.rows import Stored
 from apps.cluster.store import find
+from apps.dashboard import paths
 
 __all__ = ["Decision", "actor", "any_of", "may", "require", "seen", "visible", "visible_at_all"]
 
@@ -46,7 +47,10 @@ def seen(who: Actor, kind: Kind, namespace: str, name: str) -> Stored:
     """The object, when ``who`` may get it. Raises NotFound for what is not there or not theirs: both look the same."""
     row = find(kind, namespace, name)
     if row is None or not may(who, "get", kind, namespace, name).allowed:
-        raise NotFound(f'{kind.key} "{name}" not found', name=name, kind=kind.plural, group=kind.group)
+        place = f" in {namespace}" if kind.namespaced else ""
+        raise NotFound(
+            f"There is no {paths.word(kind)} “{name}”{place}.", name=name, kind=kind.plural, group=kind.group
+        )
     return row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,14 +45,25 @@ class WayIn:
 
     @property
     def address(self) -> str:
-        """Empty where every node answers: then the page's own host does too."""
-        every = self.exposure.via == NODE_PORT
-        return "" if every else next(iter(self.exposure.addresses), "")
+        """Empty where the page's own host answers: every node does for a node port, when this machine is one."""
+        here = self.exposure.via == NODE_PORT and any(map(is_own, self.exposure.addresses))
+        return "" if here else next(iter(self.exposure.addresses), "")
 
     @property
     def opens(self) -> bool:
         """Whether a browser may try it."""
         return self.exposure.protocol == "TCP" and bool(self.exposure.addresses)
+
+
+def is_own(address: str) -> bool:
+    """Whether this very machine has the address."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as probe:
+        try:
+            probe.bind((address, 0))
+        except OSError:
+            return False
+    return True
 
 
 def plain(found: Iterable[Exposure]) -> list[WayIn]:

@@ -15,6 +15,7 @@ from django.utils.cache import patch_cache_control, patch_vary_headers
 from django.utils.html import strip_tags
 
 from apps.cluster.errors import ApiError, BadRequest, NotFound
+from apps.cluster.registry import Kind, all_kinds
 from apps.dashboard import access, paths
 
 View = Callable[..., HttpResponse]
@@ -57,10 +58,15 @@ def show(
     folder, _, name = template.rpartition("/")
     fragment = is_fragment(request)
     chosen = f"{folder}/_{name}" if fragment else template
-    known = {"now": now(), "fragment": fragment, **context}
+    known = {"now": now(), "fragment": fragment, "host": _host(request), **context}
     if not fragment:
         known |= shell(request, here)
     return render(request, chosen, known, status=status)
+
+
+def _host(request: HttpRequest) -> str:
+    """By which name or address this person came, for links to other ports of it."""
+    return request.get_host().rpartition(":")[0] or request.get_host()
 
 
 def is_fragment(request: HttpRequest) -> bool:
@@ -84,8 +90,11 @@ def refused(request: HttpRequest, refusal: ApiError) -> HttpResponse:
     signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
     frame = shell(request, "") if signed_in else {"now": now()}
     missing = isinstance(refusal, NotFound)
+    kind = _kind_of(refusal)
     context = {
         **frame,
+        "list_href": paths.of_list(kind) if kind and signed_in else "",
+        "list_title": paths.title(kind) if kind else "",
         "refusal": refusal,
         "said": strip_tags(refusal.message),
         "code": refusal.code,
@@ -95,6 +104,14 @@ def refused(request: HttpRequest, refusal: ApiError) -> HttpResponse:
     if is_fragment(request):
         return render(request, "dashboard/_refusal.html", context, status=refusal.code)
     return render(request, "dashboard/refusal.html", context, status=refusal.code)
+
+
+def _kind_of(refusal: ApiError) -> Kind | None:
+    """The kind of the object that it is about, if of one."""
+    return next(
+        (kind for kind in all_kinds() if refusal.kind and (kind.plural, kind.group) == (refusal.kind, refusal.group)),
+        None,
+    )
 
 
 def now() -> datetime:

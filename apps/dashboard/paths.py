@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from apps.cluster import types
 from apps.cluster.registry import Kind, UnknownKind, all_kinds, kind_at
 
+APPLICATIONS = "applications.drover.dev"
 NOWHERE = "-"  # stands for the namespace of what has none; no namespace can be called so
 
 
@@ -40,7 +41,12 @@ def referred(ref: types.ObjectReference | types.OwnerReference, namespace: str =
     if kind is None or not ref.name:
         return ""
     place = ref.namespace if isinstance(ref, types.ObjectReference) else namespace
-    return of_object(kind, place if kind.namespaced else "", ref.name)
+    return home_of(kind, place if kind.namespaced else "", ref.name)
+
+
+def home_of(kind: Kind, namespace: str, name: str) -> str:
+    """Where people look at it: an application has a page of its own besides that of the object."""
+    return of_application(namespace, name) if kind.key == APPLICATIONS else of_object(kind, namespace, name)
 
 
 def kind_of_reference(api_version: str, name: str) -> Kind | None:
@@ -51,6 +57,7 @@ def kind_of_reference(api_version: str, name: str) -> Kind | None:
 
 
 ICONS = {
+    APPLICATIONS: "app",
     "pods": "pod",
     "replicationcontrollers": "controller",
     "replicasets.apps": "controller",
@@ -140,6 +147,14 @@ def title(kind: Kind) -> str:
         return _TITLES[kind.plural]
     ending = kind.plural.removeprefix(kind.singular) if kind.plural.startswith(kind.singular) else ""
     return (_WORDS.sub(" ", kind.name) + ending).capitalize()
+
+
+def word(kind: Kind, count: int = 1) -> str:
+    """The kind within a sentence, for one or for another number of them: "config map", "config maps"."""
+    many = title(kind).lower()
+    if count != 1:
+        return many
+    return many.removesuffix("s") if kind.plural in _TITLES else _WORDS.sub(" ", kind.name).lower()
 
 
 def navigation() -> list[tuple[str, list[Place]]]:

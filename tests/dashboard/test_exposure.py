@@ -53,6 +53,20 @@ def test_every_way_in_is_a_row(admin: Client, opened: None) -> None:
     }  # fmt: skip
 
 
+def test_a_node_port_is_opened_where_it_answers(admin: Client, opened: None) -> None:
+    """By this page's own host while this machine is a node; a control plane alone has no node port."""
+    assert 'href="http://testserver:30714/"' in rows(admin, "?q=book-web-public")[0]
+
+    def move(node: types.Node) -> None:
+        node.status.addresses = [types.NodeAddress(type="InternalIP", address=f"203.0.113.{node.metadata.name[-1]}")]
+
+    for each in store.list(NODE).objects:
+        sample.edit(NODE, each, move)
+    (away,) = rows(admin, "?q=book-web-public")
+    assert 'href="http://203.0.113.1:30714/"' in away and "testserver:" not in away
+    assert 'href="http://203.0.113.1:30714/"' in admin.get("/kinds/services/default/book-web-public").content.decode()
+
+
 def test_a_row_says_whose_it_is_for_whom_and_whether_anything_answers(admin: Client, opened: None) -> None:
     (mine,) = rows(admin, "?q=book-web-public")
     assert '<a href="/apps/default/book">book</a>' in mine and "everybody" in mine and "nobody" in mine

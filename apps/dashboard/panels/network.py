@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from apps.cluster import ranges, store, types
+from apps.cluster.exposure import exposures
 from apps.cluster.kinds import ENDPOINTS, NODE, POD, SECRET, SERVICE
 from apps.cluster.types import ways
-from apps.dashboard import access, paths
+from apps.dashboard import access, exposed, paths
 from apps.dashboard.panels.base import Subject, panel
 
 
@@ -29,7 +30,17 @@ class Behind:
 def route(subject: Subject) -> Mapping[str, Any]:
     """Each port: where it is reached, where it leads."""
     service: types.Service = subject.obj
-    return {"service": service, "ports": service.spec.ports}
+    nodes = store.list(NODE).objects  # whoever asks: as the API has ways in
+    found = exposed.plain(exposures([service], [], nodes, []))
+    open_at = [way for way in found if way.exposure.addresses]
+    return {
+        "service": service,
+        "ports": [(port, [way for way in open_at if _is_of(way, port)]) for port in service.spec.ports],
+    }
+
+
+def _is_of(way: exposed.WayIn, port: types.ServicePort) -> bool:
+    return way.exposure.protocol == port.protocol and way.exposure.port in (port.node_port, port.port)
 
 
 @panel("ingresses.networking.k8s.io", template="ways.html")

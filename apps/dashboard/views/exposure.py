@@ -23,7 +23,6 @@ def exposure(request: HttpRequest, who: Actor) -> HttpResponse:
         "text": text,
         "number": number,
         "topics": "services endpoints pods nodes ingresses.networking.k8s.io",
-        "host": request.get_host().rpartition(":")[0] or request.get_host(),
         "may_see": exposed.may_see(who),
         "address": request.get_full_path(),
         "command": "kubectl get exposures -A",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from django.db.models import Case, When
 from django.http import HttpRequest, HttpResponse
 
 from apps.cluster import models, store
@@ -10,6 +11,8 @@ from apps.cluster.registry import all_kinds, by_key
 from apps.dashboard import access, look, overview, pages, paths
 
 FOUND = 20
+_FIRST = (paths.APPLICATIONS, "deployments.apps", "services", "pods", "nodes")
+"""What people look for most, before what is made of it."""
 
 
 @pages.page("GET")
@@ -21,7 +24,6 @@ def cluster(request: HttpRequest, who: Actor) -> HttpResponse:
         "events": [(event, paths.referred(event.involved_object)) for event in seen.events],
         "number": number,
         "topics": "pods nodes deployments.apps replicationcontrollers services events namespaces",
-        "host": request.get_host().rpartition(":")[0] or request.get_host(),
         "who": who,
     }
     return pages.show(request, "dashboard/cluster.html", context, here="cluster")
@@ -38,11 +40,11 @@ def find(request: HttpRequest, who: Actor) -> HttpResponse:
         rows = models.Object.objects.filter(access.any_of(who, all_kinds()), name__contains=text).exclude(
             kind="events"
         )
-        for key, namespace, name in rows.order_by("kind", "name").values_list("kind", "namespace", "name")[
-            :FOUND
-        ]:
+        rank = Case(*(When(kind=key, then=at) for at, key in enumerate(_FIRST)), default=len(_FIRST))
+        rows = rows.order_by(rank, "kind", "name")[:FOUND]
+        for key, namespace, name in rows.values_list("kind", "namespace", "name"):
             kind = by_key(key)
-            found.append((kind, namespace, name, paths.of_object(kind, namespace, name), paths.icon(kind)))
+            found.append((kind, namespace, name, paths.home_of(kind, namespace, name), paths.icon(kind)))
     context = {"text": text, "places": places[:8], "found": found, "full": len(found) == FOUND}
     return pages.show(request, "dashboard/find.html", context)
 
