@@ -124,4 +124,5 @@ def sentence(phase: str, components: Sequence[ComponentStatus]) -> str:
         (component for component in components if component.state not in SETTLED),
         key=lambda component: [FAILING, DEGRADED, UPDATING, STARTING, WAITING].index(component.state),
     )
-    return f"{settled} of {total} components are ready; {worst.name}: {worst.message.rstrip('.')}."
+    ready = f"{settled} of {total} components are ready" if total > 1 else "It is not ready yet"
+    return f"{ready}; {worst.name}: {worst.message.rstrip('.')}."

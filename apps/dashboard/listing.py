@@ -22,7 +22,9 @@ AT_MOST = 5000
 """Rows read for one page. A longer list says so and asks for a filter."""
 
 _STATUS = frozenset({"Status", "Phase"})
+_MADE = frozenset({"Created At"})
 _WRAPPED = frozenset({"Message"})
+_BLANK = frozenset({"<none>", "<unknown>", "<unset>", ""})
 _NEWEST_FIRST = frozenset({"events"})
 _PARTS = re.compile(r"(\d+)")
 _LENGTH = re.compile(r"(?:\d+[smhdy])+")
@@ -75,6 +77,8 @@ class Cell:
     look: look.Look | None = None
     href: str = ""
     moment: datetime | None = None
+    after: str = ""
+    """Stands behind the moment's length: " ago" where the column's name does not say that it counts."""
     number: bool = False
     wrapped: bool = False
     chip: bool = False
@@ -155,12 +159,15 @@ def table(who: Actor, kind: Kind, question: Question, now: datetime) -> Table:
     pages = max(1, -(-len(rows) // PER_PAGE))
     start = (min(question.page, pages) - 1) * PER_PAGE
     lead = _lead(columns)
+    here = rows[start : start + PER_PAGE]
+    if not question.wide:
+        columns = [column for column in columns if column.name == lead or _told(column, here, now)]
     return Table(
         kind=kind,
         question=question,
         number=page.number,
         headings=[_heading(kind, column, question) for column in _in_order(columns, lead)],
-        rows=[row_of(kind, row, columns, lead, now) for row in rows[start : start + PER_PAGE]],
+        rows=[row_of(kind, row, columns, lead, now) for row in here],
         total=len(rows),
         pages=pages,
         cut=bool(page.continue_token),
@@ -183,6 +190,11 @@ def shown_columns(kind: Kind, *, wide: bool = False) -> list[Column]:
     return sorted(chosen, key=lambda column: column.name == "Age" and not wide)
 
 
+def _told(column: Column, rows: list[Stored], now: datetime) -> bool:
+    """Whether it says something of any row: a column of dashes only takes the room of others."""
+    return any(str(column.cell(row.object, now)) not in _BLANK for row in rows)
+
+
 def row_of(kind: Kind, stored: Stored, columns: list[Column], lead: str, now: datetime) -> Row:
     obj = stored.object
     cells = [cell_of(column, obj, now) for column in _in_order(columns, lead)]
@@ -202,10 +214,11 @@ def cell_of(column: Column, obj: Any, now: datetime) -> Cell:
     text = str(value)
     return Cell(
         column=column.name,
-        text="" if text in {"<none>", "<unknown>", "<unset>", ""} else text,
+        text="" if text in _BLANK else text,
         look=_look(column, obj, text),
         href=_href(column, obj, text),
         moment=_moment(column, obj, text, now),
+        after=" ago" if column.name in _MADE else "",
         number=column.type in {"integer", "number"},
         wrapped=column.name in _WRAPPED,
         chip=column.name in _STATUS or (column.name == "Type" and text in {"Normal", "Warning"}),
@@ -235,7 +248,7 @@ def _href(column: Column, obj: Any, text: str) -> str:
 
 def _moment(column: Column, obj: Any, text: str, now: datetime) -> datetime | None:
     """When a column that tells a length of time began, so that the browser can keep it true."""
-    if column.name == "Age":
+    if column.name == "Age" or column.name in _MADE:
         moment: datetime | None = obj.metadata.creation_timestamp
         return moment
     if column.name in {"Last Seen", "First Seen"} and _LENGTH.fullmatch(text):

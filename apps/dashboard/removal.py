@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from apps.cluster import types
 from apps.cluster.kinds import NAMESPACE
-from apps.dashboard import reading
+from apps.dashboard import paths, reading
 from apps.dashboard.panels.base import Subject
 from apps.dashboard.panels.configuration import users
 from apps.dashboard.panels.controllers import versions_of
@@ -111,7 +111,7 @@ def _service(subject: Subject) -> Removal:
 
 def _namespace(subject: Subject) -> Removal:
     counted = reading.inside(subject.who, subject.name)
-    names = tuple(f"{count} {kind.plural if count != 1 else kind.singular}" for kind, count in counted)
+    names = tuple(f"{count} {paths.word(kind, count)}" for kind, count in counted)
     return Removal(
         (f"Namespace {subject.name} and everything in it, for good",), names=names, type_name=bool(counted)
     )

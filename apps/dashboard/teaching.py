@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.cluster.registry import Kind
+from apps.dashboard import paths
 
 
 @dataclass(frozen=True)
@@ -81,8 +82,7 @@ _LESSONS = {
     ),
     "nodes": Lesson(
         "A node is a machine that runs pods. The platform's own machine joins by itself; any other by one line that is "
-        "pasted on it.",
-        "kubectl get nodes",
+        "pasted on it."
     ),
     "namespaces": Lesson(
         "A namespace is a room of its own: names, rights and limits count per namespace.",
@@ -106,4 +106,4 @@ _LESSONS = {
 
 
 def of(kind: Kind) -> Lesson:
-    return _LESSONS.get(kind.key, Lesson(f"No {kind.plural} exist yet."))
+    return _LESSONS.get(kind.key, Lesson(f"No {paths.word(kind, 0)} exist yet."))

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.browser
 SCREENS = (
     "/", "/kinds/pods", "/kinds/pods/default/frontend-x7k2p", "/kinds/services/default/frontend", "/create",
     "/kinds/nodes/-/drover-1", "/kinds/secrets/shop/login", "/kinds/events", "/styleguide",
+    "/kinds/cronjobs.batch", "/kinds/services", "/cluster",
 )  # fmt: skip
 SENTINEL = "sentinel-7f3a9c"
 

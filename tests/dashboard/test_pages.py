@@ -13,7 +13,7 @@ from apps.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET, REPLICATION_CONTROL
 from apps.cluster.registry import Kind, all_kinds
 from apps.cluster.revisions import CAUSE, HASH, RESTARTED, REVISION
 from apps.dashboard import paths
-from tests.browser import sample
+from tests.browser import sample, sample_apps
 from tests.builders import build
 
 HTMX = {"HX-Request": "true"}
@@ -179,6 +179,45 @@ def test_odd_addresses_are_answered_in_style(path: str, admin: Client) -> None:
     answer = admin.get(path)
     assert answer.status_code in {200, 404}
     assert "Drover" in answer.content.decode()
+
+
+def test_an_object_that_is_not_there_leads_to_those_that_are(admin: Client) -> None:
+    missing = admin.get("/kinds/replicationcontrollers/default/nobody").content.decode()
+    assert "There is no controller “nobody” in default." in missing
+    assert '<a class="button primary" href="/kinds/replicationcontrollers">Controllers</a>' in missing
+    assert "may have been deleted" not in admin.get("/nowhere").content.decode()
+
+
+@pytest.mark.parametrize("path", ["/kinds/events", "/kinds/nodes", "/kinds/endpoints"])
+def test_what_nobody_writes_by_hand_has_no_button_for_it(path: str, admin: Client) -> None:
+    page = admin.get(path).content.decode()
+    assert ">Create</a>" not in page.partition('<div class="page-head">')[2].partition("</form>")[0]
+    assert ">Create</a>" in admin.get("/kinds/pods").content.decode()
+
+
+def test_a_column_that_says_nothing_of_any_row_takes_no_room(admin: Client) -> None:
+    plain, wide = (admin.get(f"/kinds/nodes{query}", headers=HTMX).content.decode() for query in ("", "?wide=1"))
+    assert ">Roles</a>" in wide and ">Roles</a>" not in plain and ">Internal-IP</a>" in plain
+
+
+def test_a_moment_in_a_column_counts_like_an_age(admin: Client) -> None:
+    page = admin.get("/kinds/clusterroles.rbac.authorization.k8s.io").content.decode()
+    assert 'data-ago=" ago"' in page
+
+
+def test_kinds_are_called_by_words(admin: Client) -> None:
+    called = {kind.key: (paths.word(kind), paths.word(kind, 2)) for kind in all_kinds()}
+    assert called["replicationcontrollers"] == ("controller", "controllers")
+    assert called["configmaps"] == ("config map", "config maps")
+    assert called["persistentvolumeclaims"] == ("persistent volume claim", "persistent volume claims")
+    asked = admin.get("/actions/delete/replicationcontrollers/default/frontend")
+    assert "Delete controller frontend?" in asked.content.decode()
+
+
+def test_the_palette_leads_to_an_application_first(admin: Client) -> None:
+    sample_apps.applications()
+    found = admin.get("/find?q=book", headers=HTMX).content.decode()
+    assert found.index('href="/apps/default/book"') < found.index('href="/kinds/')
 
 
 def test_every_page_carries_a_strict_content_policy(admin: Client) -> None:

@@ -11,6 +11,8 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.cluster.kinds.ages import human
+from apps.cluster.registry import Kind
+from apps.dashboard import paths
 from apps.dashboard.look import Look, of_word
 
 register = template.Library()
@@ -92,6 +94,12 @@ def command(text: str) -> SafeString:
 def share(part: int, whole: int) -> int:
     """Per cent, for bars."""
     return round(100 * part / whole) if whole else 0
+
+
+@register.filter
+def called(kind: Kind, count: int = 1) -> str:
+    """The kind as sentences call it, one or several."""
+    return paths.word(kind, count)
 
 
 @register.filter

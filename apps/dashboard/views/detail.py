@@ -183,7 +183,7 @@ def _rollout_actions(who: Actor, stored: Stored) -> list[Action]:
     refused = "" if patch.allowed else patch.reason
     return [
         Action(verb, title, icon, f"{href}?do={verb}", refused)
-        for verb, title, icon in (("restart", "Restart", "turning"), (*hold, "clock"))
+        for verb, title, icon in (("restart", "Restart", "again"), (*hold, "clock"))
     ]
 
 
@@ -194,6 +194,6 @@ def _node_actions(who: Actor, stored: Stored) -> list[Action]:
     return [
         Action(verb, title, icon, paths.of_action(verb, NODE, "", stored.name), refused, danger=verb == "drain")
         for verb, title, icon in (
-            ("mark", "Labels and taints", "mark"), ("cordon", cordon, "lock"), ("drain", "Drain", "leave")
+            ("mark", "Labels and taints", "tag"), ("cordon", cordon, "lock"), ("drain", "Drain", "leave")
         )
     ]  # fmt: skip

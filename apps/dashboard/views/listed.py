@@ -6,9 +6,12 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.cluster.actors import Actor
 from apps.cluster.errors import NotFound
-from apps.cluster.kinds import NODE
+from apps.cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, EVENT, NODE
 from apps.cluster.registry import Kind, UnknownKind, by_key
 from apps.dashboard import access, listing, pages, paths, reading, teaching
+
+_MADE_BY_ITSELF = (EVENT, NODE, ENDPOINTS, ENDPOINT_SLICE)
+"""Kinds that nobody writes by hand, though the API would let them."""
 
 
 def kind_or_404(key: str) -> Kind:
@@ -36,6 +39,7 @@ def resource_list(request: HttpRequest, who: Actor, key: str) -> HttpResponse:
         "allowed": access.visible_at_all(who, kind),
         "command": _command(kind, question),
         "address": question.address(kind),
+        "makes": kind not in _MADE_BY_ITSELF,
         "joins": access.may(who, "create", NODE) if kind is NODE else None,
     }
     return pages.show(request, "dashboard/list.html", context, here=kind.key)
