@@ -367,6 +367,8 @@ def _tell(say: Say, changes: Iterable[Change]) -> None:
         say(f"{change.verb} {change.kind} {change.name}")
         for field in change.fields:
             say(f"  {field.path}: {_shown(field.before)} -> {_shown(field.after)}")
+        for line in change.lines:
+            say(f"  {line}")
 
 
 def _shown(value: Any) -> str:

@@ -1,16 +1,22 @@
-"""What lies between two revisions: objects made, changed, removed, their fields, and what it costs. Pure."""
+"""What lies between two revisions: objects and files made, changed, removed, their fields and lines, and what it costs.
+Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import unified_diff
+from io import StringIO
 from typing import Any
 
+from apps.catalog.render.given import File, Given, read_back
 from apps.catalog.render.metadata import COMPONENT, Manifest
 from apps.catalog.standing import WORKLOADS
 from apps.catalog.types import RevisionSpec
 
 CREATE, CHANGE, REMOVE = "create", "change", "remove"
+FILE = "File"
+NO_NEWLINE = "\\ No newline at end of file"
 
 
 @dataclass(frozen=True)
@@ -24,13 +30,18 @@ class Field:
 
 @dataclass(frozen=True)
 class Change:
-    """What happens to one object. Secrets show as the names of their parameters, for revisions hold nothing else."""
+    """What happens to one object, or to one file of a component (its name is ``component:/path``).
+
+    Secrets show as the names of their parameters, for revisions hold nothing else.
+    """
 
     verb: str
     kind: str
     name: str
     component: str
     fields: tuple[Field, ...] = ()
+    lines: tuple[str, ...] = ()
+    """Of a changed file those that differ, with some around them, as ``diff -u`` has it."""
 
 
 @dataclass(frozen=True)
@@ -44,17 +55,19 @@ class Impact:
 
 
 def between(old: RevisionSpec | None, new: RevisionSpec | None) -> tuple[Change, ...]:
-    """Every object that differs, in the order of the new revision; what goes comes last."""
-    before, after = _objects(old), _objects(new)
+    """Everything that differs, in the order of the new revision, files before objects; what goes comes last."""
+    was, is_ = _given(old), _given(new)
+    files = [_of_file(place, was.files.get(place), file) for place, file in is_.files.items()]
+    lost = [_file(REMOVE, *place) for place in was.files if place not in is_.files]
+    before, after = _by_place(was.objects), _by_place(is_.objects)
     found = [_change(before.get(place), manifest) for place, manifest in after.items()]
     gone = [_of(REMOVE, manifest) for place, manifest in before.items() if place not in after]
-    return tuple(change for change in (*found, *gone) if change is not None)
+    return tuple(change for change in (*files, *found, *lost, *gone) if change is not None)
 
 
 def impact_of(old: RevisionSpec | None, new: RevisionSpec) -> tuple[Impact, ...]:
     """What each component goes through when ``new`` follows ``old``."""
-    before = {place: one for place, one in _objects(old).items() if place[0] in WORKLOADS}
-    after = {place: one for place, one in _objects(new).items() if place[0] in WORKLOADS}
+    before, after = _workloads(old), _workloads(new)
     found = [one for place, manifest in after.items() if (one := _impact(before.get(place), manifest))]
     known = {_component(manifest) for manifest in after.values()}
     gone = [name for manifest in before.values() if (name := _component(manifest)) not in known]
@@ -72,21 +85,17 @@ def values_between(old: RevisionSpec | None, new: RevisionSpec) -> tuple[Field, 
     )
 
 
-def _objects(spec: RevisionSpec | None) -> dict[tuple[str, str], Manifest]:
-    """By kind and name. Secrets that are mixed from text and parameters stand among them as they are kept."""
-    if spec is None:
-        return {}
-    found = {(one["kind"], one["metadata"]["name"]): one for one in spec.objects}
-    for recipe in spec.secrets:
-        content = {
-            key: "".join(part if isinstance(part, str) else f"<secret {part.secret}>" for part in parts)
-            for key, parts in recipe.data.items()
-        }
-        found["Secret", recipe.name] = {
-            "kind": "Secret", "data": content,
-            "metadata": {"name": recipe.name, "labels": {COMPONENT: recipe.component}},
-        }  # fmt: skip
-    return found
+def _given(spec: RevisionSpec | None) -> Given:
+    return read_back(spec.objects, spec.secrets) if spec is not None else Given([], {})
+
+
+def _by_place(objects: Iterable[Manifest]) -> dict[tuple[str, str], Manifest]:
+    """By kind and name."""
+    return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+
+
+def _workloads(spec: RevisionSpec | None) -> dict[tuple[str, str], Manifest]:
+    return _by_place(one for one in (spec.objects if spec else ()) if one["kind"] in WORKLOADS)
 
 
 def _component(manifest: Manifest) -> str:
@@ -96,6 +105,28 @@ def _component(manifest: Manifest) -> str:
 
 def _of(verb: str, manifest: Manifest, fields: Sequence[Field] = ()) -> Change:
     return Change(verb, manifest["kind"], manifest["metadata"]["name"], _component(manifest), tuple(fields))
+
+
+def _file(verb: str, component: str, path: str, **more: Any) -> Change:
+    return Change(verb, FILE, f"{component}:{path}", component, **more)
+
+
+def _of_file(place: tuple[str, str], old: File | None, new: File) -> Change | None:
+    if old is None:
+        return _file(CREATE, *place)
+    mode = () if old.mode == new.mode else (Field("mode", old.mode, new.mode),)
+    return None if old == new else _file(CHANGE, *place, fields=mode, lines=_lines(old.content, new.content))
+
+
+def _lines(old: str, new: str) -> tuple[str, ...]:
+    if old == new:
+        return ()
+    _, _, *found = unified_diff([*StringIO(old)], [*StringIO(new)])
+    return tuple(
+        part
+        for line in found
+        for part in ([line.removesuffix("\n")] if line.endswith("\n") else [line, NO_NEWLINE])
+    )
 
 
 def _change(old: Manifest | None, new: Manifest) -> Change | None:
