@@ -18,11 +18,10 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, unquote
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from apps.cluster import types
 from apps.cluster.types.streams import KEEP_ALIVE, MOST_BYTES
-from apps.serving import Server
+from apps.serving import Requests, Server, Sockets
 from node_agent import door_sockets
 from node_agent.ended import EndedLogs
 from node_agent.herd import Herd
@@ -44,7 +43,7 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 
-class OnlyTheServer(H11Protocol):
+class OnlyTheServer(Requests):
     """Closes connections of anybody whose certificate, though the cluster's, is not the server's."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -100,7 +99,7 @@ class Door:
         config = uvicorn.Config(
             self._answer,
             http=OnlyTheServer,
-            ws="wsproto",
+            ws=Sockets,
             ws_max_size=MOST_BYTES,
             ws_ping_timeout=None,  # who waits for a slow container cannot answer: TCP tells who is gone
             ws_per_message_deflate=False,

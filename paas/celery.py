@@ -42,6 +42,7 @@ app.conf.update(
     task_default_queue="drover",
     task_ignore_result=True,
     task_acks_late=False,
+    worker_cancel_long_running_tasks_on_connection_loss=True,  # of those acknowledged late: none; unset it warns
     worker_prefetch_multiplier=1,
     worker_enable_remote_control=False,
     worker_send_task_events=False,

@@ -157,11 +157,14 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{levelname} {name}: {message}", "style": "{"}},
+    "filters": {"redis": {"()": "paas.bearable.RedisAway"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     # A line for every reminder that a worker takes, or for every question to a node, would bury the rest; and a
     # unix socket has no host name, which Kombu remarks on each time.
     "loggers": {
         "celery": {"level": "WARNING"},
+        "celery.worker.consumer.consumer": {"filters": ["redis"]},
+        "channels_redis.pubsub": {"filters": ["redis"]},
         "httpx": {"level": "WARNING"},
         "kombu.connection": {"level": "ERROR"},
     },

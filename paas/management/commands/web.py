@@ -14,7 +14,7 @@ from django.core.management.base import BaseCommand
 from apps.accounts import bootstrap, renewal
 from apps.accounts.certificates import ServerFiles
 from apps.nodes.servers import place, presence
-from apps.serving import Server
+from apps.serving import Requests, Server, Sockets
 from paas import upgrading
 from paas.state import Refused
 
@@ -50,7 +50,8 @@ async def _serve(address: str, shown: ServerFiles) -> None:
 
     common: dict[str, Any] = {
         "app": application,
-        "ws": "wsproto",  # the port-forward sub-protocol has a "/" in its name, which the default refuses
+        "http": Requests,
+        "ws": Sockets,  # on wsproto: the port-forward sub-protocol has a "/" in its name, which others refuse
         "log_level": "warning",
         "access_log": False,
         "timeout_graceful_shutdown": 2,
