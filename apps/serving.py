@@ -65,7 +65,7 @@ class Requests(H11Protocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._application: Any = self.app
-        self.app = self._answer
+        self.app = self._answer  # type: ignore[assignment]
         self._endless = self._ending = False
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +106,7 @@ class Sockets(WSProtocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._application: Any = self.app
-        self.app = self._talk
+        self.app = self._talk  # type: ignore[assignment]
 
     async def _talk(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

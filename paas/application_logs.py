@@ -1,61 +1,31 @@
-"""An application's logs as one stream in a terminal, by time: of pods that are gone and of those that are there."""
+"""An application's logs as one stream in a terminal, by time: of pods that are gone, that are there, that will be."""
 
 from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from contextlib import aclosing
-from dataclasses import dataclass
+from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain
-from typing import NamedTuple
 
-from apps.cluster import types
+from apps.catalog.kinds import APPLICATION
+from apps.catalog.render.metadata import COMPONENT, INSTANCE
+from apps.cluster import store
 from apps.cluster.errors import ApiError
-from apps.nodes import door, ended
+from apps.cluster.kinds import POD
+from apps.cluster.selectors import LabelSelector
+from apps.cluster.watching import Scope
+from apps.cluster.work import in_db
+from apps.nodes import ended
+from apps.nodes.following import Line, Source, follow
 
 Say = Callable[[str], object]
-SECOND = len("2026-05-01T12:00:00")
+TOGETHER = 0.2
+"""Seconds for which new lines wait for older ones of other pods."""
+MOST_WAITING = 10_000
 
 
-class Line(NamedTuple):
-    """What was written, when, and by which pod; ``at`` as the engine writes it, so that text sorts as time does."""
-
-    at: str
-    pod: str
-    text: str
-    gone: bool = False
-
-    @classmethod
-    def read(cls, line: bytes, pod: str, *, gone: bool = False) -> Line:
-        at, _, text = line.decode(errors="replace").partition(" ")
-        return cls(at, pod, text, gone)
-
-    def __str__(self) -> str:
-        return f"{self.pod}{' (gone)' if self.gone else ''}: {self.text}"
-
-
-@dataclass
-class Source:
-    """One container that is there; ``last`` is the time of the newest line that was read of it, None when its node
-    would not tell."""
-
-    pod: types.Pod
-    container: str
-    last: str | None = ""
-
-    async def lines(self, **asked: str) -> AsyncIterator[Line]:
-        """Its lines. Raises ApiError when its node does not tell them."""
-        meta, rest = self.pod.metadata, b""
-        wanted = {"timestamps": "true", **asked}
-        opened = door.logs(self.pod.spec.node_name, meta.namespace, meta.name, self.container, wanted)
-        async with aclosing(opened) as chunks:
-            async for chunk in chunks:
-                *whole, rest = (rest + chunk).split(b"\n")
-                for line in whole:
-                    yield Line.read(line, meta.name)
-        if rest:
-            yield Line.read(rest, meta.name)
+def shown(line: Line) -> str:
+    return f"{line.pod}{' (gone)' if line.gone else ''}: {line.text}"
 
 
 def in_order(logs: Iterable[Iterable[Line]]) -> list[Line]:
@@ -63,34 +33,76 @@ def in_order(logs: Iterable[Iterable[Line]]) -> list[Line]:
     return sorted(chain.from_iterable(logs), key=lambda line: line.at)
 
 
-async def tell(
-    say: Say, namespace: str, labels: Mapping[str, str], pods: Iterable[types.Pod], tail: int, *, follow: bool
-) -> None:
-    """The last ``tail`` lines of each container, gone and there, by time; with ``follow`` then whatever comes.
-
-    What is written once the past is read is told as it comes: nobody waits for a quiet container.
-    """
+async def tell(say: Say, namespace: str, name: str, component: str, tail: int, *, following: bool) -> None:
+    """The last ``tail`` lines of each container, gone and there, by time; when ``following`` then whatever comes."""
+    labels = {INSTANCE: name, **({COMPONENT: component} if component else {})}
+    scope = Scope(kind=POD, namespace=namespace, labels=LabelSelector.of(labels))
+    rows = (await in_db(store.list, POD, namespace=namespace, labels=scope.labels)).rows
     sources = [
-        Source(pod, container.name)
-        for pod in pods
-        if pod.spec.node_name
-        for container in pod.spec.all_containers()
+        Source(row.object, container.name, tail=tail)
+        for row in rows
+        if row.object.spec.node_name
+        for container in row.object.spec.all_containers()
     ]
     kept, unheard = await ended.found(namespace, labels)
     for words in unheard:
         say(f"({words}; what was kept there is missing)")
-    past = await asyncio.gather(
-        *(_gone(say, one, tail) for one in kept), *(_past(say, source, tail) for source in sources)
-    )
-    for line in in_order(past):
-        say(str(line))
+    gone = await asyncio.gather(*(_gone(say, one, tail) for one in kept))
+    for one, lines in zip(kept, gone, strict=True):  # a pod that goes just now may be in both lists
+        for source in sources:
+            if lines and source.is_of(one.log):
+                source.last = lines[-1].at
+    past = await asyncio.gather(*(_past(say, source) for source in sources))
+    for line in in_order([*gone, *past]):
+        say(shown(line))
     if not sources:
         say("(no pod is there)")
-    if follow:
+    if following:
         sys.stdout.flush()
-        await asyncio.gather(
-            *(_goes_on(say, source, source.last) for source in sources if source.last is not None)
-        )
+        owner = Scope(kind=APPLICATION, namespace=namespace, name=name)
+        teller = _Teller(say)
+        telling = asyncio.create_task(teller.run())
+        try:
+            await follow(teller, scope, owner, lambda pod: True, known=sources, tail=tail)
+            await teller.said.join()
+        finally:
+            telling.cancel()
+
+
+class _Teller:
+    """Says what it is told, lines that come close to each other by their times."""
+
+    def __init__(self, say: Say) -> None:
+        self._say = say
+        self.said: asyncio.Queue[Line | str] = asyncio.Queue(MOST_WAITING)
+
+    async def lines(self, lines: Sequence[Line]) -> None:
+        for line in lines:
+            await self.said.put(line)
+
+    async def remark(self, pod: str, words: str) -> None:
+        await self.said.put(f"({pod}: {words})")
+
+    async def began(self, pods: Container[str]) -> None:
+        """What went before was told before."""
+
+    async def following(self, containers: int) -> None:
+        """A terminal shows only what is written."""
+
+    async def run(self) -> None:
+        while True:
+            told = [await self.said.get()]
+            await asyncio.sleep(TOGETHER)
+            while not self.said.empty():
+                told.append(self.said.get_nowait())
+            for line in in_order([[one for one in told if isinstance(one, Line)]]):
+                self._say(shown(line))
+            for remark in told:
+                if isinstance(remark, str):
+                    self._say(remark)
+            sys.stdout.flush()
+            for _ in told:
+                self.said.task_done()
 
 
 async def _gone(say: Say, one: ended.Kept, tail: int) -> list[Line]:
@@ -102,24 +114,9 @@ async def _gone(say: Say, one: ended.Kept, tail: int) -> list[Line]:
     return [Line.read(line, one.log.pod, gone=True) for line in text.splitlines()[-tail:]]
 
 
-async def _past(say: Say, source: Source, tail: int) -> list[Line]:
+async def _past(say: Say, source: Source) -> list[Line]:
     try:
-        found = [line async for line in source.lines(tailLines=str(tail))]
+        return [line async for lines in source.lines() for line in lines]
     except ApiError as refusal:
         say(f"({source.pod.metadata.name}: {refusal.message})")
-        source.last = None
         return []
-    source.last = found[-1].at if found else ""
-    return found
-
-
-async def _goes_on(say: Say, source: Source, last: str) -> None:
-    """From where the past ended: asked for from that second on, of which what was told is passed over."""
-    asked = {"follow": "true", **({"sinceTime": f"{last[:SECOND]}Z"} if last else {})}
-    try:
-        async for line in source.lines(**asked):
-            if line.at > last:
-                say(str(line))
-                sys.stdout.flush()
-    except ApiError as refusal:
-        say(f"({source.pod.metadata.name}: {refusal.message})")

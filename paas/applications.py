@@ -14,11 +14,8 @@ from apps.catalog import bundled, checks, format, operations, parameters, pins, 
 from apps.catalog import schema as published
 from apps.catalog.changes import Change
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION, APPLICATION_TEMPLATE
-from apps.catalog.render.metadata import COMPONENT, INSTANCE
 from apps.catalog.types import Application, ApplicationRevision, ApplicationSpec, TemplateReference
 from apps.cluster import documents, store, types
-from apps.cluster.kinds import POD
-from apps.cluster.selectors import LabelSelector
 from apps.nodes import talk
 from paas import application_logs
 from paas.management.administrator import ADMINISTRATOR
@@ -249,9 +246,7 @@ def delete(say: Say, *, namespace: str, name: str, volumes: bool, yes: bool, wai
 def logs(say: Say, *, namespace: str, name: str, component: str, follow: bool, tail: int, **_: Any) -> int:
     """Every container's lines by time, each after its pod's name, also those of pods that are gone."""
     _get(namespace, name)
-    labels = {INSTANCE: name, **({COMPONENT: component} if component else {})}
-    pods = [row.object for row in store.list(POD, namespace=namespace, labels=LabelSelector.of(labels)).rows]
-    asyncio.run(application_logs.tell(say, namespace, labels, pods, tail, follow=follow))
+    asyncio.run(application_logs.tell(say, namespace, name, component, tail, following=follow))
     return 0
 
 

@@ -1,4 +1,4 @@
-"""A Redis that is away is news and no error: readers poll meanwhile. Libraries tell it with tracebacks; here, in a line."""
+"""A Redis that is away is news and no error, for readers poll meanwhile: one line, where libraries write tracebacks."""
 
 from __future__ import annotations
 

@@ -54,11 +54,16 @@ def applications() -> None:
 def app_pods() -> None:
     """Pods of the application that runs: more than a browser opens connections to one server."""
     for number, end in enumerate(("7d9fk", "x2mqp", "c4v8n", "p6w2z", "h9j5t", "k3s7r", "m8d4b")):
-        labels = {INSTANCE: "book", COMPONENT: "frontend"}
-        meta = types.ObjectMeta(name=f"book-frontend-{end}", namespace="default", labels=labels)
-        container = types.Container(name="frontend", image="gb-frontend:v5")
-        make(POD, types.Pod(metadata=meta, spec=types.PodSpec(containers=[container])))
-        run(meta.name, f"drover-{number % 2 + 1}", 40 + number)
+        app_pod(end, number)
+
+
+def app_pod(end: str, number: int) -> None:
+    """One of them."""
+    labels = {INSTANCE: "book", COMPONENT: "frontend"}
+    meta = types.ObjectMeta(name=f"book-frontend-{end}", namespace="default", labels=labels)
+    container = types.Container(name="frontend", image="gb-frontend:v5")
+    make(POD, types.Pod(metadata=meta, spec=types.PodSpec(containers=[container])))
+    run(meta.name, f"drover-{number % 2 + 1}", 40 + number)
 
 
 def install(name: str, namespace: str, spec: ApplicationSpec) -> None:

@@ -94,6 +94,9 @@ def test_logs_are_one_in_the_order_of_their_times_also_of_pods_that_are_gone(tab
     expect(lines.locator("span").first).to_contain_text("book-frontend-gone1")
     times: list[str] = tab.evaluate("[...document.querySelectorAll('.log-lines > span')].map((one) => one.dataset.at)")
     assert times == sorted(times) and len(times) > 6
+    shops.tell("app_pod later 7")
+    expect(lines).to_contain_text("book-frontend-later")
+    expect(tab.locator("[data-log-state]")).to_have_text("Following 8 containers")
     tab.get_by_label("Pods that are gone").uncheck()
     expect(lines).to_contain_text("book-frontend-7d9fk")
     expect(lines).not_to_contain_text("its last words")

@@ -63,6 +63,17 @@ def test_lines_of_all_pods_come_in_the_order_of_time_and_then_as_they_are_writte
         assert [following.stdout.readline().rstrip() for _ in past] == past
         write(talk, other, "six")
         assert following.stdout.readline().rstrip() == f"{other}: six"
+        talk.kubectl("delete", "pod", other, "--wait")
+        (newer,) = names(talk) - {new}
+        write(talk, newer, "seven")
+        assert following.stdout.readline().rstrip() == f"{newer}: seven"
+        talk.kubectl("rollout", "restart", "deployment/talk-box")
+        talk.kubectl("rollout", "status", "deployment/talk-box", within=100)
+        last, latest = sorted(names(talk) - {new, newer})
+        write(talk, last, "eight")
+        assert following.stdout.readline().rstrip() == f"{last}: eight"
+        write(talk, latest, "nine")
+        assert following.stdout.readline().rstrip() == f"{latest}: nine"
     finally:
         following.terminate()
         following.communicate(timeout=10)

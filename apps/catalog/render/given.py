@@ -34,15 +34,14 @@ def read_back(objects: Iterable[Manifest], recipes: Iterable[Recipe]) -> Given:
     held = {(one["kind"], one["metadata"]["name"]): one["data"] for one in objects if one["kind"] == "ConfigMap"}
     held |= {("Secret", recipe.name): _shown(recipe) for recipe in recipes}
     for manifest in objects:
-        if (manifest["kind"], manifest["metadata"]["name"]) in held:
-            continue
         if "template" in manifest.get("spec", {}):
             component = manifest["metadata"].get("labels", {}).get(COMPONENT, "")
             pod = manifest["spec"]["template"]["spec"]
             found.files.update({(component, path): file for path, file in _files(pod, held).items()})
             template = {**manifest["spec"]["template"], "spec": _without_carriers(pod, held)}
-            manifest = {**manifest, "spec": {**manifest["spec"], "template": template}}
-        found.objects.append(manifest)
+            found.objects.append({**manifest, "spec": {**manifest["spec"], "template": template}})
+        elif (manifest["kind"], manifest["metadata"]["name"]) not in held:
+            found.objects.append(manifest)
     return found
 
 

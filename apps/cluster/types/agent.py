@@ -62,6 +62,11 @@ class EndedLog(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_nam
     labels: dict[str, str] = {}
     """The pod's."""
 
+    @property
+    def pod_uid(self) -> str:
+        """With which the name begins."""
+        return self.id.partition("_")[0]
+
 
 class EventReport(msgspec.Struct, kw_only=True, omit_defaults=True, rename=wire_name):
     """Something worth telling about a pod (or, with an empty uid, about the node).

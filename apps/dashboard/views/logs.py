@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Container, Sequence
 from contextlib import aclosing
 from functools import partial
+from itertools import groupby
 
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.html import strip_tags
 
+from apps.accounts import policy
 from apps.catalog.kinds import APPLICATION
 from apps.catalog.render.metadata import COMPONENT, INSTANCE
 from apps.cluster import types
@@ -17,13 +19,14 @@ from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, MethodNotAllowed, NotFound, Unauthorized
 from apps.cluster.kinds import POD
 from apps.cluster.selectors import LabelSelector
+from apps.cluster.watching import Scope
 from apps.cluster.work import in_db
-from apps.dashboard import access, reading
+from apps.dashboard import access
 from apps.nodes import door
 from apps.nodes import ended as kept
+from apps.nodes.following import Line, follow
 
-Say = Callable[[bytes], Awaitable[None]]
-Teller = Callable[[Say], Awaitable[None]]
+Teller = Callable[["_Page"], Awaitable[None]]
 WAITING = 64
 """Pieces that wait for a slow reader."""
 TAIL = 1000
@@ -55,67 +58,75 @@ async def merged(request: HttpRequest, namespace: str, name: str) -> HttpRespons
     """Every log of an application in one stream, for a browser opens few connections to one server.
 
     Each line is a mark, a pod's name and, after its time, what was written, with tabs between: "+" for a pod that is
-    there, "-" for one that is gone, "!" for a remark. The first is "#" and the number of containers that are followed.
+    there, "-" for one that is gone, "!" for a remark. "#" comes with the number of containers that are followed, first
+    and whenever it changes: what comes later is taken up, until the application is gone.
     """
     component = request.GET.get("component", "")
     labels = {INSTANCE: name} | ({COMPONENT: component} if component else {})
     try:
         who = await in_db(_reader_of, request, namespace, name)
-        pods = await in_db(_pods_of, who, namespace, labels)
     except ApiError as refusal:
         return _refused(refusal)
-    tellers: list[Teller] = [
-        partial(_live, pod, container.name) for pod in pods for container in pod.spec.containers
-    ]
-    first = f"#\t\t{len(tellers)}\n".encode()
-    if "gone" in request.GET:
-        tellers.append(partial(_gone, who, namespace, labels))
-    return _streamed(_together(first, tellers))
+    pods = Scope(
+        kind=POD, namespace=namespace, labels=LabelSelector.of(labels), visible=partial(policy.scope, who, POD)
+    )
+    owner = Scope(
+        kind=APPLICATION, namespace=namespace, name=name, visible=partial(policy.scope, who, APPLICATION)
+    )
+    past = partial(_gone, who, namespace, labels) if "gone" in request.GET else None
+    return _streamed(_together(partial(follow, scope=pods, owner=owner, may=partial(_may_read, who), tail=TAIL), past))
 
 
-async def _together(first: bytes, tellers: list[Teller]) -> AsyncIterator[bytes]:
-    """What all of them say, as it comes, until the last has ended or nobody listens."""
-    said: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
-    yield first
+class _Page:
+    """What a page is told, as it is sent."""
 
-    async def all_of_them() -> None:
-        await asyncio.gather(*(tell(said.put) for tell in tellers))
-        await said.put(None)
+    def __init__(self) -> None:
+        self.said: asyncio.Queue[bytes | None] = asyncio.Queue(WAITING)
+        self.followed: asyncio.Future[Container[str]] = asyncio.get_running_loop().create_future()
 
-    telling = asyncio.create_task(all_of_them())
+    async def began(self, pods: Container[str]) -> None:
+        self.followed.set_result(pods)
+
+    async def lines(self, lines: Sequence[Line]) -> None:
+        for (pod, gone), several in groupby(lines, key=lambda line: (line.pod, line.gone)):
+            texts = [f"{line.at} {line.text}".encode() for line in several]
+            await self.said.put(_marked("-" if gone else "+", pod, texts))
+
+    async def remark(self, pod: str, words: str) -> None:
+        await self.said.put(_marked("!", pod, [f"({words})".encode()]))
+
+    async def following(self, containers: int) -> None:
+        await self.said.put(f"#\t\t{containers}\n".encode())
+
+
+async def _together(live: Teller, past: Teller | None) -> AsyncIterator[bytes]:
+    """What both say, as it comes, until all is over or nobody listens."""
+    page = _Page()
+
+    async def both() -> None:
+        await asyncio.gather(live(page), *([past(page)] if past else []))
+        await page.said.put(None)
+
+    telling = asyncio.create_task(both())
     try:
-        while (piece := await said.get()) is not None:
+        while (piece := await page.said.get()) is not None:
             yield piece
     finally:
         telling.cancel()
 
 
-async def _live(pod: types.Pod, container: str, say: Say) -> None:
-    name, rest = pod.metadata.name, b""
-    asked = {"follow": "true", "tailLines": str(TAIL), "timestamps": "true"}
-    try:
-        source = door.logs(pod.spec.node_name, pod.metadata.namespace, name, container, asked)
-        async with aclosing(source):
-            async for chunk in source:
-                *lines, rest = (rest + chunk).split(b"\n")
-                await say(_marked("+", name, lines))
-        await say(_marked("+", name, [rest] if rest else []))
-        await say(_marked("!", name, [b"(The stream has ended)"]))
-    except ApiError as refusal:
-        await say(_marked("!", name, [f"({refusal.message})".encode()]))
-
-
-async def _gone(who: Actor, namespace: str, labels: dict[str, str], say: Say) -> None:
+async def _gone(who: Actor, namespace: str, labels: dict[str, str], page: _Page) -> None:
+    followed = await page.followed  # of a pod that goes just now its node has kept what is told of it anyway
     found, unheard = await kept.found(namespace, labels)
     for words in unheard:
-        await say(_marked("!", "", [f"({words}; what was kept there is missing)".encode()]))
-    for one in await in_db(_readable, who, found):
+        await page.remark("", f"{words}; what was kept there is missing")
+    for one in await in_db(_readable, who, [one for one in found if one.log.pod_uid not in followed]):
         try:
             text = await kept.read(one.node, namespace, one.log.id)
         except ApiError as refusal:
-            await say(_marked("!", one.log.pod, [f"({refusal.message})".encode()]))
+            await page.remark(one.log.pod, refusal.message)
         else:
-            await say(_marked("-", one.log.pod, text.splitlines()))
+            await page.said.put(_marked("-", one.log.pod, text.splitlines()))
 
 
 def _marked(mark: str, pod: str, lines: list[bytes]) -> bytes:
@@ -123,13 +134,9 @@ def _marked(mark: str, pod: str, lines: list[bytes]) -> bytes:
     return b"".join(lead + line + b"\n" for line in lines)
 
 
-def _pods_of(who: Actor, namespace: str, labels: dict[str, str]) -> list[types.Pod]:
-    """The pods whose logs this person may read, as far as they have a node."""
-    pods = reading.pods_of(who, namespace=namespace, labels=LabelSelector.of(labels))
-    return [
-        pod for pod in pods
-        if pod.spec.node_name and access.may(who, "get", POD, namespace, pod.metadata.name, "log").allowed
-    ]  # fmt: skip
+def _may_read(who: Actor, pod: types.Pod) -> bool:
+    meta = pod.metadata
+    return access.may(who, "get", POD, meta.namespace, meta.name, "log").allowed
 
 
 def _reader_of(request: HttpRequest, namespace: str, name: str) -> Actor:
