@@ -65,7 +65,7 @@ class Requests(H11Protocol):
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._application: Any = self.app
-        self.app = self._answer  # type: ignore[assignment]
+        self.app = self._answer
         self._endless = self._ending = False
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:

@@ -123,9 +123,8 @@ async def follow(
 
 async def _followed(crowd: _Crowd, scope: Scope, owner: Scope) -> bool:
     """Whether it is over; False when everything is to be listed anew."""
-    present: set[str] | None = set()
-    owned = False
-    with suppress(Gone):
+    first, owned = True, False
+    try:
         async with aclosing(hub.follow((scope, owner))) as batches:
             async for batch in batches:
                 for event in batch.events:
@@ -133,12 +132,15 @@ async def _followed(crowd: _Crowd, scope: Scope, owner: Scope) -> bool:
                         owned = event.type != "DELETED"
                     else:
                         await crowd.news(event)
-                if present is not None:
-                    present = {event.uid for event in batch.events}
-                    await crowd.looked(present)
-                    present = None
+                if first:
+                    await crowd.looked({event.uid for event in batch.events})
+                first = False
                 if not owned and await crowd.over():
                     return True
+    except Gone:
+        return False
+    except DatabaseError:
+        await asyncio.sleep(AGAIN)
     return False
 
 
@@ -176,8 +178,7 @@ class _Crowd:
         pod: types.Pod = event.object
         watched = self._pods.setdefault(event.uid, _Watched(pod))
         watched.hear(pod, gone=event.type == "DELETED")
-        allowed: bool = bool(pod.spec.node_name) and await in_db(self._may, pod)
-        if allowed:
+        if await self._allowed(watched):
             for container in pod.spec.all_containers():
                 self._read(watched, container.name)
         await self._count()
@@ -185,7 +186,7 @@ class _Crowd:
     async def looked(self, present: Container[str]) -> None:
         """All that is there was told. What was known and is not, is gone; what comes now, is read whole."""
         for uid, watched in self._pods.items():
-            if uid not in present and not watched.gone:
+            if uid not in present and not watched.gone and await self._allowed(watched):
                 watched.hear(watched.pod, gone=True)
                 for _, container in [place for place in self._known if place[0] == uid]:
                     self._read(watched, container)
@@ -198,13 +199,23 @@ class _Crowd:
         """Whether all that were there are gone; waits for their last words then."""
         if not all(watched.gone for watched in self._pods.values()):
             return False
-        await asyncio.gather(*self._readers())
+        await asyncio.gather(*self._readers(), return_exceptions=True)
         return True
 
     async def leave(self) -> None:
         for reader in self._readers():
             reader.cancel()
         await asyncio.gather(*self._readers(), return_exceptions=True)
+
+    async def _allowed(self, watched: _Watched) -> bool:
+        """Whether it is to be read; if it may not be any more, nobody reads it from here on."""
+        allowed: bool = await in_db(self._may, watched.pod)
+        if not allowed:
+            for reader in watched.readers.values():
+                reader.cancel()
+            watched.readers.clear()
+            watched.gone = True
+        return allowed and bool(watched.pod.spec.node_name)
 
     def _readers(self) -> list[asyncio.Task[None]]:
         return [reader for watched in self._pods.values() for reader in watched.readers.values()]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from paas.application_logs import Line, in_order
+from apps.nodes.following import Line
+from paas.application_logs import in_order, shown
 
 T = "2026-05-01T12:00:0"
 
@@ -15,7 +16,7 @@ def test_lines_of_all_pods_stand_in_the_order_of_time() -> None:
     old = [line("0.100000000", "old", "first"), line("0.300000000", "old", "third")]
     web = [line("0.200000000", "web", "second"), line("1.000000000", "web", "fifth")]
     other = [line("0.300000001", "other", "fourth")]
-    assert [str(one) for one in in_order([old, [], web, other])] == [
+    assert [shown(one) for one in in_order([old, [], web, other])] == [
         "old (gone): first", "web: second", "old (gone): third", "other: fourth", "web: fifth",
     ]  # fmt: skip
 

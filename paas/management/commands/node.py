@@ -1,11 +1,12 @@
 """``manage.py node``: list the nodes, mark one, take one out of the cluster."""
 
-import json
 from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
+
+from paas.management import listing
 
 
 class Command(BaseCommand):
@@ -14,10 +15,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
-        listed = verbs.add_parser("list", help="every node and its state")
-        listed.add_argument("wanted", nargs="*", help="nodes that --wait waits for")
-        listed.add_argument("--wait", type=float, default=0, help="seconds to wait until those are Ready")
-        listed.add_argument("--json", action="store_true")
+        listing.declare(verbs, who="nodes", state="are Ready", help="every node and its state")
         marked = verbs.add_parser("set", help="give a node labels, taints and images to have ready")
         marked.add_argument("name")
         marked.add_argument("--labels", default="", help="disk=ssd,zone=a")
@@ -42,9 +40,7 @@ class Command(BaseCommand):
 def _list(options: dict[str, Any]) -> str:
     from paas import roll_call  # noqa: PLC0415
 
-    if options["json"]:
-        return json.dumps(roll_call.present())
-    return roll_call.roll_call(options["wanted"], options["wait"])
+    return listing.answer(options, roll_call.roll_call, roll_call.present)
 
 
 def _set(options: dict[str, Any]) -> str:
