@@ -16,6 +16,7 @@ from msgspec import Struct
 from apps.cluster.types.extensions import EXTENSIONS
 
 PIECE = re.compile(r"\$\$\{|\$\{([^{}]*)\}|\$\{")
+SHORT = 1000  # characters; what is longer is read anew each time and not kept in memory
 STEPS = re.compile(r"[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*", re.ASCII)
 
 
@@ -52,9 +53,12 @@ Piece = str | Reference
 Pieces = tuple[Piece, ...]
 
 
-@lru_cache(maxsize=4096)
 def pieces(text: str) -> Pieces:
     """The plain stretches and references of a scalar, in order. Raises Malformed."""
+    return _kept(text) if len(text) <= SHORT else _pieces(text)
+
+
+def _pieces(text: str) -> Pieces:
     found: list[Piece] = []
     plain, at = "", 0
     for match in PIECE.finditer(text):
@@ -74,6 +78,9 @@ def pieces(text: str) -> Pieces:
         found.append(Reference(tuple(inside.split("."))))
     plain += text[at:]
     return (*found, plain) if plain else tuple(found)
+
+
+_kept = lru_cache(maxsize=4096)(_pieces)
 
 
 def references(value: Any) -> Iterator[Reference]:

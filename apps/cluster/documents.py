@@ -14,6 +14,7 @@ import yaml
 
 MOST_DEPTH = 100
 MOST_VALUES = 500_000  # aliases can say much more than they write
+MOST_TEXT = 3 * 1024 * 1024  # characters, for the same reason
 
 
 class Mark(NamedTuple):
@@ -45,7 +46,7 @@ def read(text: bytes) -> list[Any]:
 
 def check_size(data: Any) -> None:
     """Refuse what is nested so deep, or holds so much, that walking it would hurt. Raises Unreadable."""
-    level, depth, values = [data], 0, 0
+    level, depth, values, text = [data], 0, 0, 0
     while level:
         depth += 1
         values += len(level)
@@ -53,10 +54,15 @@ def check_size(data: Any) -> None:
             raise Unreadable(f"is nested deeper than {MOST_DEPTH} levels")
         below: list[Any] = []
         for value in level:
-            if isinstance(value, dict):
+            if isinstance(value, str):
+                text += len(value)
+            elif isinstance(value, dict):
+                text += sum(len(key) for key in value if isinstance(key, str))
                 below.extend(value.values())
             elif isinstance(value, list):
                 below.extend(value)
+            if text > MOST_TEXT:
+                raise Unreadable(f"holds more than {MOST_TEXT} characters")
             if values + len(below) > MOST_VALUES:
                 raise Unreadable(f"holds more than {MOST_VALUES} values")
         level = below

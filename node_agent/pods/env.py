@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,6 +13,8 @@ from apps.cluster import quantities, types
 from node_agent.pods.variables import service_variables
 
 LABEL_PATH = re.compile(r"metadata\.(labels|annotations)\['(.+)'\]")
+LONGEST = 128 * 1024 - 1  # bytes that Linux takes as one argument or variable
+MOST = 6 * 1024 * 1024  # and as all arguments and variables of a process
 NODE_IS_THE_LIMIT = {"limits.cpu", "limits.memory", "limits.ephemeral-storage"}
 
 
@@ -47,32 +49,57 @@ class Place:
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
-    """Replace ``$(NAME)`` by its value; an unknown name stays as it is, and ``$$`` is one dollar sign."""
+    """Replace ``$(NAME)`` by its value; an unknown name stays as it is, and ``$$`` is one dollar sign.
+
+    Raises ConfigTrouble when the result is more than a process can be given: variables that name each other twice
+    would else grow without end, in the agent's memory.
+    """
     out: list[str] = []
+    size = 0
+    for piece in _pieces(text, values):
+        size += len(piece)
+        if size > LONGEST:
+            what = f'"{text[:40]}" and so on, with its variables,'
+            raise ConfigTrouble(f"{what} is longer than the {LONGEST} bytes that a process can be given")
+        out.append(piece)
+    return "".join(out)
+
+
+def fitting(words: Iterable[str]) -> Iterator[str]:
+    """The words as they come. Raises ConfigTrouble at the one that is too much for a process."""
+    size = 0
+    for word in words:
+        size += len(word)
+        _check_total(size)
+        yield word
+
+
+def _check_total(size: int) -> None:
+    if size > MOST:
+        raise ConfigTrouble(f"its arguments or variables are more than the {MOST} bytes a process can be given")
+
+
+def _pieces(text: str, values: Mapping[str, str]) -> Iterator[str]:
     position = 0
-    while position < len(text):
-        if text[position] != "$" or position + 1 == len(text):
-            out.append(text[position])
-            position += 1
-            continue
-        following = text[position + 1]
+    while (dollar := text.find("$", position)) >= 0 and dollar + 1 < len(text):
+        yield text[position:dollar]
+        position = dollar + 2
+        following = text[dollar + 1]
         if following == "$":
-            out.append("$")
-            position += 2
+            yield "$"
         elif following == "(" and (end := text.find(")", position)) > 0:
-            name = text[position + 2 : end]
-            out.append(values.get(name, f"$({name})"))
+            name = text[position:end]
+            yield values.get(name, f"$({name})")
             position = end + 1
         else:
-            out.append("$" + following)
-            position += 2
-    return "".join(out)
+            yield "$" + following
+    yield text[position:]
 
 
 def environment(pod: types.Pod, container: types.Container, sources: Sources, place: Place) -> dict[str, str]:
     """The container's variables in the API's order of precedence: env, then envFrom, then services.
 
-    Raises ConfigTrouble when something that is not optional is missing.
+    Raises ConfigTrouble when something that is not optional is missing, or all of it is too much.
     """
     namespace = pod.metadata.namespace
     links = pod.spec.enable_service_links is not False
@@ -80,9 +107,12 @@ def environment(pod: types.Pod, container: types.Container, sources: Sources, pl
     values: dict[str, str] = {}
     for source in container.env_from:
         values |= _all_of(source, namespace, sources)
+    written = 0
     for variable in container.env:
         if variable.value_from is None:
             values[variable.name] = expand(variable.value, services | values)
+            written += len(values[variable.name])
+            _check_total(written)
             continue
         value = _from(variable.value_from, pod, container, sources=sources, place=place)
         if value is not None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from apps.cluster import quantities, types
 from node_agent.dns import CLUSTER_DOMAIN
 from node_agent.names import Names
-from node_agent.pods.env import ConfigTrouble, expand
+from node_agent.pods.env import ConfigTrouble, expand, fitting
 from node_agent.runtime import base
 from node_agent.runtime.base import SANDBOX, ContainerSpec, ImageFacts, Mount
 
@@ -110,9 +110,9 @@ def app_spec(
         name=container_name(pod, container.name, attempt),
         image=image.name or container.image,
         labels=labels(names, pod, container.name, attempt, sandbox, digest),
-        command=[expand(word, env) for word in container.command],
-        args=[expand(word, env) for word in container.args],
-        env=[f"{name}={value}" for name, value in env.items()],
+        command=[*fitting(expand(word, env) for word in container.command)],
+        args=[*fitting(expand(word, env) for word in container.args)],
+        env=[*fitting(f"{name}={value}" for name, value in env.items())],
         working_dir=container.working_dir,
         user=user(own, shared, image),
         groups=groups(shared),

@@ -10,7 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.cluster import types
-from node_agent.pods.env import ConfigTrouble, Place, environment, expand, field_value, uses_pod_address
+from node_agent.pods.env import (
+    ConfigTrouble,
+    Place,
+    environment,
+    expand,
+    field_value,
+    fitting,
+    uses_pod_address,
+)
 from node_agent.pods.variables import service_variables
 
 
@@ -97,6 +105,20 @@ def test_text_without_a_known_name_survives_but_for_doubled_dollars(text: str) -
 @given(st.text())
 def test_expansion_takes_any_text(text: str) -> None:
     expand(text, {"A": "1"})
+
+
+def test_variables_that_name_each_other_twice_are_refused_before_they_fill_the_agents_memory() -> None:
+    doubling = [types.EnvVar(name=f"V{n}", value=f"$(V{n - 1})$(V{n - 1})" if n else "x") for n in range(60)]
+    with pytest.raises(ConfigTrouble, match=r"V16.* longer than the 131071 bytes that a process can be given"):
+        variables(*doubling)
+
+
+def test_variables_and_arguments_that_are_too_much_together_are_refused() -> None:
+    many = [types.EnvVar(name=f"V{n}", value="$(BASE)") for n in range(100)]
+    with pytest.raises(ConfigTrouble, match="more than the 6291456 bytes"):
+        variables(types.EnvVar(name="BASE", value="x" * 100_000), *many)
+    with pytest.raises(ConfigTrouble, match="more than the 6291456 bytes"):
+        list(fitting(expand("$(BASE)", {"BASE": "x" * 100_000}) for _ in many))
 
 
 def test_a_service_has_the_variables_of_the_articles() -> None:

@@ -38,6 +38,9 @@ MERGES: list[tuple[Any, Any, Any]] = [
 ]
 
 
+LONG_TEXT = {"op": "add", "path": "/t", "value": "x" * 1024 * 1024}
+
+
 @pytest.mark.parametrize(("target", "patch", "result"), MERGES)
 def test_merge_patch_does_what_its_rfc_shows(target: Any, patch: Any, result: Any) -> None:
     assert apply_merge_patch(target, patch) == result
@@ -81,6 +84,7 @@ def test_json_patch_does_what_its_rfc_shows(document: Any, operations: Any, resu
         [{"op": "add", "path": "/~2", "value": 1}],
         [{"op": "move", "path": "/a"}],
         [{"op": "copy", "from": "", "path": f"/x{n}"} for n in range(60)],
+        [LONG_TEXT, *({"op": "copy", "from": "/t", "path": f"/x{n}"} for n in range(4))],
     ],
 )
 def test_a_malformed_json_patch_is_named_so(operations: Any) -> None:

@@ -128,6 +128,14 @@ def test_a_value_of_the_wrong_type_is_refused_where_it_is_put() -> None:
         render(Identity("default", "acme"), plan, values)
 
 
+def test_a_page_of_references_to_a_long_value_is_refused_before_it_is_put_in() -> None:
+    page = {"/page": {"content": "${params.title} " * 100}}
+    plan = shop(parameters__title={"type": "text"}, components__web__files=page)
+    values, _ = parameters.resolve(plan.parameters, {"title": "x" * 60_000})
+    with pytest.raises(Refused, match=r"spec: Too long: .* 3145728 characters; \$\{params.title\} is put in 10. times"):
+        render(Identity("default", "acme"), plan, values)
+
+
 # Properties
 
 TRICKY = st.text(alphabet=st.sampled_from("a${}()%:#\"'&*!|>-?[]{},\\/. ü=@`"), max_size=20)

@@ -8,9 +8,8 @@ from typing import Any
 from apps.api.patches.refusals import MalformedPatch, PatchDoesNotApply
 
 MOST_OPERATIONS = 10_000
-MOST_COPIED = (
-    200_000  # values that "copy" operations may add together: a few can otherwise double without end
-)
+MOST_COPIED = 3 * 1024 * 1024  # what "copy" operations may add together: a few can otherwise double without end
+A_VALUE = 16  # what a value weighs beside its text
 _INDEX = re.compile(r"0|[1-9][0-9]{0,8}", re.ASCII)
 
 Path = tuple[str, ...]
@@ -32,7 +31,7 @@ def apply_json_patch(target: Any, operations: Any) -> Any:
             raise MalformedPatch(f"{where}: op must be one of {', '.join(OPERATIONS)}")
         try:
             if name == "copy":
-                copied += _size(_read(document, _path(operation, "from")))
+                copied += _weight(_read(document, _path(operation, "from")))
                 if copied > MOST_COPIED:
                     raise MalformedPatch("the copy operations copy too much")
             document = OPERATIONS[name](document, operation)
@@ -166,9 +165,9 @@ def _same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _size(value: Any) -> int:
+def _weight(value: Any) -> int:
     if isinstance(value, dict):
-        return 1 + sum(map(_size, value.values()))
+        return A_VALUE + sum(len(name) + _weight(one) for name, one in value.items())
     if isinstance(value, list):
-        return 1 + sum(map(_size, value))
-    return 1
+        return A_VALUE + sum(map(_weight, value))
+    return A_VALUE + (len(value) if isinstance(value, str) else 0)

@@ -10,7 +10,7 @@ from apps.catalog import graph, references
 from apps.catalog.addresses import Addresses
 from apps.catalog.format import Component, Definition, Endpoint
 from apps.catalog.references import Mixed
-from apps.catalog.render import components, ways_in
+from apps.catalog.render import components, size, ways_in
 from apps.catalog.render.metadata import Identity, Manifest
 from apps.catalog.render.payload import Payload, Recipe
 from apps.cluster import types
@@ -50,6 +50,8 @@ def render(
     what components run instead of the image that the plan says.
     """
     addresses = Addresses(identity.name, identity.namespace, definition, params)
+    if found := [*size.problems(definition, addresses)]:
+        raise Refused(found)
     edges = graph.edges(definition)
     objects: list[Manifest] = []
     recipes: list[Recipe] = []
