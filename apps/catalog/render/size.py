@@ -1,4 +1,4 @@
-"""How much text an application's references put in: a page of them that name a long value would fill the server. Pure."""
+"""How much text references put in: a page of them that name a long value would fill the server. Pure."""
 
 from __future__ import annotations
 
