@@ -13,6 +13,7 @@ from django.db import InterfaceError, OperationalError
 
 from apps.accounts import policy
 from apps.api import (
+    absent,
     autoscaling_v1,
     discovery,
     exposures,
@@ -95,6 +96,8 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
         return exposures.answer(actor, request, target)
     if target.group == metrics.GROUP:
         return metrics.answer(actor, request, target)
+    if absent.serves(target):
+        return absent.answer(request, target)
     return _older(actor, request, target) or _of_kind(actor, request, target)
 
 

@@ -1,10 +1,13 @@
 """What this server serves: discovery in one document (v2) and in the older pieces, and its version."""
 
+from operator import itemgetter
 from typing import Any
 
-from apps.api import exposures, metrics
+from apps.api import autoscaling_v1, exposures, metrics
+from apps.api.absent import ABSENT
 from apps.api.paths import UNKNOWN
 from apps.cluster.errors import NotFound
+from apps.cluster.kinds import HORIZONTAL_POD_AUTOSCALER
 from apps.cluster.registry import Kind, all_kinds
 
 VERSION = {
@@ -30,14 +33,19 @@ REVIEWS: dict[str, tuple[Name, str]] = {
 }
 
 _READ_WRITE = ("get", "patch", "update")
-# Resources that are worked out when they are asked for: whether they are namespaced, their kind and verbs.
+# Resources that are no stored kinds of their own: whether they are namespaced, their kind and verbs.
 _DERIVED: dict[Name, dict[str, tuple[bool, str, tuple[str, ...]]]] = {
     (metrics.GROUP, metrics.VERSION): {
         plural: (kind.namespaced, kind_name, metrics.VERBS)
         for plural, (kind, kind_name) in metrics.RESOURCES.items()
     },
     (exposures.GROUP, exposures.VERSION): {exposures.PLURAL: (True, exposures.KIND, exposures.VERBS)},
+    (HORIZONTAL_POD_AUTOSCALER.group, "v1"): {
+        HORIZONTAL_POD_AUTOSCALER.plural: (True, HORIZONTAL_POD_AUTOSCALER.name, autoscaling_v1.VERBS)
+    },
 }
+for _absent in ABSENT:
+    _DERIVED.setdefault((_absent.group, _absent.version), {})[_absent.plural] = (_absent.namespaced, _absent.kind, ())
 _UNSTORED: tuple[Name, ...] = (*dict.fromkeys(name for name, _ in REVIEWS.values()), *_DERIVED)
 
 # sub-resource -> the kind it speaks (None: the object's own) and its verbs
@@ -56,11 +64,12 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = 
 
 
 def _served() -> dict[Name, list[Kind]]:
-    """The kinds by group and version; the core group first, then by name."""
+    """The kinds by group and version; the core group first, then by name, and of a group the newest version."""
     found: dict[Name, list[Kind]] = {name: [] for name in _UNSTORED}
     for kind in all_kinds():
         found.setdefault((kind.group, kind.version), []).append(kind)
-    return {name: sorted(found[name], key=lambda kind: kind.plural) for name in sorted(found)}
+    newest_first = sorted(sorted(found, key=itemgetter(1), reverse=True), key=itemgetter(0))
+    return {name: sorted(found[name], key=lambda kind: kind.plural) for name in newest_first}
 
 
 def group_versions() -> tuple[Name, ...]:
@@ -188,19 +197,18 @@ def _discovered(kind: Kind) -> dict[str, Any]:
 
 
 def _unstored(name: Name) -> list[dict[str, Any]]:
-    """Resources that are no kinds: questions and measures."""
-    if name in _DERIVED:
-        return [
-            {
-                "resource": plural,
-                "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
-                "scope": "Namespaced" if namespaced else "Cluster",
-                "singularResource": "",
-                "verbs": list(verbs),
-            }
-            for plural, (namespaced, kind_name, verbs) in _DERIVED[name].items()
-        ]
-    return [
+    """Resources that are no kinds: questions, measures, other versions, and what is not built."""
+    derived = [
+        {
+            "resource": plural,
+            "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
+            "scope": "Namespaced" if namespaced else "Cluster",
+            "singularResource": "",
+            "verbs": list(verbs),
+        }
+        for plural, (namespaced, kind_name, verbs) in _DERIVED.get(name, {}).items()
+    ]
+    questions = [
         {
             "resource": plural,
             "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
@@ -211,3 +219,4 @@ def _unstored(name: Name) -> list[dict[str, Any]]:
         for plural, (where, kind_name) in REVIEWS.items()
         if where == name
     ]
+    return derived + questions

@@ -74,7 +74,7 @@ def patch_scale(call: Call) -> Answer:
     call.require("patch")
     if bodies.media_type(call.request.content_type) in applying.MEDIA_TYPES:
         return _apply_scale(call)
-    media_type, wanted = writing.patch_type(call), bodies.read_json(call.request.body)
+    media_type, wanted = writing.patch_type(call.request.content_type), bodies.read_json(call.request.body)
 
     def apply(current: types.Scale) -> types.Scale:
         return _scale_in(call, writing.patched(media_type, types.to_data(current), wanted, types.Scale))

@@ -75,7 +75,7 @@ def patch(call: Call, part: str = "spec") -> Answer:
     call.require("patch")
     if bodies.media_type(call.request.content_type) in applying.MEDIA_TYPES:
         return applying.apply(call, part)
-    media_type = patch_type(call)
+    media_type = patch_type(call.request.content_type)
     wanted = bodies.read_json(call.request.body)
     if "force" in call.query:
         why = "Forbidden: may not be specified for non-apply patch"
@@ -96,9 +96,9 @@ def patch(call: Call, part: str = "spec") -> Answer:
     return Answer(200, body, headers=warned(warnings))
 
 
-def patch_type(call: Call) -> str:
+def patch_type(content_type: str) -> str:
     """The media type of a patch, when it is one that is served."""
-    media_type = bodies.media_type(call.request.content_type)
+    media_type = bodies.media_type(content_type)
     if media_type not in {JSON_PATCH, MERGE_PATCH, STRATEGIC_PATCH}:
         raise UnsupportedMediaType(
             f"the body of the request was in an unknown format ({media_type}) - accepted media types include: "

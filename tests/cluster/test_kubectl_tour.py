@@ -234,7 +234,7 @@ def test_generators_make_their_kinds(kubectl: Kubectl, command: str, words: str)
 
 
 def test_what_is_not_supported_is_refused_by_name(kubectl: Kubectl) -> None:
-    assert 'no matches for kind "NetworkPolicy"' in kubectl("create", "-f", "-", input=POLICY, code=1).err
+    assert "Drover has no NetworkPolicy: " in kubectl("apply", "-f", "-", input=POLICY, code=1).err
     overrides = '{"spec":{"runtimeClassName":"gvisor"}}'
     run = ("run", "far", "--image=busybox", "--overrides", overrides)
     assert 'unknown field "spec.runtimeClassName"' in kubectl(*run, code=1).err
