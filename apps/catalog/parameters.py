@@ -136,7 +136,7 @@ def read(parameter: Parameter, text: str) -> Any:
     match parameter.type:
         case "boolean" if text in {"true", "false"}:
             return text == "true"
-        case "integer" | "port" if text.removeprefix("-").isdecimal():
+        case "integer" | "port" if quantities.number_in(text.removeprefix("-")) is not None:
             return int(text)
         case "enum":
             return next((one.value for one in parameter.options if str(one.value) == text), text)

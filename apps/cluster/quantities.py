@@ -25,6 +25,17 @@ SYNTAX = re.compile(
 RULE = "must be a number with an optional suffix, such as '500m', '1.5' or '64Mi'"
 
 
+MOST_DIGITS = 18
+
+
+def number_in(text: str) -> int | None:
+    """A whole number that a stranger wrote, in ASCII digits and not too many of them; None for all else.
+
+    ``int`` alone raises for what ``isdigit`` lets pass: other scripts' digits, and some thousands of digits.
+    """
+    return int(text) if len(text) <= MOST_DIGITS and text.isascii() and text.isdecimal() else None
+
+
 class Form(Enum):
     """How an amount was written, which is how it is written back."""
 

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from apps.cluster import types
+from apps.cluster.quantities import number_in
 
 HASH: Final = "pod-template-hash"
 PREFIX: Final = "deployment.kubernetes.io/"
@@ -22,8 +23,7 @@ RESTARTED: Final = "kubectl.kubernetes.io/restartedAt"
 
 def revision(replica_set: types.ReplicaSet) -> int:
     """0 when nobody numbered it."""
-    number = replica_set.metadata.annotations.get(REVISION, "")
-    return int(number) if number.isdecimal() else 0
+    return number_in(replica_set.metadata.annotations.get(REVISION, "")) or 0
 
 
 def plain(template: types.PodTemplateSpec) -> types.PodTemplateSpec:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from msgspec.structs import replace
 
 from apps.cluster import types
+from apps.cluster.quantities import number_in
 from apps.cluster.revisions import HASH, HISTORY, PREFIX, REVISION, bare, revision
 from apps.controllers import rollout
 from apps.controllers.owners import reference
@@ -26,8 +27,7 @@ def template_hash(template: types.PodTemplateSpec, collisions: int) -> str:
 
 def desired(replica_set: types.ReplicaSet) -> int | None:
     """How many pods its Deployment wanted when it was last sized."""
-    number = replica_set.metadata.annotations.get(DESIRED, "")
-    return int(number) if number.isdecimal() else None
+    return number_in(replica_set.metadata.annotations.get(DESIRED, ""))
 
 
 def sizes(deployment: types.Deployment) -> dict[str, str]:
@@ -44,7 +44,7 @@ def renewed(
     copied = {key: value for key, value in deployment.metadata.annotations.items() if key not in NOT_COPIED}
     number = max(map(revision, old), default=0) + 1
     had = notes.get(REVISION, "")
-    if had.isdecimal() and int(had) >= number:
+    if (number_in(had) or 0) >= number:
         return {**notes, **copied}
     past = [each for each in notes.get(HISTORY, "").split(",") if each]
     history = {HISTORY: ",".join([*past, had])} if had else {}

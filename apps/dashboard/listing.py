@@ -12,6 +12,7 @@ from django.http import QueryDict
 
 from apps.cluster import store
 from apps.cluster.actors import Actor
+from apps.cluster.quantities import number_in
 from apps.cluster.registry import Column, Kind
 from apps.cluster.rows import Stored
 from apps.cluster.selectors import LabelSelector, parse_labels
@@ -309,7 +310,8 @@ def order_of(value: str | int) -> tuple[Any, ...]:
     if _LENGTH.fullmatch(value):
         return (0, length(value).total_seconds())
     parts = _PARTS.split(value.lower())
-    return (1, tuple((0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part))
+    numbers = [(part, number_in(part)) for part in parts if part]
+    return (1, tuple((1, 0, part) if number is None else (0, number, "") for part, number in numbers))
 
 
 def length(text: str) -> timedelta:

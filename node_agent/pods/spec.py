@@ -189,10 +189,11 @@ def user(own: types.SecurityContext, shared: types.PodSecurityContext | None, im
 
 def _must_not_be_root(uid: int | None, image: ImageFacts) -> None:
     name = str(uid) if uid is not None else image.user.partition(":")[0]
-    if name in ("", "0", "root"):
+    number = quantities.number_in(name)
+    if name in ("", "root") or number == 0:
         what = "the image runs" if uid is None else "it asks to run"
         raise ConfigTrouble(f"container has runAsNonRoot and {what} as root")
-    if not name.isdigit():
+    if number is None:
         raise ConfigTrouble(
             f"container has runAsNonRoot and image has non-numeric user ({name}), "
             "cannot verify user is non-root"

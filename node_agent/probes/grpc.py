@@ -24,6 +24,7 @@ from h2.events import (
 )
 from h2.exceptions import H2Error
 
+from apps.cluster.quantities import number_in
 from node_agent.probes.asking import AGENT, Answer
 
 PATH = "/grpc.health.v1.Health/Check"
@@ -121,10 +122,10 @@ def question(service: str) -> bytes:
 
 def verdict(reply: Reply) -> Answer:
     """What a whole reply says, in Kubernetes' words. Pure."""
-    status, code = reply.headers.get(":status", ""), reply.headers.get("grpc-status", "")
-    if status != "200" or not code.isdigit():
+    status, number = reply.headers.get(":status", ""), number_in(reply.headers.get("grpc-status", ""))
+    if status != "200" or number is None:
         return Answer(False, f"error: health rpc probe failed: an answer that is not gRPC's (HTTP status {status})")
-    number, words = int(code), unquote(reply.headers.get("grpc-message", ""))
+    words = unquote(reply.headers.get("grpc-message", ""))
     if number == UNIMPLEMENTED:
         why = "this server does not implement the grpc health protocol (grpc.health.v1.Health)"
         return Answer(False, f"error: {why}: {words}")

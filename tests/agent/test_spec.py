@@ -169,6 +169,8 @@ def test_users(own: dict[str, int], shared: dict[str, int], image_user: str, use
         (None, "root:root", "the image runs as root"),
         (0, "999", "it asks to run as root"),
         (None, "redis", "image has non-numeric user (redis)"),
+        (None, "00:1", "the image runs as root"),
+        (None, "٠", "image has non-numeric user (٠)"),
     ],
 )
 def test_a_container_that_must_not_be_root_is_held_to_it(

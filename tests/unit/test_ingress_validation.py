@@ -80,6 +80,7 @@ REFUSED: list[tuple[Kind, dict[str, Any], str]] = [
     (INGRESS_CLASS, {"spec__controller": ways.CONTROLLER, "spec__parameters": PARAMETERS}, "spec.parameters: "),
     (INGRESS_CLASS, setting(http_port="0"), NOTE.format("http-port")),
     (INGRESS_CLASS, setting(https_port="x"), NOTE.format("https-port")),
+    (INGRESS_CLASS, setting(https_port="9" * 5000), NOTE.format("https-port")),
     (INGRESS_CLASS, setting(https_port="80"), NOTE.format("https-port")),
     (INGRESS_CLASS, setting(acme_directory="http://a.com"), NOTE.format("acme-directory")),
     (INGRESS_CLASS, setting(acme_email="me"), NOTE.format("acme-email")),

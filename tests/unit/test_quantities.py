@@ -24,6 +24,15 @@ CANONICAL = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("0", 0), ("007", 7), ("9" * 18, 10**18 - 1), ("9" * 19, None), ("9" * 5000, None), ("", None), ("-1", None),
+     (" 1", None), ("1_0", None), ("²", None), ("٣", None)],
+)  # fmt: skip
+def test_a_whole_number_of_a_stranger_is_one_or_none(text: str, number: int | None) -> None:
+    assert quantities.number_in(text) == number
+
+
 @pytest.mark.parametrize(("given_", "wanted"), CANONICAL)
 def test_an_amount_is_written_in_one_way(given_: str | int | float, wanted: str) -> None:
     assert quantities.canonical(given_) == wanted

@@ -129,6 +129,7 @@ REFUSED: list[tuple[Kind, dict[str, Any], str]] = [
     (CRON_JOB, {"spec__schedule": "every day"},
      'spec.schedule: Invalid value: "every day": must be minute, hour, day of month'),
     (CRON_JOB, {"spec__schedule": "0 0 31 2 *"}, "spec.schedule: Invalid value"),
+    (CRON_JOB, {"spec__schedule": f"{'9' * 5000} * * * *"}, "spec.schedule: Too long"),
     (CRON_JOB, {"spec__schedule": "0 0 0 * * *"}, "spec.schedule: Invalid value"),
     (CRON_JOB, {"spec__time_zone": "Mars/Base"},
      'spec.timeZone: Invalid value: "Mars/Base": is no time zone that this machine knows'),

@@ -15,6 +15,7 @@ from apps.api.v1beta1.convert import (
     SAME,
     VERSION,
 )
+from apps.cluster.quantities import number_in
 
 Data = dict[str, Any]
 
@@ -61,7 +62,7 @@ def _item(kind: str, obj: Mapping[str, Any]) -> Data:
 
 
 def _number(text: str) -> int:
-    return int(text) if text.isdigit() else 0
+    return number_in(text) or 0
 
 
 def _pod(obj: Mapping[str, Any]) -> Data:

@@ -11,6 +11,7 @@ from cryptography import x509
 
 from apps.cluster import names, types
 from apps.cluster.kinds import pod_checks, refusals
+from apps.cluster.quantities import number_in
 from apps.cluster.types import Problem, ways
 
 PREFIX, EITHER = "Prefix", "ImplementationSpecific"
@@ -91,7 +92,7 @@ def _setting_problems(notes: dict[str, str]) -> Iterator[Problem]:
     numbers = []
     for annotation in ways.PORTS:
         path, text = f"metadata.annotations[{annotation}]", notes.get(annotation, "")
-        if text and not (text.isascii() and text.isdecimal() and 0 < int(text) <= pod_checks.LARGEST_PORT):
+        if text and not 0 < (number_in(text) or 0) <= pod_checks.LARGEST_PORT:
             yield refusals.invalid(path, text, f"must be a port, between 1 and {pod_checks.LARGEST_PORT}")
         numbers.append(text or str(ways.PORTS[annotation]))
     if numbers[0] == numbers[1]:

@@ -21,6 +21,7 @@ NAMED = {
     "@hourly": "0 * * * *",
 }
 FIELDS = 5
+LONGEST = 1000
 
 
 def times(schedule: str, zone: str | None, after: datetime) -> Iterator[datetime]:
@@ -35,6 +36,9 @@ def times(schedule: str, zone: str | None, after: datetime) -> Iterator[datetime
 def problems(schedule: str, zone: str | None) -> Iterator[Problem]:
     if not schedule:
         yield refusals.required("spec.schedule")
+        return
+    if len(schedule) > LONGEST:
+        yield refusals.too_long("spec.schedule", LONGEST, "characters")
         return
     try:
         tz = _zone(zone)

@@ -14,6 +14,7 @@ from apps.catalog.kinds import APPLICATION_TEMPLATE
 from apps.catalog.parameters import SECRET
 from apps.cluster import types
 from apps.cluster.errors import BadRequest, NotFound
+from apps.cluster.quantities import number_in
 from apps.dashboard import access
 from apps.dashboard.compose import asking, connecting, edits, fields, palette
 from apps.dashboard.compose.desk import Desk
@@ -177,7 +178,7 @@ def connect(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
     data, of, on = desk.mine(), _there(desk, shown.component), _there(desk, shown.to)
     if called := sent.get("new-port", "").strip():
         number = sent.get("new-number", "").strip()
-        ports = {called: int(number) if number.isascii() and number.isdecimal() else number}
+        ports = {called: number if (counted := number_in(number)) is None else counted}
         data = edits.component(data, on, {**data["components"][on], "ports": ports})
         shown = replace(shown, port=next(iter(ports)))
     plan = types.convert(Definition, data)
