@@ -11,6 +11,7 @@ from apps.cluster import store, types
 from apps.cluster.kinds import DEPLOYMENT, EVENT, POD, REPLICA_SET, RESOURCE_QUOTA
 from apps.cluster.revisions import HASH, HISTORY, REVISION
 from apps.controllers.actions import condition
+from apps.controllers.revisions import DESIRED
 from tests.harness import (
     add_nodes,
     create,
@@ -69,6 +70,17 @@ def running(ruled: None) -> None:  # noqa: ARG001
     add_nodes("node-1")
     create(DEPLOYMENT, spec__replicas=3)
     roll()
+
+
+@pytest.mark.usefixtures("running")
+@pytest.mark.parametrize("noted", ["9" * 5000, "²"])
+def test_a_number_that_a_user_noted_on_a_replica_set_does_not_stop_the_next_version(noted: str) -> None:
+    (first,) = objects(REPLICA_SET)
+    notes = {REVISION: noted, DESIRED: noted}
+    edit(REPLICA_SET, first.metadata.name, lambda one: one.metadata.annotations.update(notes))
+    change(image="busybox:2")
+    roll()
+    assert sizes() == {first.spec.template.spec.containers[0].image: 0, "busybox:2": 3}
 
 
 @pytest.mark.usefixtures("running")
