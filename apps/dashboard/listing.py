@@ -28,7 +28,7 @@ _WRAPPED = frozenset({"Message"})
 _BLANK = frozenset({"<none>", "<unknown>", "<unset>", ""})
 _NEWEST_FIRST = frozenset({"events"})
 _PARTS = re.compile(r"(\d+)")
-_LENGTH = re.compile(r"(?:\d+[smhdy])+")
+_LENGTH = re.compile(r"(?:[0-9]{1,6}[smhdy]){1,5}")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "y": 365 * 86400}
 
 
@@ -316,7 +316,7 @@ def order_of(value: str | int) -> tuple[Any, ...]:
 
 def length(text: str) -> timedelta:
     """ "3m12s" as a length of time."""
-    found = re.findall(r"(\d+)([smhdy])", text)
+    found = re.findall(r"([0-9]+)([smhdy])", text)
     return timedelta(seconds=sum(int(amount) * _UNITS[unit] for amount, unit in found))
 
 

@@ -130,6 +130,10 @@ def test_deleting_and_scaling_go_through_the_store(admin: Client) -> None:
     )
     assert done.status_code == 204
     assert store.get(REPLICATION_CONTROLLER, "default", "redis-slave").object.spec.replicas == 5
+    for odd in ("", "-1", "²", f"{'0' * 9}9999999", "9" * 5000):
+        asked = {"replicas": odd}
+        refused = admin.post("/actions/scale/replicationcontrollers/default/redis-slave", asked)
+        assert refused.status_code == 422
     refused = admin.post("/actions/delete/secrets/shop/login", {"typed": "wrong"}, headers=HTMX)
     assert refused.status_code == 422
     assert store.find(SECRET, "shop", "login") is not None

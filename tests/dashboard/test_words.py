@@ -47,8 +47,8 @@ def test_lists_sort_as_people_expect() -> None:
     assert sorted(ages, key=listing.order_of) == ["45s", "2m3s", "9m", "2h5m", "3d", "<unknown>"]
     names = ["web-10", "web-9", "Web-1", "api"]
     assert sorted(names, key=listing.order_of) == ["api", "Web-1", "web-9", "web-10"]
-    odd = ["²", "9" * 5000, "8"]
-    assert sorted(odd, key=listing.order_of) == ["8", "9" * 5000, "²"]
+    odd = ["²", "9" * 5000, f"{'9' * 18}y", "8"]
+    assert sorted(odd, key=listing.order_of) == ["8", f"{'9' * 18}y", "9" * 5000, "²"]
 
 
 def pod(**status: Any) -> types.Pod:

@@ -17,6 +17,7 @@ from apps.catalog.render.metadata import COMPONENT
 from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, NotFound
+from apps.cluster.quantities import number_in
 from apps.cluster.registry import Kind
 from apps.cluster.transaction import Transaction
 from apps.dashboard import access, commands, pages, paths, removal
@@ -71,10 +72,10 @@ def scale(request: HttpRequest, who: Actor, key: str, namespace: str, name: str)
     if request.method == "GET":
         return dialog(request, "scale", subject, {"wanted": subject.obj.spec.replicas, "keeper": keeper})
     given = request.POST.get("replicas", "")
-    if not (given.isascii() and given.isdigit() and int(given[:9]) <= MOST_REPLICAS):
+    wanted = number_in(given)
+    if wanted is None or wanted > MOST_REPLICAS:
         problem = f"The number of replicas must be between 0 and {MOST_REPLICAS}."
         return dialog(request, "scale", subject, {"wanted": given, "problem": problem}, status=422)
-    wanted = int(given)
 
     def change(tx: Transaction) -> Any:
         obj = types.decode(subject.kind.schema, types.encode(tx.get(subject.kind, subject.namespace, name)))

@@ -19,6 +19,7 @@ from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, NotFound
 from apps.cluster.kinds import DEPLOYMENT, POD
+from apps.cluster.quantities import number_in
 from apps.cluster.selectors import LabelSelector
 from apps.dashboard import access, commands, pages, paths, reading, topology
 from apps.dashboard.views import dialogs
@@ -123,10 +124,10 @@ def scale(request: HttpRequest, who: Actor, namespace: str, name: str, component
     context: dict[str, Any] = {
         "component": component, "standing": found, "wanted": given, "kept": kept, "most": scaling.most(plan),
     }  # fmt: skip
-    if not (given.isascii() and given.isdigit() and int(given[:9]) <= scaling.MOST):
+    count = number_in(given)
+    if count is None or count > scaling.MOST:
         problem = f"The number of pods must be between 0 and {context['most']}."
         return dialogs.of_application(request, "scale", app, {**context, "problem": problem}, status=422)
-    count = int(given)
     changed = ApplicationSpec(definition=app.spec.definition)
     scaling.scale(changed, component, count)
     spec = types.to_data(replace(changed, definition=None))
