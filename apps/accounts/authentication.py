@@ -4,6 +4,7 @@ URL."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from http.cookies import CookieError, SimpleCookie
 from importlib import import_module
 from types import SimpleNamespace
@@ -55,6 +56,11 @@ def _proved(headers: Mapping[str, str], session_user: AbstractBaseUser | Anonymo
 
 def _of_token(text: str) -> Actor | None:
     return tokens.check(text) if text.startswith(tokens.PREFIX) else service_tokens.check(text)
+
+
+def end_of_kubeconfig(headers: Mapping[str, str]) -> datetime | None:
+    """When the operator's token ends with which these headers have just proved who asks; None for any other proof."""
+    return tokens.end_of_kubeconfig(headers.get("authorization", "").partition(" ")[2].strip())
 
 
 def actor_of(user: User | AnonymousUser) -> Actor:

@@ -271,6 +271,20 @@ def _ensure_kubeconfig(state: Path, port: int) -> Path:
     return path
 
 
+def renew_kubeconfig(state: Path) -> bool:
+    """Exchange the operator's token in good time; the one before is good until its own end, for copies of it.
+
+    Says whether it did. A token that was revoked, or has ended, is nobody's to renew: ``up`` makes another.
+    """
+    path = state / "kubeconfig"
+    old = _token_in_kubeconfig(path)
+    if not old or not tokens.ends_within(old, RENEW_BEFORE, tokens.ADMIN_KUBECONFIG):
+        return False
+    new = tokens.issue(ADMIN_ACTOR, (MASTERS,), TOKEN_LIFE, tokens.ADMIN_KUBECONFIG)
+    files.put(path, path.read_bytes().replace(old.encode(), new.encode()), 0o600)
+    return True
+
+
 def _kept(text: str, actor: str) -> str:
     """The token, when it is still good for a while and speaks for ``actor``; else ""."""
     known = tokens.check(text) if text else None

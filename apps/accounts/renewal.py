@@ -1,4 +1,5 @@
-"""What a server shows over TLS: made anew in good time and taken while it serves. Connections that are open go on."""
+"""What a server shows over TLS, and the operator's kubeconfig: made anew in good time, and taken while it serves.
+Connections that are open go on."""
 
 from __future__ import annotations
 
@@ -20,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 
 async def keep(state: Path, address: str, shown: ssl.SSLContext, every: float = EVERY) -> None:
-    """Let ``shown`` show whoever comes next a pair that is good. Runs until it is cancelled.
+    """Let ``shown`` show whoever comes next a pair that is good, and keep the kubeconfig good. Runs until cancelled.
 
     What goes wrong is said once and tried again: the old pair is good for two months more.
     """
@@ -32,11 +33,13 @@ async def keep(state: Path, address: str, shown: ssl.SSLContext, every: float = 
             if served.fingerprint != last:
                 last = _load(state, shown)
                 logger.warning("this server shows a new certificate: SHA-256 %s", last)
+            if await in_db(bootstrap.renew_kubeconfig, state):
+                logger.warning("the kubeconfig has a new token; copies with the one before are good until its end")
             trouble = ""
         except (DatabaseError, OSError, SealBroken) as error:  # an SSLError is an OSError
             if str(error) != trouble:
                 trouble = str(error)
-                logger.warning("the server's certificate could not be looked after: %s", error)
+                logger.warning("the server's certificate and kubeconfig could not be looked after: %s", error)
 
 
 def _load(state: Path, shown: ssl.SSLContext) -> str:

@@ -29,6 +29,7 @@ class _Known(NamedTuple):
     actor: Actor
     expires_at: datetime | None
     forget_at: float
+    purpose: str
 
 
 _lock = threading.Lock()
@@ -89,6 +90,19 @@ def expiry(text: str) -> datetime | None:
     return Token.objects.filter(digest=digest_of(text)).values_list("expires_at", flat=True).first()
 
 
+def ends_within(text: str, rest: timedelta, purpose: str) -> bool:
+    """Whether a good token of that purpose nears its end. To ask is not to use it."""
+    now = datetime.now(UTC)
+    good = Token.objects.filter(digest=digest_of(text), purpose=purpose, revoked_at=None, expires_at__gt=now)
+    return good.filter(expires_at__lt=now + rest).exists()
+
+
+def end_of_kubeconfig(text: str) -> datetime | None:
+    """When an operator's token ends that was good just now (``check``); None for any other. Asks no database."""
+    known = _known.get(digest_of(text))
+    return known.expires_at if known is not None and known.purpose == ADMIN_KUBECONFIG else None
+
+
 def revoke(*, actor: str = "", text: str = "", purpose: str = "") -> int:
     """End tokens now: one by its text, or all of an actor, or of a purpose. Returns how many."""
     wanted = Q()
@@ -123,7 +137,7 @@ def _look_up(digest: str, now: datetime) -> _Known | None:
         Token.objects.filter(pk=row.pk).update(last_used_at=now)
     groups = frozenset(row.groups) | {"system:authenticated"}
     actor = Actor(name=row.actor, groups=groups, uid=row.uid)
-    known = _Known(actor, row.expires_at, time.monotonic() + REMEMBERED_SECONDS)
+    known = _Known(actor, row.expires_at, time.monotonic() + REMEMBERED_SECONDS, row.purpose)
     with _lock:
         if len(_known) >= REMEMBERED_AT_MOST:
             _known.clear()

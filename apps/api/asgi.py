@@ -4,11 +4,15 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from apps.accounts import authentication
+from apps.accounts.bootstrap import RENEW_BEFORE
 from apps.api import core
 from apps.api.bodies import MOST_BYTES, check_size
+from apps.api.calls import warned
 from apps.api.messages import Answer, Query, Request, Stream, refusal
 from apps.cluster.actors import ANONYMOUS
 from apps.cluster.errors import ApiError, Forbidden
@@ -93,7 +97,12 @@ async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
 
 def _answered(request: Request) -> Answer | Stream:
     """With a token, who asks and what they get take one turn in a database thread."""
-    return core.handle(authentication.authenticate(request.headers), request)
+    answer = core.handle(authentication.authenticate(request.headers), request)
+    end = authentication.end_of_kubeconfig(request.headers)
+    if end is None or isinstance(answer, Stream) or end - RENEW_BEFORE > datetime.now(UTC):
+        return answer
+    words = f"the token of this kubeconfig ends on {end:%Y-%m-%d}: copy STATE/kubeconfig of the server again"
+    return replace(answer, headers=(*answer.headers, *warned((words,))))
 
 
 def _check_page(scope: Scope, headers: Mapping[str, str]) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import yaml
 from cryptography import x509
 
-from apps.accounts import certificates, renewal
+from apps.accounts import bootstrap, certificates, renewal, tokens
 from apps.cluster.work import in_db
+from tests.api.doors import AsgiDoor
+from tests.calm import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("cluster")
 
@@ -82,3 +85,47 @@ async def test_a_damaged_pair_is_never_shown_and_made_anew(served: Served) -> No
     certificates.server_files(served.state).key.write_bytes(b"rubbish")
     second = await served.other_than(first)
     assert second.public_key() != first.public_key()
+
+
+def kubeconfig(state: Path, rest: timedelta) -> str:
+    """Puts one there whose token is good for so long, and returns that."""
+    token = tokens.issue(bootstrap.ADMIN_ACTOR, ttl=rest, purpose=tokens.ADMIN_KUBECONFIG)
+    (state / "kubeconfig").write_text(yaml.safe_dump({"users": [{"name": "me", "user": {"token": token}}]}))
+    return token
+
+
+def token_in(state: Path) -> str:
+    return str(yaml.safe_load((state / "kubeconfig").read_text())["users"][0]["user"]["token"])
+
+
+async def test_a_kubeconfig_gets_another_token_while_the_server_runs_and_its_copies_live_on(served: Served) -> None:
+    old = await in_db(kubeconfig, served.state, timedelta(days=100))
+    async with asyncio.timeout(PATIENCE):
+        while (new := token_in(served.state)) == old:
+            await asyncio.sleep(0.01)
+    assert (await in_db(tokens.expiry, new)) > datetime.now(UTC) + timedelta(days=300)
+    assert [(await in_db(tokens.check, text)).name for text in (old, new)] == [bootstrap.ADMIN_ACTOR] * 2
+    assert (served.state / "kubeconfig").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("state_of_it", ["young", "revoked", "ended", "missing"])
+def test_a_kubeconfig_that_is_good_for_long_or_was_ended_is_left_alone(state_of_it: str, tmp_path: Path) -> None:
+    days = {"young": 200, "ended": -1}.get(state_of_it, 100)
+    token = kubeconfig(tmp_path, timedelta(days=days))
+    if state_of_it == "revoked":
+        tokens.revoke(text=token)
+    if state_of_it == "missing":
+        (tmp_path / "kubeconfig").unlink()
+    assert not bootstrap.renew_kubeconfig(tmp_path)
+    assert state_of_it == "missing" or token_in(tmp_path) == token
+
+
+@pytest.mark.parametrize(("purpose", "days", "warns"), [
+    (tokens.ADMIN_KUBECONFIG, 100, True), (tokens.ADMIN_KUBECONFIG, 200, False), (tokens.API, 100, False),
+])  # fmt: skip
+def test_who_uses_a_copy_of_an_older_kubeconfig_is_told_when_it_ends(purpose: str, days: int, warns: bool) -> None:
+    token = tokens.issue(bootstrap.ADMIN_ACTOR, ("system:masters",), timedelta(days=days), purpose)
+    reply = asyncio.run(AsgiDoor(token).ask("GET", "/api/v1/namespaces"))
+    end = tokens.expiry(token)
+    told = f'299 - "the token of this kubeconfig ends on {end:%Y-%m-%d}: copy STATE/kubeconfig of the server again"'
+    assert reply.code == 200 and reply.headers.get("warning") == (told if warns else None)
