@@ -10,10 +10,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
 
-from apps.cluster import types
-from apps.cluster.types.agent import NodeReport
 from node_agent import VERSION, identity, machine, usage
 from node_agent.ahead import Ahead
 from node_agent.collect import Collector, Usage, references
@@ -29,7 +26,6 @@ from node_agent.herd import Herd, host_ports
 from node_agent.images import Images
 from node_agent.leaving import Farewell, Programmed
 from node_agent.names import Names
-from node_agent.network import Neighbour, NetworkError
 from node_agent.network.announcing import Announcer
 from node_agent.network.bridge import BridgeNetwork
 from node_agent.outbox import Outbox
@@ -47,9 +43,10 @@ from node_agent.runtime.docker_streams import DockerStreams
 from node_agent.servers import Servers
 from node_agent.settings import Settings
 from node_agent.sizes import overfull
+from node_agent.upkeep import Troubles, Upkeep
 from node_agent.view import Touched, View
 from node_agent.volumes import Volumes
-from node_agent.waiting import Alarms, Gate, utcnow
+from node_agent.waiting import Alarms, Coalesced, Gate, utcnow
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +72,7 @@ class Agent:
         self._farewell = Farewell(self._view.offers, self._outbox.waiting)
         self._proxy = ProxyProcess(self._names, settings.node, on_applied=self._programmed.applied)
         self._dns = DnsProcess(self._names, settings.dns, (settings.service_cidr, settings.cluster_cidr))
-        self._edge = EdgeProcess(settings.edge, lambda trouble: self._upkeep.poke(), self._outbox.about_node)
+        self._edge = EdgeProcess(settings.edge, lambda trouble: self._keeping_up.poke(), self._outbox.about_node)
         self._edging = Coalesced("edge", self._lead_in)
         self._taken: dict[int, str] = {}
         self._node = Node(
@@ -85,10 +82,7 @@ class Agent:
             memory=machine.memory_bytes(),
             lowest_oom_score=machine.lowest_oom_score(),
         )
-        self._network_turn = threading.Lock()
-        self._network_trouble = ""
         self._rewire = Coalesced("rewire", self._wire)
-        self._upkeep = Coalesced("upkeep", self._keep_up, every=UPKEEP_SECONDS)
         self._meter = usage.Meter()
         self._sampling = Coalesced("sampling", self._sample, every=SAMPLE_SECONDS)
         self._collector = Collector(
@@ -124,7 +118,11 @@ class Agent:
         self._fetching = Coalesced("images ahead", self._fetch)
         self._ahead = Ahead(tools.images, tools.alarms, self._outbox.event, self._fetching.poke)
         self._door = Door(settings, self._herd, self._runtime, DockerStreams(settings.docker), self._ended)
-        self._status: types.NodeStatus | None = None
+        self._upkeep = Upkeep(
+            settings, self._node, self._view, self._runtime, self._network, self._announcer, self._outbox,
+            up=self._herd.network_is_up, troubles=self._troubles,
+        )  # fmt: skip
+        self._keeping_up = Coalesced("upkeep", self._upkeep.look, every=UPKEEP_SECONDS)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Containers, rules and routes stay as they are."""
@@ -137,7 +135,7 @@ class Agent:
         self._edge.start()
         self._edging.start()
         self._door.start()
-        self._upkeep.start()
+        self._keeping_up.start()
         self._rewire.start()
         self._sampling.start()
         self._sweeping.start()
@@ -191,7 +189,7 @@ class Agent:
 
     def _begin(self) -> None:
         """What needs the engine: its first answer, the pause image, the containers that run."""
-        self._keep_network()
+        self._upkeep.network()
         wait = threading.Event()
         while True:
             try:
@@ -202,7 +200,7 @@ class Agent:
                 wait.wait(ENGINE_RETRY_SECONDS)
         self._herd.start()
         self._fetching.start()
-        self._upkeep.poke()
+        self._keeping_up.poke()
         self._rewire.poke()
 
     def _ensure_pause_image(self) -> None:
@@ -217,7 +215,7 @@ class Agent:
         if touched.kinds & sight.CONCERNED:
             self._edging.poke()
         if "peers" in touched.kinds or ("nodes" in touched.kinds and not self._node.network_up):
-            self._upkeep.poke()
+            self._keeping_up.poke()
         if "persistentvolumes" in touched.kinds:
             self._reclaiming.poke()
         if "nodes" in touched.kinds:
@@ -243,67 +241,8 @@ class Agent:
         )
         return self._programmed.follow(number) and not (lost and self._herd.has_orphans())
 
-    def _keep_network(self) -> str:
-        """Start the pods' network once it is known, keep it as it should be; why it is not, in words."""
-        with self._network_turn:
-            trouble = ""
-            try:
-                self._start_or_mend_network()
-            except NetworkError as error:
-                trouble = str(error)
-            if trouble != self._network_trouble:
-                self._network_trouble = trouble
-                log.log(
-                    logging.WARNING if trouble else logging.INFO,
-                    "the pods' network: %s",
-                    trouble or "well again",
-                )
-            return trouble
-
-    def _start_or_mend_network(self) -> None:
-        self._network.connect(Neighbour(each.address, each.pod_cidr) for each in self._view.peers())
-        if self._node.network_up:
-            for mended in [*self._network.verify(), *self._announcer.verify()]:
-                log.warning("somebody removed %s: restored", mended)
-            return
-        node = self._view.node(self._settings.node)
-        if node is not None and node.spec.pod_cidr:
-            settings = self._settings
-            self._network.start(
-                node.spec.pod_cidr, settings.service_cidr, settings.cluster_cidr, settings.dns
-            )
-            self._node.network_up = True
-            self._herd.network_is_up()
-
-    def _keep_up(self) -> None:
-        """The regular look: the node's own state and its network."""
-        self._report_node(self._keep_network())
-
-    def _report_node(self, network_trouble: str) -> None:
-        try:
-            version = self._runtime.version()
-        except RuntimeTrouble:
-            version = ""
-        settings = self._settings
-        found = machine.node_status(
-            node=settings.node,
-            address=settings.address,
-            disk=settings.state,
-            door_port=settings.door_port,
-            runtime_version=version,
-            network_trouble=network_trouble,
-            names_trouble=self._dns.error,
-            edge_trouble=self._edge.trouble_with(self._taken),
-            before=self._status,
-        )
-        if found == self._status:
-            return
-        self._status = found
-        self._outbox.node(
-            NodeReport(
-                seq=0, status=found, labels=machine.labels(settings.node), door_port=settings.door_port
-            )
-        )
+    def _troubles(self) -> Troubles:
+        return Troubles(self._dns.error, self._edge.trouble_with(self._taken))
 
     def _image_disk(self) -> Usage:
         try:
@@ -365,28 +304,3 @@ class Agent:
         self._programmed.ordered(order, number)
         self._health_ports.update(checks(services, slices, self._settings.node))
         self._announcer.hold(self._view.announced(self._settings.node))
-
-
-class Coalesced:
-    """Does one thing in a thread of its own when poked, once for many pokes, and every so often anyway."""
-
-    def __init__(self, name: str, work: Callable[[], None], every: float | None = None) -> None:
-        self._name, self._work, self._every = name, work, every
-        self._poked = threading.Event()
-
-    def start(self) -> None:
-        threading.Thread(target=self._run, name=self._name, daemon=True).start()
-        self.poke()
-
-    def poke(self) -> None:
-        self._poked.set()
-
-    def _run(self) -> None:
-        while True:
-            self._poked.wait(self._every)
-            self._poked.clear()
-            try:
-                self._work()
-            except Exception:
-                log.exception("%s failed and is tried again", self._name)
-                threading.Timer(1.0, self.poke).start()

@@ -1,13 +1,17 @@
-"""Waiting without polling: alarms at a moment, and a gate that lets few through at once, the urgent first."""
+"""Waiting without polling: alarms at a moment, a gate that lets few through at once, the urgent first, and work that is
+done once for many pokes."""
 
 from __future__ import annotations
 
 import contextlib
 import heapq
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+
+log = logging.getLogger(__name__)
 
 
 def utcnow() -> datetime:
@@ -63,3 +67,28 @@ class Gate:
             with self._changed:
                 self._free += 1
                 self._changed.notify_all()
+
+
+class Coalesced:
+    """Does one thing in a thread of its own when poked, once for many pokes, and every so often anyway."""
+
+    def __init__(self, name: str, work: Callable[[], None], every: float | None = None) -> None:
+        self._name, self._work, self._every = name, work, every
+        self._poked = threading.Event()
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name=self._name, daemon=True).start()
+        self.poke()
+
+    def poke(self) -> None:
+        self._poked.set()
+
+    def _run(self) -> None:
+        while True:
+            self._poked.wait(self._every)
+            self._poked.clear()
+            try:
+                self._work()
+            except Exception:
+                log.exception("%s failed and is tried again", self._name)
+                threading.Timer(1.0, self.poke).start()

@@ -102,7 +102,7 @@ def _answered(request: Request) -> Answer | Stream:
     if end is None or isinstance(answer, Stream) or end - RENEW_BEFORE > datetime.now(UTC):
         return answer
     words = f"the token of this kubeconfig ends on {end:%Y-%m-%d}: copy STATE/kubeconfig of the server again"
-    return replace(answer, headers=(*answer.headers, *warned((words,))))
+    return replace(answer, headers=[*answer.headers, *warned((words,))])
 
 
 def _check_page(scope: Scope, headers: Mapping[str, str]) -> None:
