@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from apps.catalog.render.metadata import COMPONENT, Manifest
-from apps.catalog.render.payload import FILES, SECRET_FILES, Recipe
+from apps.catalog.render.payload import Recipe
 
 Held = Mapping[tuple[str, str], Mapping[str, str]]
 """By kind and name what a ConfigMap or a Secret holds."""
@@ -54,11 +54,10 @@ def _shown(recipe: Recipe) -> dict[str, str]:
 
 def _files(pod: Manifest, held: Held) -> dict[str, File]:
     content = {}
-    for volume in filter(_carries, pod.get("volumes", ())):
-        source = volume.get("configMap") or volume["secret"]
-        place = ("ConfigMap", source["name"]) if "configMap" in volume else ("Secret", source["secretName"])
-        for item in source["items"]:
-            content[volume["name"], item["path"]] = File(held[place][item["key"]], f"{item['mode']:04o}")
+    for volume in pod.get("volumes", ()):
+        if (place := _holder(volume)) in held:
+            for item in (volume.get("configMap") or volume["secret"])["items"]:
+                content[volume["name"], item["path"]] = File(held[place][item["key"]], f"{item['mode']:04o}")
     return {
         mount["mountPath"]: content[mount["name"], mount["subPath"]]
         for container in pod["containers"]
@@ -68,7 +67,7 @@ def _files(pod: Manifest, held: Held) -> dict[str, File]:
 
 
 def _without_carriers(pod: Manifest, held: Held) -> Manifest:
-    carriers = {volume["name"] for volume in pod.get("volumes", ()) if _carries(volume)}
+    carriers = {volume["name"] for volume in pod.get("volumes", ()) if _holder(volume) in held}
     containers = [
         _with(
             container,
@@ -81,8 +80,11 @@ def _without_carriers(pod: Manifest, held: Held) -> Manifest:
     return _with(pod, containers=containers, volumes=volumes)
 
 
-def _carries(volume: Manifest) -> bool:
-    return volume["name"] in {FILES, SECRET_FILES} and ("configMap" in volume or "secret" in volume)
+def _holder(volume: Manifest) -> tuple[str, str]:
+    """By kind and name what a volume of files shows; of any other volume nothing that is held."""
+    if "configMap" in volume:
+        return "ConfigMap", volume["configMap"]["name"]
+    return "Secret", volume.get("secret", {}).get("secretName", "")
 
 
 def _plain(variable: Manifest, held: Held) -> Manifest:
