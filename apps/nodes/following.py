@@ -248,7 +248,8 @@ class _Crowd:
                 await news.wait()
             except (ApiError, DatabaseError) as error:
                 words = error.message if isinstance(error, ApiError) else "the database does not answer"
-                if words != trouble and not watched.gone:
+                unknown = isinstance(error, NotFound)  # its node has not heard of it yet, or no more
+                if words != trouble and not unknown and not watched.gone:
                     await self._hear.remark(source.pod.metadata.name, words)
                 trouble = words
                 with suppress(TimeoutError):

@@ -46,6 +46,7 @@ class FarNode:
         self.runs: dict[str, list[Run]] = {}
         self.kept: list[tuple[EndedLog, bytes]] = []
         self.away = False
+        self.missed = 0
         self._clock = 0
         self._moved = asyncio.Event()
 
@@ -87,7 +88,8 @@ class FarNode:
         if self.away:
             raise Unavailable("node n1 does not answer")
         if pod not in self.runs:
-            raise BadRequest("the container is waiting to start")
+            self.missed += 1
+            raise NotFound("the pod is not on this node") if self.missed == 1 else BadRequest("it waits to start")
         run = self.runs[pod][-2 if "previous" in params else -1]
         since = params.get("sinceTime", "")[:SECOND]
         told = max(0, len(run.lines) - int(params["tailLines"])) if "tailLines" in params else 0
@@ -201,6 +203,7 @@ async def remove(kind: Any, name: str) -> None:
 
 async def test_a_pod_that_comes_later_is_read_from_its_first_line_to_its_last(far: FarNode, heard: Heard) -> None:
     new = await come("new")
+    await becomes(lambda: far.missed > 0)
     far.begin("new")
     far.write("new", *(f"line {number}" for number in range(5)))
     await run("new", 1)
