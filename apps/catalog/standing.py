@@ -124,5 +124,4 @@ def sentence(phase: str, components: Sequence[ComponentStatus]) -> str:
         (component for component in components if component.state not in SETTLED),
         key=lambda component: [FAILING, DEGRADED, UPDATING, STARTING, WAITING].index(component.state),
     )
-    ready = f"{settled} of {total} components are ready" if total > 1 else "It is not ready yet"
-    return f"{ready}; {worst.name}: {worst.message.rstrip('.')}."
+    return f"{settled} of {total} components are ready; {worst.name}: {worst.message.rstrip('.')}."
