@@ -64,6 +64,9 @@ class Wanted:
             where &= self.sight.q()
         return query.objects(self.kind, self.namespace, self.labels, self.fields, where)
 
+    def chosen(self, rows: list[Stored]) -> list[Stored]:
+        return query.chosen(self.kind, rows, self.labels, self.fields)
+
     def held(self, change: log.Change) -> bool:
         """Whether the list held the object before this change of it."""
         before = change.before
@@ -121,7 +124,7 @@ def _present(wanted: Wanted, start: _Start | None, limit: int) -> Page:
         found = found[:limit]
         remaining = max(rows.count() - limit, 1)
         token = _token(number, found[-1])
-    return Page(number, _matching(wanted, found), token, remaining)
+    return Page(number, wanted.chosen(found), token, remaining)
 
 
 def _past(wanted: Wanted, number: int, start: _Start | None, limit: int) -> Page:
@@ -144,7 +147,7 @@ def _past(wanted: Wanted, number: int, start: _Start | None, limit: int) -> Page
     page = _restored(wanted.kind, merged)
     if log.floor() > number or page is None:
         raise Gone(TOO_OLD, continue_token=_token(INCONSISTENT, start) if start else "")
-    return Page(number, _matching(wanted, page), token, remaining)
+    return Page(number, wanted.chosen(page), token, remaining)
 
 
 def _first_changes(kind: Kind, number: int, start: _Start | None) -> Mapping[str, log.Change]:
@@ -173,13 +176,6 @@ def _restored(kind: Kind, merged: Sequence[Stored | log.Change]) -> list[Stored]
             return None
         text = texts[before.number]
         rows.append(Stored(kind, 0, one.namespace, one.name, one.uid, before.node, before.number, text))
-    return rows
-
-
-def _matching(wanted: Wanted, rows: list[Stored]) -> list[Stored]:
-    labels = wanted.labels
-    if labels and query.needs_matching(labels):
-        return [row for row in rows if labels.matches(row.labels)]
     return rows
 
 

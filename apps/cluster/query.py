@@ -5,9 +5,11 @@ from django.db.models import Q, QuerySet
 from apps.cluster.errors import BadRequest
 from apps.cluster.models import Index, Object
 from apps.cluster.registry import Kind
+from apps.cluster.rows import Stored
 from apps.cluster.selectors import FieldSelector, LabelSelector, Operator
 
-_COLUMNS = {"metadata.name": "name", "metadata.namespace": "namespace"}
+_OF_ALL = ("metadata.name", "metadata.namespace")
+_COLUMNS = {"metadata.name": "name", "metadata.namespace": "namespace", "spec.nodeName": "node"}
 
 
 def field_key(path: str) -> str:
@@ -20,7 +22,7 @@ def entries(kind: Kind, obj: object) -> set[tuple[str, str]]:
     labels: dict[str, str] = obj.metadata.labels  # type: ignore[attr-defined]
     found = {(f"l:{key}", value) for key, value in labels.items()}
     for path, read in kind.fields.items():
-        if value := read(obj):
+        if path not in _COLUMNS and path not in kind.sifted and (value := read(obj)):
             found.add((field_key(path), value))
     return found
 
@@ -32,7 +34,8 @@ def objects(
     fields: FieldSelector | None = None,
     where: Q | None = None,
 ) -> "QuerySet[Object]":
-    """The rows that a list means, in no order yet. Raises BadRequest for selectors the kind does not know."""
+    """The rows that a list may mean, in no order yet; ``chosen`` decides. Raises BadRequest for selectors the kind
+    does not know."""
     rows = Object.objects.filter(where or Q(), kind=kind.key)
     if namespace is not None:
         rows = rows.filter(namespace=namespace)
@@ -42,7 +45,7 @@ def objects(
 
 
 def with_labels(selector: LabelSelector) -> Q:
-    """Objects a label selector may mean; "greater" and "less" are left to ``LabelSelector.matches``."""
+    """Objects a label selector may mean; "greater" and "less" are left to ``chosen``."""
     wanted = Q()
     for term in selector.requirements:
         having = Index.objects.filter(key=f"l:{term.key}")
@@ -58,27 +61,34 @@ def with_labels(selector: LabelSelector) -> Q:
     return wanted
 
 
-def needs_matching(selector: LabelSelector) -> bool:
-    """Whether rows must still be asked one by one."""
-    return any(term.operator in {Operator.GREATER, Operator.LESS} for term in selector.requirements)
+def chosen(
+    kind: Kind, rows: list[Stored], labels: LabelSelector | None, fields: FieldSelector | None
+) -> list[Stored]:
+    """Those of the rows that the selectors mean: what the database cannot tell, each row is asked."""
+    if labels and any(term.operator in {Operator.GREATER, Operator.LESS} for term in labels.requirements):
+        rows = [row for row in rows if labels.matches(row.labels)]
+    if fields and any(term.field in kind.sifted for term in fields.terms):
+        rows = [row for row in rows if fields.matches(kind.selectable(row.object))]
+    return rows
 
 
 def with_fields(kind: Kind, selector: FieldSelector) -> Q:
-    """Objects a field selector means. Raises BadRequest for a field that this kind cannot be selected by."""
-    wanted = Q()
+    """Objects a field selector may mean. Raises BadRequest for a field that this kind cannot be selected by."""
+    wanted, known = Q(), [*_OF_ALL, *kind.fields]
     for term in selector.terms:
+        if term.field not in known:
+            raise BadRequest(
+                f'field label not supported: "{term.field}": {kind.plural} can be selected by {", ".join(known)}'
+            )
+        if term.field in kind.sifted:
+            continue
         if term.field in _COLUMNS:
             condition = Q(**{_COLUMNS[term.field]: term.value})
-        elif term.field in kind.fields:
+        else:
             having = Index.objects.filter(key=field_key(term.field))
             if term.value:
                 condition = Q(pk__in=having.filter(value=term.value).values("object"))
             else:
                 condition = ~Q(pk__in=having.values("object"))
-        else:
-            known = ", ".join([*_COLUMNS, *kind.fields])
-            raise BadRequest(
-                f'field label not supported: "{term.field}": {kind.plural} can be selected by {known}'
-            )
         wanted &= condition if term.equal else ~condition
     return wanted

@@ -97,6 +97,9 @@ class Kind:
 
     fields: Mapping[str, Callable[[Any], str]] = field(default_factory=dict)
     """Field selectors besides metadata.name and metadata.namespace."""
+    sifted: frozenset[str] = frozenset()
+    """Those of them that each object is asked for, because a great many say the same: entries to find them by would
+    cost every write more than a list ever saves."""
     node: Callable[[Any], str] = _nowhere
     """The node an object belongs to: indexed, and what scopes a node agent's view."""
     selects: Callable[[Any], LabelSelector] = _everything

@@ -9,6 +9,7 @@ from django.db.models import Q
 
 from apps.cluster import models, store, types
 from apps.cluster.actors import Actor
+from apps.cluster.kinds.events import WHERE_CLUSTER_WIDE
 from apps.cluster.registry import Kind, UnknownKind, all_kinds, by_key
 from apps.cluster.rows import COLUMNS, Stored
 from apps.cluster.selectors import FieldSelector
@@ -45,10 +46,9 @@ def events_of(who: Actor, uids: Iterable[str], count: int = 100) -> list[types.E
 
 def events_about(who: Actor, kind: Kind, stored: Stored, count: int = 100) -> list[types.Event]:
     """As ``events_of``; events about things without a uid of their own, such as nodes, are found by name."""
-    names = models.Index.objects.filter(key="f:involvedObject.name", value=stored.name).values("object")
-    kinds = models.Index.objects.filter(key="f:involvedObject.kind", value=kind.name).values("object")
-    found = latest(who, "events", count, Q(pk__in=names) & Q(pk__in=kinds))
-    same = [event for event in found if event.involved_object.namespace == stored.namespace]
+    named = models.Index.objects.filter(key="f:involvedObject.name", value=stored.name).values("object")
+    found = latest(who, "events", count, Q(pk__in=named, namespace=stored.namespace or WHERE_CLUSTER_WIDE))
+    same = [event for event in found if event.involved_object.kind == kind.name]
     # A node's agent may name its node by its name where it does not know the uid.
     return [event for event in same if event.involved_object.uid in {stored.uid, stored.name, ""}]
 

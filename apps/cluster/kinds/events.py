@@ -87,6 +87,13 @@ EVENT = register(
             "source": lambda event: event.source.component,
             "type": lambda event: event.type,
         },
+        sifted=frozenset(
+            {
+                "involvedObject.kind", "involvedObject.namespace", "involvedObject.apiVersion",
+                "involvedObject.resourceVersion", "involvedObject.fieldPath", "reason", "reportingComponent", "source",
+                "type",
+            }  # fmt: skip
+        ),
         columns=(
             Column("Last Seen", _last_seen, description="How long ago it happened last."),
             Column("Type", lambda event, now: event.type, description="Normal, or Warning."),

@@ -161,6 +161,12 @@ POD = register(
             "status.phase": lambda pod: pod.status.phase,
             "status.podIP": lambda pod: pod.status.pod_ip,
         },
+        sifted=frozenset(
+            {
+                "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName", "spec.hostNetwork",
+                "status.phase",
+            }  # fmt: skip
+        ),
         columns=COLUMNS,
     )
 )
