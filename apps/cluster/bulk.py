@@ -18,7 +18,12 @@ class Table:
 
     def insert(self, rows: Sequence[Row]) -> None:
         """Each row has all columns, in their order."""
-        self._run("insert", (*self.columns,), rows)
+        if connection.vendor != "postgresql" or not rows:
+            self._run("insert", (*self.columns,), rows)
+            return
+        with connection.cursor() as cursor, cursor.copy(_copied(self)) as copy:
+            for row in rows:
+                copy.write_row(row)
 
     def update(self, columns: tuple[str, ...], rows: Sequence[Row]) -> None:
         """Each row has the values of ``columns``, and then the key's."""
@@ -53,12 +58,15 @@ def _for_each(table: str, verb: str, columns: tuple[str, ...]) -> str:
 
 
 @cache
+def _copied(table: Table) -> str:
+    return f"COPY {table.name} ({', '.join(table.columns)}) FROM STDIN"
+
+
+@cache
 def _for_all(table: Table, verb: str, columns: tuple[str, ...]) -> str:
     name, typed = table.name, ", ".join(f"{column} {table.columns[column]}" for column in columns)
     given = f"json_to_recordset(%s) AS given({typed})"
     match verb:
-        case "insert":
-            return f"INSERT INTO {name} ({', '.join(columns)}) SELECT {', '.join(columns)} FROM {given}"
         case "update":
             *changed, key = columns
             values = ", ".join(f"{column} = given.{column}" for column in changed)
