@@ -30,6 +30,20 @@ def generated(lead: str) -> str:
     return lead + "".join(secrets.choice(GENERATED_LETTERS) for _ in range(GENERATED_LENGTH))
 
 
+class Draw:
+    """Generated names that begin alike, for many objects: whether they are taken is then asked of many at once."""
+
+    def __init__(self, lead: str) -> None:
+        self.lead, self.names = lead, list[str]()
+        self._drawn = 0
+
+    def more(self) -> list[str]:
+        """As many again as were needed so far: one for whoever makes one."""
+        self.names += [generated(self.lead) for _ in range(max(self._drawn, 1))]
+        self._drawn += len(self.names)
+        return self.names
+
+
 def dns_label_problem(text: str) -> str | None:
     """RFC 1123 label: namespaces, containers, volumes, hostnames."""
     if len(text) > LABEL_LIMIT:

@@ -30,8 +30,16 @@ class Stored:
 
     @cached_property
     def object(self) -> Any:
-        """The kind's struct."""
+        """The kind's struct, for all who read this row: not to be changed."""
+        return self.copy()
+
+    def copy(self) -> Any:
+        """The kind's struct, for the caller to change."""
         return types.decode(self.kind.schema, self.text)
+
+    def says(self, obj: Any) -> bool:
+        """Whether ``obj`` is what this row holds already."""
+        return types.encode(obj) == self.text.encode()
 
     @property
     def labels(self) -> dict[str, str]:

@@ -77,11 +77,15 @@ def write(actor: Actor, change: Callable[[Transaction], T], *, dry_run: bool = F
     return persistently(lambda: _write(actor, change, dry_run))
 
 
-def write_all(changes: Sequence[tuple[Actor, Callable[[Transaction], T]]]) -> builtins.list[T | ApiError]:
-    """Independent writes in one transaction. Returns the result of each, or what refused it: that is as if it had
-    never been asked for, and holds back no other."""
+def write_all(
+    changes: Sequence[tuple[Actor, Callable[[Transaction], T]]],
+    ahead: Callable[[Transaction], None] = lambda _: None,
+) -> builtins.list[T | ApiError]:
+    """Independent writes in one transaction; ``ahead`` may read for all of them first. Returns the result of each, or
+    what refused it: that is as if it had never been asked for, and holds back no other."""
 
     def together(tx: Transaction) -> builtins.list[T | ApiError]:
+        ahead(tx)
         return [change(tx.by(actor)) for actor, change in changes]
 
     try:

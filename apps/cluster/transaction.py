@@ -39,6 +39,7 @@ class Transaction:
         self.unit = UnitOfWork()
         self._changes: list[Written] = []
         self._told: list[tuple[Actor, types.Event]] = []
+        self._draws: dict[tuple[str, str, str], names.Draw] = {}
 
     def by(self, actor: Actor) -> "Transaction":
         """The same transaction, for what this actor does from now on."""
@@ -55,8 +56,9 @@ class Transaction:
         self.unit.read_ahead(kind, named)
 
     def find(self, kind: Kind, namespace: str, name: str) -> Any | None:
+        """The caller's own copy; ``row`` gives one that all share."""
         row = self.row(kind, namespace, name)
-        return row.object if row else None
+        return row.copy() if row else None
 
     def get(self, kind: Kind, namespace: str, name: str) -> Any:
         obj = self.find(kind, namespace, name)
@@ -74,11 +76,12 @@ class Transaction:
     ) -> list[Any]:
         """Typed objects in the order of their names."""
         if namespace is not None and not (labels or fields or where):
-            return [row.object for row in self.unit.rows(kind, namespace)]
+            return [row.copy() for row in self.unit.rows(kind, namespace)]
         rows = query.objects(kind, namespace, labels, fields, where)
         found = statements.tuples(rows.order_by("namespace", "name").values_list(*COLUMNS))
         self.unit.remember(kind, found)
-        return [Stored(kind, *values).object for values in found]
+        meant = query.chosen(kind, [Stored(kind, *values) for values in found], labels, fields)
+        return [row.object for row in meant]
 
     def taken(self, kind: Kind, field: str, value: str) -> bool:
         """Whether an object of the kind has this value in a field that it can be selected by."""
@@ -146,19 +149,22 @@ class Transaction:
             )
         if meta.resource_version and meta.resource_version != str(row.number):
             raise self._conflict(kind, meta.name, _DEAD_END)
-        new = self._with_part(kind, part, old, obj)
+        new = self._with_part(kind, part, row, obj)
         new.api_version, new.kind = kind.api_version, kind.name
         kind.default(new)
         if part != "status":
             kind.prepare_update(old, new)
         if record is not None:
             new.metadata.managed_fields = record(old, new)
-        if types.encode(new) == row.text.encode():
-            return old
+        if row.says(new):
+            return row.copy()
+        if part == "status":
+            self._refuse(kind, new, kind.validate_status(new))
+            return self._put_or_finish(kind, row, new)
         self._admit(kind, old, new, part)
         # Admission gives back what a client left out, such as an address: then nothing has changed after all.
-        if types.encode(new) == row.text.encode():
-            return old
+        if row.says(new):
+            return row.copy()
         if hasattr(new, "spec") and types.encode(new.spec) != types.encode(old.spec):
             new.metadata.generation = old.metadata.generation + 1
         return self._put_or_finish(kind, row, new)
@@ -184,7 +190,7 @@ class Transaction:
         if why := kind.kept(row.object):
             raise self._forbidden(kind, name, why)
         self._check_preconditions(kind, row, options)
-        obj = types.decode(kind.schema, row.text)
+        obj = row.copy()
         meta: types.ObjectMeta = obj.metadata
         propagation.add_finalizer(meta, options)
         full = kind.grace(obj)
@@ -197,8 +203,8 @@ class Transaction:
             meta.deletion_timestamp = self.now + timedelta(seconds=grace)
             meta.deletion_grace_period_seconds = grace
         kind.default(obj)
-        if types.encode(obj) == row.text.encode():
-            return row.object
+        if row.says(obj):
+            return obj
         return self._put_or_finish(kind, row, obj)
 
     def bind(self, namespace: str, name: str, node: str, uid: str = "") -> Any:
@@ -264,24 +270,26 @@ class Transaction:
         problems = [*kind.validate(new)]
         if old is not None and not problems:  # rules for a change take a sound object for granted
             problems += kind.parts.get(part, kind).validate_update(old, new)
-        if problems:
-            raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
+        self._refuse(kind, new, problems)
+
+    def _refuse(self, kind: Kind, new: Any, problems: Iterable[types.Problem]) -> None:
+        if found := [*problems]:
+            raise invalid(kind.name, new.metadata.name, found, group=kind.group)
 
     def _free_name(self, kind: Kind, meta: types.ObjectMeta) -> str:
         """A generated name that nobody has; after some tries one that is taken, and the write is refused."""
-        name = ""
+        name, lead = "", (kind.key, meta.namespace, meta.generate_name)
+        draw = self._draws.setdefault(lead, names.Draw(meta.generate_name))
         for _ in range(_NAMES_TRIED):
-            name = names.generated(meta.generate_name)
+            if not draw.names:
+                self.read_ahead(kind, ((meta.namespace, drawn) for drawn in draw.more()))
+            name = draw.names.pop()
             if self.row(kind, meta.namespace, name) is None:
                 break
         return name
 
     def _admit(self, kind: Kind, old: Any, new: Any, part: str) -> None:
         """The kind's rules for a change; raises what refuses it."""
-        if part == "status":
-            if problems := [*kind.validate_status(new)]:
-                raise invalid(kind.name, new.metadata.name, problems, group=kind.group)
-            return
         self._check(kind, old, new, part)
         for admit in (*kind.admit, *guards(kind)):
             admit(self, old, new)
@@ -302,12 +310,14 @@ class Transaction:
 
     def _charge(self, kind: Kind, old: Any | None, new: Any | None) -> None:
         """Count the write in the quotas of its namespace. Raises Forbidden, before anything is written."""
+        if not kind.namespaced or (old and new and not quota.difference(kind, old, new)):
+            return  # a change that takes no more: no quota need be read
         either: Any = new or old
         meta: types.ObjectMeta = either.metadata
-        if not (moved := quota.difference(kind, old, new)):
-            return
         quotas = by_key("resourcequotas")
-        rows = self.unit.rows(quotas, meta.namespace)
+        if not (rows := self.unit.rows(quotas, meta.namespace)):
+            return  # most namespaces: nothing need be counted
+        moved = quota.difference(kind, old, new)
         for row, changed in [*quota.settle(rows, kind, meta.name, moved)]:
             if kind is not quotas or meta.name != row.name:
                 self._put(quotas, row, changed, "MODIFIED")
@@ -327,15 +337,15 @@ class Transaction:
         if wanted and wanted.resource_version and wanted.resource_version != str(row.number):
             raise self._conflict(kind, row.name, _DEAD_END)
 
-    def _with_part(self, kind: Kind, part: str, old: Any, given: Any) -> Any:
+    def _with_part(self, kind: Kind, part: str, row: Stored, given: Any) -> Any:
         if part != "status" and part not in kind.parts:
-            return self._all_but_status_of(kind, old, given)
-        new = types.decode(type(old), types.encode(old))
+            return self._all_but_status_of(kind, row.object, given)
+        new = row.copy()
         if part == "status":
             new.status = given.status
         else:
             kind.parts[part].take(new, given)
-        new.metadata.managed_fields = _managed(given, old)
+        new.metadata.managed_fields = _managed(given, row.object)
         return new
 
     def _all_but_status_of(self, kind: Kind, old: Any, given: Any) -> Any:

@@ -38,7 +38,7 @@ class UnitOfWork:
     """The rows of one write. ``with connection.execute_wrapper(unit)`` it sees every statement."""
 
     def __init__(self) -> None:
-        self._rows: dict[Key, Values | None] = {}
+        self._rows: dict[Key, Stored | None] = {}
         self._names: dict[tuple[str, str], set[str]] = {}
         self._waiting: dict[Key, Waiting] = {}
         self._ours = False
@@ -53,12 +53,13 @@ class UnitOfWork:
     # Reading
 
     def row(self, kind: Kind, namespace: str, name: str) -> Stored | None:
+        """Shared by all who ask for it until the object is written."""
         key = kind.key, namespace, name
         if key not in self._rows:
             with self._own_statements():
-                self._rows[key] = statements.find(*key)
-        values = self._rows[key]
-        return Stored(kind, *values) if values else None
+                values = statements.find(*key)
+            self._rows[key] = Stored(kind, *values) if values else None
+        return self._rows[key]
 
     def rows(self, kind: Kind, namespace: str) -> list[Stored]:
         """Every object of a kind in a namespace, by name."""
@@ -68,7 +69,7 @@ class UnitOfWork:
                 self.remember(kind, statements.find_all(*place))
             self._names[place] = {name for *there, name in self._rows if (*there,) == place}
         known = (self._rows[*place, name] for name in sorted(self._names[place]))
-        return [Stored(kind, *values) for values in known if values]
+        return [row for row in known if row]
 
     def read_ahead(self, kind: Kind, named: Iterable[tuple[str, str]]) -> None:
         """Read many rows at once, by namespace and name; which of them are not there is known then, too."""
@@ -85,7 +86,8 @@ class UnitOfWork:
     def remember(self, kind: Kind, rows: Iterable[Values]) -> None:
         """What was read just now need not be read again."""
         for values in rows:
-            self._rows.setdefault((kind.key, values[1], values[2]), values)
+            row = Stored(kind, *values)
+            self._rows.setdefault((kind.key, row.namespace, row.name), row)
 
     # Writing
 
@@ -93,7 +95,8 @@ class UnitOfWork:
         """The object's new state, or that it is gone; ``row`` is what it was, None for a new one."""
         key = written.kind, written.namespace, written.name
         # Not from ``row``: what had no id when that was read may have got one since.
-        id_ = (self._rows.get(key) or (0,))[0]
+        known = self._rows.get(key)
+        id_ = known.id if known else 0
         if key not in self._waiting:
             had = _handles(kind, row.object) if row else NO_HANDLES
             self._waiting[key] = Waiting(id_, row.uid if row else "", had)
@@ -107,7 +110,7 @@ class UnitOfWork:
                 written, meta.creation_timestamp or written.at, deleting=meta.deletion_timestamp is not None
             )
             waiting.has = _handles(kind, obj)
-            self._rows[key] = waiting.now.values(id_)
+            self._rows[key] = Stored(kind, *waiting.now.values(id_))
             if key[:2] in self._names:
                 self._names[key[:2]].add(written.name)
 
@@ -130,7 +133,8 @@ class UnitOfWork:
             OBJECTS.update(("node", "number", "deleting", "text"), changed)
             for (each, now), id_ in zip(new, statements.new_ids(len(new)), strict=True):
                 each.id = id_
-                self._rows[now.kind, now.namespace, now.name] = now.values(id_)
+                if stored := self._rows[now.kind, now.namespace, now.name]:
+                    stored.id = id_
             OBJECTS.insert([(each.id, *now) for each, now in new])
             for table in SIDE_TABLES:
                 lost = [(each.id, *one) for each, _ in kept for one in each.had[table] - each.has[table]]

@@ -20,6 +20,7 @@ from apps.nodes import merging
 
 Report = agent.StatusBatch | agent.EventBatch | agent.VolumeBatch | agent.NodeReport
 Item = TypeVar("Item", agent.PodReport, agent.EventReport)
+OF_PODS = (agent.StatusBatch, agent.EventBatch)
 
 MOST_PER_WRITE = 200
 COMPONENT = "kubelet"
@@ -44,7 +45,11 @@ def size(part: Report) -> int:
 def take(told: Sequence[tuple[str, Report]]) -> list[list[str] | ApiError]:
     """Store what nodes told, all in one write. Returns for each a note for every item that was not taken, in words,
     or why nothing of it was."""
-    return store.write_all([(node_actor(node), partial(_take, node, part)) for node, part in told])
+    items = [item for _, part in told if isinstance(part, OF_PODS) for item in part.items]
+    return store.write_all(
+        [(node_actor(node), partial(_take, node, part)) for node, part in told],
+        ahead=lambda tx: tx.read_ahead(POD, ((item.namespace, item.name) for item in items)),
+    )
 
 
 def _take(node: str, report: Report, tx: Transaction) -> list[str]:
@@ -53,7 +58,6 @@ def _take(node: str, report: Report, tx: Transaction) -> list[str]:
         return []
     if isinstance(report, agent.VolumeBatch):
         return [f"{item.name}: {note}" for item in report.items if (note := _let_go(tx, node, item))]
-    tx.read_ahead(POD, ((item.namespace, item.name) for item in report.items))
     if isinstance(report, agent.StatusBatch):
         return _each(report.items, _report, node, tx)
     return _each(report.items, _tell, node, tx)
@@ -86,8 +90,7 @@ def _report(tx: Transaction, node: str, item: agent.PodReport) -> str:
     status = merging.pod_status(pod.status, item.status, tx.now)
     if status is None:
         return f"it has ended ({pod.status.phase}) and does not come back"
-    pod.status = status
-    tx.update(POD, pod, part="status")
+    tx.update(POD, replace(pod, status=status), part="status")
     return ""
 
 
@@ -144,12 +147,12 @@ def _own_pod(
     tx: Transaction, node: str, item: agent.PodReport | agent.EventReport
 ) -> tuple[types.Pod | None, str]:
     """The pod an agent means, when it is this node's to speak of; else None and why not."""
-    pod: types.Pod | None = tx.find(POD, item.namespace, item.name)
-    if pod is None or pod.metadata.uid != item.uid:
+    row = tx.row(POD, item.namespace, item.name)
+    if row is None or row.uid != item.uid:
         return None, "it is no more"
-    if pod.spec.node_name != node:
-        return None, f"it belongs to node {pod.spec.node_name or 'nobody'}"
-    return pod, ""
+    if row.node != node:
+        return None, f"it belongs to node {row.node or 'nobody'}"
+    return row.object, ""
 
 
 def _describe(tx: Transaction, name: str, report: agent.NodeReport) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from ipaddress import IPv4Address
 
 from apps.cluster import names, quantities, types
@@ -21,6 +22,7 @@ from apps.cluster.kinds.volume_checks import (
 )
 from apps.cluster.types import Problem
 
+LONGEST_ADDRESS = len("255.255.255.255")
 PROTOCOLS = ("TCP", "UDP")
 PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 RESTART_POLICIES = ("Always", "OnFailure", "Never")
@@ -159,10 +161,17 @@ def _port_problems(ports: Sequence[types.ContainerPort], path: str) -> Iterator[
 
 def address_problems(path: str, text: str) -> Iterator[Problem]:
     """An IPv4 address in its usual spelling."""
+    if len(text) > LONGEST_ADDRESS or not _is_address(text):
+        yield refusals.invalid(path, text, "must be a valid IPv4 address (such as 10.9.8.7)")
+
+
+@lru_cache(maxsize=4096)  # a pod's status names its address twice, and its node's with every report
+def _is_address(text: str) -> bool:
     try:
         IPv4Address(text)
     except ValueError:
-        yield refusals.invalid(path, text, "must be a valid IPv4 address (such as 10.9.8.7)")
+        return False
+    return True
 
 
 def _host_port_problems(spec: types.PodSpec, path: str) -> Iterator[Problem]:
