@@ -17,23 +17,16 @@ WISH, TAINT = 2.0, 3.0
 """What a pod's author wrote down counts for more than tidiness."""
 
 
-def _shares(pod: PodNeeds, nodes: Snapshot) -> tuple[Points, Points]:
-    """The part of each node's cpu and memory that is promised once the pod runs there, at most 1."""
-    cpu = (nodes.weight_cpu + pod.weight[0]) / np.maximum(nodes.room_cpu, 1)
-    memory = (nodes.weight_memory + pod.weight[1]) / np.maximum(nodes.room_memory, 1)
-    return np.minimum(cpu, 1.0), np.minimum(memory, 1.0)
-
-
 def least_requested(pod: PodNeeds, nodes: Snapshot) -> Points:
     """The emptier the better."""
-    cpu, memory = _shares(pod, nodes)
+    cpu, memory = nodes.promised(pod.weight)
     points: Points = (2.0 - cpu - memory) * 50.0
     return points
 
 
 def balanced(pod: PodNeeds, nodes: Snapshot) -> Points:
     """Cpu and memory used up evenly, so that neither is left over alone."""
-    cpu, memory = _shares(pod, nodes)
+    cpu, memory = nodes.promised(pod.weight)
     points: Points = (1.0 - np.abs(cpu - memory)) * 100.0
     return points
 

@@ -14,6 +14,7 @@ from apps.scheduler.relations import NodeTerm
 
 Amounts = NDArray[np.int64]
 Mask = NDArray[np.bool_]
+Shares = NDArray[np.float64]
 TOTALS = ("used_cpu", "used_memory", "used_pods", "weight_cpu", "weight_memory")
 
 
@@ -43,6 +44,7 @@ class Snapshot:
         self.ports: dict[int, list[HostPort]] = {}
         self.groups: dict[str, Amounts] = {}
         self.neighbours = Neighbours([node.labels for node in self.nodes], namespaces or {})
+        self._promised: tuple[tuple[int, int], tuple[Shares, Shares]] | None = None
         self._masks: dict[object, Mask] = {}
         self._taints: dict[bool, dict[Taint, Mask]] = {}
         self.claims = claims or Claims()
@@ -97,7 +99,17 @@ class Snapshot:
         self.neighbours.go(pod, at)
         self.claims.go(pod)
 
+    def promised(self, weight: tuple[int, int]) -> tuple[Shares, Shares]:
+        """The part of each node's cpu and memory that is promised once a pod of this weight runs there, at most 1;
+        worked out once for all that ask before the next pod comes."""
+        if self._promised is None or self._promised[0] != weight:
+            cpu = (self.weight_cpu + weight[0]) / np.maximum(self.room_cpu, 1)
+            memory = (self.weight_memory + weight[1]) / np.maximum(self.room_memory, 1)
+            self._promised = weight, (np.minimum(cpu, 1.0), np.minimum(memory, 1.0))
+        return self._promised[1]
+
     def _count(self, pod: PodNeeds, at: int, sign: int) -> None:
+        self._promised = None
         self.used_cpu[at] += sign * pod.cpu
         self.used_memory[at] += sign * pod.memory
         self.used_pods[at] += sign
