@@ -101,7 +101,7 @@ class Probe(Extensible):
 
     http: str = ""
     tcp: Whole | None = None
-    exec: list[str] = []
+    exec: list[str] | None = None
     port: Whole | None = None
     every: str = ""
     timeout: str = ""

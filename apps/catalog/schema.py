@@ -147,8 +147,9 @@ OF_OBJECTS: Mapping[type[Wire], tuple[Schema, ...]] = {
         _when(_of_type("boolean"), {"properties": {"default": {"type": ["boolean", "null"]}}}),
         _when(_of_type(*parameters.TEXT_TYPES), {"properties": {"default": {"type": ["string", "null"]}}}),
     ),
-    format.Probe: (_exactly_one({"http": THERE}, {"tcp": {"not": NOTHING}}, {"exec": SOME}),),
+    format.Probe: (_exactly_one({"http": THERE}, {"tcp": {"not": NOTHING}}, {"exec": {**SOME, "not": NOTHING}}),),
     format.Check: (_exactly_one({"http": THERE}, {"exec": {"type": "object"}}),),
+    format.Command: ({"properties": {"command": SOME}},),
     format.Component: (
         _when(
             {"required": ["autoscale"], "properties": {"autoscale": {"type": "object"}}},

@@ -15,6 +15,7 @@ SCREENS = (
     "/compose", "/apps/shop/blank/compose", "/apps/default/book/compose?component=frontend",
     "/apps/default/book/compose?component=frontend&to=redis-leader", "/apps/default/book/compose?view=list",
     "/apps/default/book/compose?question=reach", "/apps/default/book/compose?add=question",
+    "/apps/default/book/compose?way=web", "/apps/default/book/compose?check=0", "/apps/default/book/compose?add=plan",
 )  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def test_files_rights_and_autoscaling_are_typed_with_what_is_wrong_beside_them(t
     area.fill("components:\n  web:\n    image: web:1\n")
     node(tab, "web").focus()
     press("Enter")
-    for fold in ("Volumes and files", "Readiness and amounts", "Rights"):
+    for fold in ("Volumes and files", "Amounts", "Rights"):
         beside.get_by_text(fold).focus()
         press("Enter")
     content = beside.get_by_label("New file's content")
@@ -112,6 +113,74 @@ def test_files_rights_and_autoscaling_are_typed_with_what_is_wrong_beside_them(t
     press("Tab")
     expect(area).to_have_value(re.compile("autoscale:\n      min: 2\n      max: 5"))
     expect(tab.locator("#wrongs")).to_have_count(0)
+
+
+def test_health_and_exchange_are_typed_by_keyboard_with_what_is_wrong_beside_them(tab: Page, shops: Site) -> None:
+    open_(tab, f"{shops.url}/apps/shop/healthy/compose")
+    area, beside, press = tab.locator("#yaml"), tab.locator("#beside"), tab.keyboard.press
+    area.fill("components:\n  web:\n    image: web:1\n    ports: {http: 80}\n")
+    node(tab, "web").focus()
+    press("Enter")
+    for fold in ("Health", "Exchange and place"):
+        beside.get_by_text(fold).focus()
+        press("Enter")
+    beside.get_by_label("Restarted when").select_option("exec")
+    command = beside.locator('[name="probes.live.exec"]')
+    expect(command).to_have_attribute("aria-invalid", "true")
+    expect(beside).to_contain_text("which command is run?")
+    command.fill("/bin/web 'is well'")
+    press("Tab")
+    expect(area).to_have_value(re.compile("exec:\n +- /bin/web\n +- is well"))
+    beside.get_by_text("How often").focus()
+    press("Enter")
+    beside.get_by_label("Every").fill("20")
+    press("Tab")
+    expect(beside).to_contain_text("must be a whole number with a unit")
+    beside.get_by_label("Every").fill("20s")
+    press("Tab")
+    expect(tab.locator("#wrongs")).to_have_count(0)
+    beside.get_by_label("Restarted when").select_option("http")
+    expect(area).to_have_value(re.compile("live:\n +http: /\n +every: 20s"))
+    beside.get_by_label("Pods are exchanged").select_option("own")
+    expect(beside.get_by_label("More meanwhile")).to_have_value("1")
+    expect(area).to_have_value(re.compile("maxUnavailable: 0"))
+
+
+def test_ways_in_checks_and_notes_are_made_by_keyboard(tab: Page, shops: Site) -> None:
+    open_(tab, f"{shops.url}/apps/shop/checked/compose")
+    area, beside, press = tab.locator("#yaml"), tab.locator("#beside"), tab.keyboard.press
+    area.fill("components:\n  web:\n    image: web:1\n    ports: {http: 80}\n")
+    expect(node(tab, "web")).to_be_visible()
+    tab.get_by_role("link", name="The whole plan").focus()
+    press("Enter")
+    beside.get_by_role("link", name="Another way in").focus()
+    press("Enter")
+    expect(tab.locator("#ask-name")).to_be_focused()
+    press("Enter")
+    expect(beside.get_by_label("Leads to")).to_have_value("web")
+    beside.get_by_label("Opens at").fill("welcome")
+    press("Tab")
+    expect(beside).to_contain_text("must begin with '/'")
+    beside.get_by_label("Opens at").fill("/welcome")
+    press("Tab")
+    expect(area).to_have_value(re.compile("path: /welcome"))
+    tab.get_by_role("link", name="Check", exact=True).focus()
+    press("Enter")
+    expect(tab.locator("#ask-name")).to_be_focused()
+    tab.keyboard.type("the page answers")
+    press("Enter")
+    expect(beside.get_by_label("Page")).to_have_value("${endpoints.web.internalUrl}")
+    beside.get_by_label("Holds when").select_option("exec")
+    expect(beside).to_contain_text("which command is run?")
+    beside.get_by_label("Command").fill("curl localhost")
+    press("Tab")
+    expect(area).to_have_value(re.compile("command:\n +- curl\n +- localhost"))
+    expect(tab.locator("#wrongs")).to_have_count(0)
+    beside.get_by_role("link", name="Close").focus()
+    press("Enter")
+    beside.get_by_label("Told once it runs").fill("Open ${endpoints.web.url}.")
+    press("Tab")
+    expect(area).to_have_value(re.compile(re.escape("notes: Open ${endpoints.web.url}.")))
 
 
 def test_a_question_is_asked_limited_and_renamed_by_keyboard(tab: Page, shops: Site) -> None:

@@ -197,6 +197,16 @@ BROKEN: list[tuple[dict[str, Any], str, str]] = [
         "checks[0].exec.component",
         "no component y",
     ),
+    (
+        {"checks": [{"name": "x", "exec": {"component": "web", "command": []}}]},
+        "checks[0].exec.command",
+        "Required value: which command is run?",
+    ),
+    (
+        {"components__web__probes__live": {"exec": []}},
+        "components[web].probes.live.exec",
+        "Required value: which command is run?",
+    ),
     ({"notes": "${params.titel}"}, "notes", "names none of the params"),
     (
         {"notes": "${param.title}"},

@@ -27,9 +27,10 @@ def through_browser(text: str) -> str:
 def sent(data: dict[str, Any], name: str, **changes: Any) -> QueryDict:
     """The form of a component as a browser would send it, with some fields changed."""
     form = fields.of(data, name, [])
-    query = as_sent(form.plain, form.tables.values(), changes)
-    for field, value in form.values.items():
-        query.setdefault(field, through_browser(value))
+    plain = {**form.plain, **{kind: (*one.own, *one.rest) for kind, one in form.probes.items()}}
+    query = as_sent(plain, form.tables.values(), changes)
+    for one in form.probes.values():
+        query.setdefault(one.fork.field, one.how)
     return query
 
 
@@ -83,8 +84,25 @@ TYPED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"env": {"A": "1", "B": "two words"}},
     ),
     "a page that answers": (
-        {"ready": "http", "ready_path": "/up"}, {"probes": {"ready": {"http": "/up", "port": "http"}}},
+        {"probes.ready.http": "/up"}, {"probes": {"ready": {"http": "/up", "port": "http"}}},
     ),
+    "a port that answers in the page's place": (
+        {"probes.ready.how": "tcp", "probes.ready.every": "5s"}, {"probes": {"ready": {"tcp": "http", "every": "5s"}}},
+    ),
+    "a command that has to be named yet": (
+        {"probes.live.how": "exec"},
+        {"probes": {"ready": {"http": "/healthz", "port": "http"}, "live": {"exec": []}}},
+    ),
+    "a path that is emptied begins anew": (
+        {"probes.ready.http": ""}, {"probes": {"ready": {"http": "/", "port": "http"}}},
+    ),
+    "all at once": ({"update": "recreate"}, {"update": "recreate"}),
+    "numbers that lose no replica": ({"update": "own"}, {"update": {"maxSurge": 1, "maxUnavailable": 0}}),
+    "a port by UDP": (
+        {"port_name": ["http"], "port_number": ["8080"], "port_protocol": ["UDP"]},
+        {"ports": {"http": {"port": 8080, "protocol": "UDP"}}},
+    ),
+    "where it runs": ({"node_label": ["disk"], "node_value": ["fast"]}, {"nodes": {"disk": "fast"}}),
     "a file": (
         {"file_path": "/etc/a", "file_mode": "0400", "file_content": "one\r\ntwo\r\n"},
         {"files": {"/etc/a": {"content": "one\ntwo\n", "mode": "0400"}}},
@@ -103,7 +121,7 @@ TYPED: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"security": {"hostPaths": {"/var/log/shop": "/logs"}}},
     ),
     "a limit": ({"resources.limits.memory": "1Gi"}, {"resources": {"limits": {"memory": "1Gi"}}}),
-    "no probe": ({"ready": ""}, {"probes": None}),
+    "no probe": ({"probes.ready.how": ""}, {"probes": None}),
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import yaml
 from django.contrib.auth.models import User
 from django.test import Client
 
@@ -15,7 +16,7 @@ from apps.catalog.types import Application
 from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.kinds import SERVICE
-from apps.dashboard.compose import keeping
+from apps.dashboard.compose import draft, keeping
 from apps.dashboard.models import Draft
 from tests.browser import sample_apps
 from tests.browser.sample import WRITER, edit
@@ -44,7 +45,7 @@ def kept(name: str) -> Draft:
     return Draft.objects.get(name=name, user__username="admin")
 
 
-def step(client: Client, where: str, **values: str) -> Any:
+def step(client: Client, where: str, **values: Any) -> Any:
     """One step from the draft as it is now."""
     found = Draft.objects.filter(name=where.split("/")[3], user=int(client.session["_auth_user_id"])).first()
     return client.post(where, {"draft": str(found.number if found else 0), **values}, headers=HTMX)
@@ -95,16 +96,77 @@ def test_a_drop_on_a_component_asks_how_the_one_finds_the_other(admin: Client, s
     assert "frontend needs cache" in page
 
 
+def plan_of(name: str) -> Any:
+    return yaml.safe_load(kept(name).text)
+
+
+def test_a_way_in_is_opened_renamed_and_closed(admin: Client, shown: None) -> None:
+    step(admin, NEW, do="add", what="image", image="nginx:1.27.5")
+    page = text(step(admin, NEW, do="open", component="nginx"))
+    assert "nginx leads to nginx now." in page
+    assert plan_of("mine")["endpoints"] == {
+        "nginx": {"component": "nginx", "port": "http", "via": "nodePort", "primary": True}
+    }
+    step(admin, NEW, do="test", name="it answers")
+    step(admin, NEW, do="open", component="nginx", name="admin")
+    assert "There is a way in admin already." in text(step(admin, NEW, do="lead", way="nginx", name="admin"))
+    step(admin, NEW, do="lead", way="admin", primary="true")
+    assert [one.get("primary") for one in plan_of("mine")["endpoints"].values()] == [None, True]
+    step(admin, NEW, do="lead", way="nginx", name="front")
+    assert plan_of("mine")["checks"] == [{"name": "it answers", "http": "${endpoints.front.internalUrl}"}]
+    page = text(step(admin, NEW, do="close", way="front"))
+    assert "front leads nowhere any more. It is still named in the check “it answers”." in page
+    assert list(plan_of("mine")["endpoints"]) == ["admin"]
+
+
+def test_checks_are_put_in_order_and_taken_out(admin: Client, shown: None) -> None:
+    step(admin, NEW, do="add", what="image", image="nginx:1.27.5")
+    for name in ("reads", "writes"):
+        step(admin, NEW, do="test", name=name)
+    step(admin, NEW, do="earlier", check="1")
+    assert [one["name"] for one in plan_of("mine")["checks"]] == ["writes", "reads"]
+    step(admin, NEW, do="drop", check="0")
+    assert [one["name"] for one in plan_of("mine")["checks"]] == ["reads"]
+    for number in ("1", "-1", "x", ""):
+        assert "The draft has no such check." in text(step(admin, NEW, do="expect", check=number, name="a"))
+
+
+def test_what_waits_says_until_when(admin: Client, shown: None) -> None:
+    assert 'value="started"' in text(admin.get(f"{BOOK}?component=frontend"))
+    step(admin, BOOK, do="wait", component="frontend", on="redis-leader", stage="started")
+    assert plan_of("book")["components"]["frontend"]["after"]["redis-leader"] == "started"
+    step(admin, BOOK, do="wait", component="frontend", on="redis-leader", stage="")
+    assert "redis-leader" not in plan_of("book")["components"]["frontend"].get("after", {})
+
+
+def test_a_heading_under_another_name_keeps_its_questions_and_one_that_goes_leaves_them(
+    admin: Client, shown: None
+) -> None:
+    groups = [one["id"] for one in plan_of_book(admin)["groups"]]
+    form: dict[str, Any] = {"heading-id": ["site", "", ""], "heading-title": ["The page", "", ""]}
+    step(admin, BOOK, do="tell", add="plan", **form, **{"heading-collapsed": ["true", "", ""]})
+    made = plan_of("book")
+    assert groups == ["page", "redis"]
+    assert made["groups"] == [{"id": "site", "title": "The page", "collapsed": True}]
+    assert {one.get("group") for one in made["parameters"].values()} == {"site", None}
+
+
+def plan_of_book(admin: Client) -> Any:
+    step(admin, BOOK, do="write", text=f"{draft.written(app('default', 'book').spec.definition)}\n")
+    return plan_of("book")
+
+
 def test_the_form_and_the_text_are_one_draft(admin: Client, shown: None) -> None:
     written = kept_text = "# ours\ncomponents:\n  web:\n    image: web:1\n"
     step(admin, NEW, do="write", text=written)
     form = {
         "name": "web",
         "image": "web:2",
-        "kind": "deployment",
+        "kind": "",
         "replicas": "3",
         "port-name": "http",
         "port-number": "80",
+        "port-protocol": "TCP",
     }
     step(admin, NEW, do="change", component="web", **form)
     assert (

@@ -99,9 +99,11 @@ def _probes(at: Place) -> Iterator[Problem]:
 
 
 def _probe(component: Component, probe: Probe, here: str) -> Iterator[Problem]:
-    if sum([bool(probe.http), probe.tcp is not None, bool(probe.exec)]) != 1:
+    if sum([bool(probe.http), probe.tcp is not None, probe.exec is not None]) != 1:
         yield Problem(here, "must have exactly one of http, tcp and exec", "FieldValueInvalid")
         return
+    if probe.exec == []:
+        yield refusals.required(f"{here}.exec", "which command is run?")
     field, port = ("tcp", probe.tcp) if probe.tcp is not None else ("port", probe.port)
     if probe.http and not probe.http.startswith(("/", "${")):
         why = "must be a path that begins with '/'; the port stands beside it"

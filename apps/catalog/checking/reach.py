@@ -47,6 +47,8 @@ def _check(definition: Definition, check: Check, here: str) -> Iterator[Problem]
         yield Problem(here, "must have exactly one of http and exec", "FieldValueInvalid")
     if check.exec is not None and check.exec.component not in definition.components:
         yield unknown(f"{here}.exec.component", "component", check.exec.component, definition.components)
+    if check.exec is not None and not check.exec.command:
+        yield refusals.required(f"{here}.exec.command", "which command is run?")
     yield from number(check.expect, f"{here}.expect")
     if check.http and not _names_endpoint(definition, check.http):
         why = "must begin with an endpoint's URL, such as ${endpoints.web.internalUrl}"

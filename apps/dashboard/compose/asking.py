@@ -10,10 +10,10 @@ from django.http import QueryDict
 from apps.catalog import parameters
 from apps.catalog.checking.questions import GENERATED
 from apps.catalog.format import Option, Parameter
-from apps.dashboard.compose import edits, entries
+from apps.dashboard.compose import draft, edits, entries
 from apps.dashboard.compose.draft import Wrong
 from apps.dashboard.compose.edits import Data
-from apps.dashboard.compose.entries import Column, Entry, Filled, Table
+from apps.dashboard.compose.entries import Column, Entry, Filled, Listed, Table
 
 TYPES: Mapping[str, str] = {
     "string": "a line of text", "text": "several lines of text", "integer": "a whole number", "boolean": "yes or no",
@@ -83,32 +83,21 @@ class Question:
     used_by: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Listed:
-    """One question in the list of them."""
-
-    name: str
-    label: str
-    takes: str
-    used_by: tuple[str, ...]
-    problems: int
-
-
 def listed(data: Data, wrong: Iterable[Wrong]) -> list[Listed]:
     found = [*wrong]
     return [
         Listed(
-            name, one.get("label", ""), TYPES.get(one["type"], one["type"]), used_by(data, name),
-            len([*about(name, found)]),
+            name, name,
+            f"{TYPES.get(one['type'], one['type'])}{'' if used_by(data, name) else ', used nowhere'}",
+            len(about(name, found)), one.get("label", ""),
         )
         for name, one in data.get("parameters", {}).items()
     ]  # fmt: skip
 
 
-def about(name: str, wrong: Iterable[Wrong]) -> Iterable[Wrong]:
+def about(name: str, wrong: Iterable[Wrong]) -> list[Wrong]:
     """What is wrong with one question."""
-    here = f"parameters[{name}]"
-    return (one for one in wrong if one.path == here or one.path.startswith(f"{here}."))
+    return draft.within(wrong, f"parameters[{name}]")
 
 
 def of(data: Data, name: str, wrong: Iterable[Wrong]) -> Question:

@@ -90,6 +90,8 @@ class Tie:
     variables: tuple[str, ...]
     after: str
     elsewhere: bool
+    stages: tuple[tuple[str, str], ...]
+    """What can be waited for, with the words for it."""
 
 
 def ties(definition: Definition, of: str) -> Iterator[Tie]:
@@ -100,7 +102,14 @@ def ties(definition: Definition, of: str) -> Iterator[Tie]:
         variables = tuple(name for name, value in env.items() if _refers(value, on))
         ports = {edge.port for edge in edges if edge.on == on and not edge.after}
         after = next((edge.after for edge in edges if edge.on == on and edge.after), "")
-        yield Tie(on, variables, after, elsewhere=bool(ports) and not variables)
+        yield Tie(on, variables, after, bool(ports) and not variables, _stages(definition, on, after))
+
+
+def _stages(definition: Definition, on: str, after: str) -> tuple[tuple[str, str], ...]:
+    """A job is waited for until it is complete, all else until started or ready; what is written stays."""
+    offered = (graph.COMPLETE,) if stage_of(definition, on) == graph.COMPLETE else (graph.STARTED, graph.READY)
+    known = (*offered, *(() if not after or after in offered else (after,)))
+    return (("", "does not wait"), *((one, f"waits until {one}") for one in known))
 
 
 def _refers(value: Any, on: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -16,7 +17,7 @@ from apps.cluster import types
 from apps.cluster.errors import BadRequest, NotFound
 from apps.cluster.quantities import number_in
 from apps.dashboard import access
-from apps.dashboard.compose import asking, connecting, edits, fields, palette
+from apps.dashboard.compose import asking, checks, connecting, edits, fields, palette, ways, whole
 from apps.dashboard.compose.desk import Desk
 from apps.dashboard.compose.draft import LONGEST, Wrong
 from apps.dashboard.compose.edits import Data
@@ -26,7 +27,7 @@ from apps.dashboard.compose.palette import Starter
 @dataclass(frozen=True)
 class Shown:
     """What of the draft the page shows: the component, the other end of a line, what is added, one of the questions,
-    picture or list."""
+    ways in or checks (by its number), picture or list."""
 
     component: str = ""
     to: str = ""
@@ -34,6 +35,8 @@ class Shown:
     lead: str = ""
     add: str = ""
     question: str = ""
+    way: str = ""
+    check: str = ""
     view: str = ""
 
     @classmethod
@@ -109,10 +112,8 @@ def change(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
     if untypable := _untypable(shown, data):
         return untypable
     data = edits.declared(data, desk.mine())
-    new = sent.get("name", name).strip() or name
+    new = _name(sent, name, data["components"], "component")
     if new != name:
-        if new in data["components"]:
-            raise BadRequest(f"There is a component {new} already.")
         data = edits.rename(data, name, new)
     desk.put(data, seen)
     here = f"components[{new}]"
@@ -136,15 +137,10 @@ def answer(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
     """The fields of a question."""
     data, name = desk.mine(), _asked(desk, shown.question)
     data = edits.question(data, name, asking.typed(data["parameters"][name], sent))
-    if untypable := _untypable(shown, data):
-        return untypable
-    new = sent.get("name", name).strip() or name
+    new = _name(sent, name, data["parameters"], "question")
     if new != name:
-        if new in data["parameters"]:
-            raise BadRequest(f"There is a question {new} already.")
         data = edits.rename_question(data, name, new)
-    desk.put(data, seen)
-    return Done(replace(shown, question=new))
+    return _kept(desk, data, replace(shown, question=new), seen)
 
 
 def forget(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
@@ -153,6 +149,79 @@ def forget(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
     desk.put(edits.question(desk.mine(), name, None), seen)
     told = f" Its answer is still written in {', '.join(used)}." if used else ""
     return Done(Shown(add="question", view=shown.view), f"{name} is asked no longer.{told}")
+
+
+def open_(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """A way in more, to the first port of a component."""
+    data, on = desk.mine(), _there(desk, sent.get("component", ""))
+    name = sent.get("name", "").strip() or edits.free(on, data.get("endpoints", {}))
+    if name in data.get("endpoints", {}):
+        raise BadRequest(f"There is a way in {name} already.")
+    first = {} if data.get("endpoints") else {"primary": True}
+    made = {"component": on, "port": next(iter(ways.ports(data, on)), ""), "via": "nodePort", **first}
+    desk.put(edits.way(data, name, made), seen)
+    return Done(Shown(way=name, view=shown.view), f"{name} leads to {on} now.")
+
+
+def lead(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """The fields of a way in."""
+    data, name = desk.mine(), _way(desk, shown.way)
+    data = edits.way(data, name, ways.typed(data, name, sent))
+    new = _name(sent, name, data["endpoints"], "way in")
+    if new != name:
+        data = edits.rename_way(data, name, new)
+    return _kept(desk, data, replace(shown, way=new), seen)
+
+
+def close(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    name = _way(desk, sent.get("way", ""))
+    told = ways.told_in(desk.mine(), name)
+    desk.put(edits.way(desk.mine(), name, None), seen)
+    still = f" It is still named in {', '.join(told)}." if told else ""
+    return Done(Shown(add="plan", view=shown.view), f"{name} leads nowhere any more.{still}")
+
+
+def test(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """A check more."""
+    data, name = desk.mine(), sent.get("name", "").strip()
+    if not name:
+        raise BadRequest("What must work? Say it in a few words, such as: the page answers.")
+    number = len(data.get("checks", []))
+    desk.put(edits.check(data, number, checks.new(data, name)), seen)
+    return Done(Shown(check=str(number), view=shown.view), f"“{name}” is checked now.")
+
+
+def expect(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """The fields of a check."""
+    data, number = desk.mine(), _check(desk, shown.check)
+    content, wrong = checks.typed(data, number, sent)
+    told = tuple(Wrong(f"{checks.place(number)}.{one.path}", one.message) for one in wrong)
+    return _kept(desk, edits.check(data, number, content), shown, seen, told)
+
+
+def earlier(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    number = _check(desk, sent.get("check", ""))
+    desk.put(edits.check_earlier(desk.mine(), number), seen)
+    return Done(replace(shown, check=str(max(number - 1, 0))))
+
+
+def drop(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    number = _check(desk, sent.get("check", ""))
+    name = desk.mine()["checks"][number]["name"]
+    desk.put(edits.check(desk.mine(), number, None), seen)
+    return Done(Shown(add="plan", view=shown.view), f"“{name}” is checked no longer.")
+
+
+def tell(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """The fields of the plan as a whole."""
+    return _kept(desk, whole.typed(desk.mine(), sent), shown, seen)
+
+
+def wait(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
+    """Until when a component waits for another that it needs."""
+    of, on = _there(desk, shown.component), _there(desk, sent.get("on", ""))
+    desk.put(edits.wait(desk.mine(), of, on, sent.get("stage", "")), seen)
+    return Done(shown)
 
 
 def remove(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:
@@ -223,6 +292,35 @@ def _asked(desk: Desk, name: str) -> str:
     return name
 
 
+def _way(desk: Desk, name: str) -> str:
+    if name not in desk.mine().get("endpoints", {}):
+        raise BadRequest(f"The draft has no way in {name}.")
+    return name
+
+
+def _check(desk: Desk, number: str) -> int:
+    found = checks.number(desk.mine(), number)
+    if found is None:
+        raise BadRequest("The draft has no such check.")
+    return found
+
+
+def _name(sent: QueryDict, name: str, taken: Mapping[str, Any], thing: str) -> str:
+    """What something is called from now on. Raises BadRequest for a name that another has."""
+    new = sent.get("name", name).strip() or name
+    if new != name and new in taken:
+        raise BadRequest(f"There is a {thing} {new} already.")
+    return new
+
+
+def _kept(desk: Desk, data: Data, shown: Shown, seen: int, wrong: tuple[Wrong, ...] = ()) -> Done:
+    """The draft as it was typed, if the format has a place for all of it."""
+    untypable = _untypable(shown, data)
+    if untypable is None:
+        desk.put(data, seen)
+    return untypable or Done(shown, wrong=wrong)
+
+
 def _untypable(shown: Shown, data: Data) -> Done | None:
     """What the format has no place for, such as a word for a number, cannot be kept: it stays in its field."""
     problems = types.problems(Definition, data)
@@ -233,4 +331,6 @@ def _untypable(shown: Shown, data: Data) -> Done | None:
 DEEDS: Mapping[str, Deed] = {
     "write": write, "add": add, "change": change, "remove": remove, "put-back": put_back, "connect": connect,
     "disconnect": disconnect, "undo": undo, "ask": ask, "answer": answer, "forget": forget,
+    "open": open_, "lead": lead, "close": close, "test": test, "expect": expect, "earlier": earlier, "drop": drop,
+    "tell": tell, "wait": wait,
 }  # fmt: skip

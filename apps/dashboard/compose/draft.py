@@ -38,10 +38,12 @@ class Reading:
 
     def about(self, name: str) -> list[Wrong]:
         """What is wrong with one component."""
-        here = f"components[{name}]"
-        return [
-            one for one in self.wrong if one.path == here or one.path.startswith((f"{here}.", f"{here}["))
-        ]
+        return within(self.wrong, f"components[{name}]")
+
+
+def within(wrong: Iterable[Wrong], here: str) -> list[Wrong]:
+    """What is wrong at a place of the plan, or in what stands there."""
+    return [one for one in wrong if one.path == here or one.path.startswith((f"{here}.", f"{here}["))]
 
 
 def read(text: str) -> Reading:

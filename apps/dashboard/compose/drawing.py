@@ -6,18 +6,13 @@ from collections.abc import Mapping
 
 from apps.catalog.format import Component, Definition, Endpoint
 from apps.dashboard import look, topology
+from apps.dashboard.compose import ways
 from apps.dashboard.topology import Face, Picture
 
 LOOKS = {
     "New": look.Look("ok", "plus"),
     "Edited": look.Look("busy", "event"),
     "Removed": look.Look("idle", "minus"),
-}
-VIA = {
-    "": "inside only",
-    "internal": "inside only",
-    "nodePort": "a port on every node",
-    "ingress": "a host name",
 }
 
 
@@ -35,9 +30,9 @@ def of_draft(
         name: _face(name, one, changed.get(name, ""), problems.get(name, 0), here)
         for name, one in shown.items()
     }
-    ways = {name: Face(_via(one)) for name, one in definition.endpoints.items()}
+    doors = {name: Face(_via(one), href=f"{here}?way={name}") for name, one in definition.endpoints.items()}
     whole = Definition(components=shown, endpoints=definition.endpoints)
-    return topology.drawn(whole, faces, ways, chosen)
+    return topology.drawn(whole, faces, doors, chosen)
 
 
 def _face(name: str, component: Component, word: str, problems: int, here: str) -> Face:
@@ -54,4 +49,4 @@ def short(image: str) -> str:
 
 
 def _via(endpoint: Endpoint) -> str:
-    return VIA.get(endpoint.via, "as a parameter says")
+    return ways.WORDS.get(endpoint.via, "as a parameter says")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -90,6 +90,45 @@ def reach(data: Data, name: str, way: Data | None) -> Data:
     return made
 
 
+def way(data: Data, name: str, content: Data | None) -> Data:
+    """With a way in as given, None takes it out; one that opens the application takes that from the others."""
+    first = content is not None and content.get("primary")
+    ways = {
+        one: {key: value for key, value in given.items() if not (first and key == "primary")}
+        for one, given in data.get("endpoints", {}).items()
+    }
+    made = {**ways, name: content}
+    return _with(data, "endpoints", {one: given for one, given in made.items() if given is not None})
+
+
+def rename_way(data: Data, old: str, new: str) -> Data:
+    """A way in under another name, everywhere."""
+    made: Data = _texts(data, lambda text: references.renamed(text, "endpoints", old, new))
+    ways = {new if name == old else name: one for name, one in made.get("endpoints", {}).items()}
+    return _with(made, "endpoints", ways)
+
+
+def check(data: Data, number: int, content: Data | None) -> Data:
+    """With a check as given, None takes it out; the number behind the last one adds it."""
+    there = data.get("checks", [])
+    given = [] if content is None else [content]
+    return _with(data, "checks", [*there[:number], *given, *there[number + 1 :]])
+
+
+def check_earlier(data: Data, number: int) -> Data:
+    """With a check asked before the one that it followed."""
+    there = [*data.get("checks", [])]
+    there.insert(max(number - 1, 0), there.pop(number))
+    return _with(data, "checks", there)
+
+
+def wait(data: Data, of: str, on: str, stage: str) -> Data:
+    """``of`` starts after ``on`` has come so far, "" for not waiting."""
+    content = data["components"][of]
+    after = {name: one for name, one in {**content.get("after", {}), on: stage}.items() if one}
+    return component(data, of, _with(content, "after", after))
+
+
 def way_of(data: Data, name: str) -> str:
     """The name of the first endpoint of a component, "" when nothing leads there."""
     ways = data.get("endpoints", {})
@@ -128,6 +167,18 @@ def question(data: Data, name: str, content: Data | None) -> Data:
     return _with(made, "parameters", {one: given for one, given in asked.items() if given is not None})
 
 
+def headings(data: Data, wanted: Sequence[tuple[str, Data]]) -> Data:
+    """With these headings, each with the name it had, "" for a new one; a question whose heading goes stands under
+    none."""
+    became = dict.fromkeys((one["id"] for one in data.get("groups", [])), "")
+    became |= {old: one["id"] for old, one in wanted if old}
+    asked = {
+        name: _with(one, "group", became.get(one["group"], one["group"])) if "group" in one else one
+        for name, one in data.get("parameters", {}).items()
+    }
+    return _with(_with(data, "parameters", asked), "groups", [one for _, one in wanted])
+
+
 def rename_question(data: Data, old: str, new: str) -> Data:
     """A question under another name, everywhere."""
     made: Data = _asking(data, old, new)
@@ -153,10 +204,7 @@ def _asking(value: Any, old: str, new: str) -> Any:
 
 def asked_by(value: Any) -> set[str]:
     """The questions whose answers stand in a value."""
-    found: set[str] = set()
-    with suppress(references.Malformed):
-        found = {one.steps[1] for one in references.references(value) if one.root == "params" and one.steps[1:]}
-    return found | _secrets(value)
+    return _steps(value, "params") | _secrets(value)
 
 
 def _secrets(value: Any) -> set[str]:
@@ -168,6 +216,11 @@ def _secrets(value: Any) -> set[str]:
         case list():
             return set().union(*map(_secrets, value))
     return set()
+
+
+def ways_named(value: Any) -> set[str]:
+    """The ways in that a value refers to."""
+    return _steps(value, "endpoints")
 
 
 # Names
@@ -184,11 +237,14 @@ def free(name: str, taken: Mapping[str, Any]) -> str:
 
 def _named(value: Any) -> set[str]:
     """The components that a value refers to."""
+    return _steps(value, "components")
+
+
+def _steps(value: Any, root: str) -> set[str]:
+    """What is named by the references of one kind in a value."""
     found: set[str] = set()
     with suppress(references.Malformed):
-        for reference in references.references(value):
-            if reference.root == "components" and len(reference.steps) > 1:
-                found.add(reference.steps[1])
+        found = {one.steps[1] for one in references.references(value) if one.root == root and one.steps[1:]}
     return found
 
 

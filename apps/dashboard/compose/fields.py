@@ -2,21 +2,42 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import QueryDict
 
-from apps.dashboard.compose import edits, entries
+from apps.cluster.types.extensions import PREFIX
+from apps.dashboard.compose import entries, health
 from apps.dashboard.compose.draft import Wrong
 from apps.dashboard.compose.edits import Data
 from apps.dashboard.compose.entries import Column, Entry, Filled, Table
+from apps.dashboard.compose.forks import Forked
 
-PROBED = ("http", "tcp")
+OWN = "own"
+UPDATE = Entry(
+    "update", "Pods are exchanged", "choice",
+    choices=(("", "one after the other"), ("recreate", "all at once, with a gap"), (OWN, "in numbers of your own")),
+    written=(("rolling", "one after the other"),),
+)  # fmt: skip
+NUMBERS = (
+    Entry("update.maxSurge", "More meanwhile", "number", "25%"),
+    Entry("update.maxUnavailable", "Fewer meanwhile", "number", "25%"),
+)
+CAREFULLY = {"maxSurge": 1, "maxUnavailable": 0}
 GROUPS: Mapping[str, tuple[Entry, ...]] = {
-    "basics": (Entry("image", "Image"), Entry("replicas", "Replicas", "number", "1")),
+    "basics": (
+        Entry("image", "Image"),
+        Entry(
+            "kind",
+            "Runs",
+            "choice",
+            choices=(("", "all the time"), ("job", "once, to its end")),
+            written=(("deployment", "all the time"),),
+        ),
+        Entry("replicas", "Replicas", "number", "1"),
+    ),
     "amounts": (
         Entry("resources.cpu", "CPU", example="100m"),
         Entry("resources.memory", "Memory", example="128Mi"),
@@ -28,9 +49,15 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry("autoscale.max", "To", "number", "8"),
         Entry("autoscale.cpu", "CPU, %", "number", "80"),
     ),
-    "run": (
+    "command": (
+        Entry("command", "Command", "command", "the image's own"),
+        Entry("args", "Arguments", "command"),
         Entry("workingDir", "Working directory", example="the image's"),
+    ),
+    "update": (UPDATE, *NUMBERS),
+    "place": (
         Entry("stopTimeout", "Time to stop", example="30s"),
+        Entry("host", "Found as", example="its own name"),
     ),
     "identity": (
         Entry("security.runAsUser", "User", "number", "image's"),
@@ -44,12 +71,13 @@ GROUPS: Mapping[str, tuple[Entry, ...]] = {
         Entry("security.capabilities", "Capabilities", "words", "NET_BIND_SERVICE"),
     ),
 }
-ENTRIES = tuple(one for group in GROUPS.values() for one in group)
+ENTRIES = tuple(one for name, group in GROUPS.items() if name != "update" for one in group)
 PORTS = Table(
+    "port", "Ports",
+    (Column("port-name", "name", "name"), Column("port-number", "number", "number", "number"),
+     Column("port-protocol", "protocol", kind="choice", choices=(("TCP", "TCP"), ("UDP", "UDP")))),
     "port",
-    "Ports",
-    (Column("port-name", "name", "name"), Column("port-number", "number", "number", "number")),
-)
+)  # fmt: skip
 ENV = Table(
     "variable",
     "Variables",
@@ -71,11 +99,10 @@ HOST_PATHS = Table(
     "folder", "Folders of the node",
     (Column("host-path", "path", "on the node", "code"), Column("host-mount", "place", "in the container", "code")),
 )  # fmt: skip
-SHOWN = frozenset(
-    {"image", "kind", "replicas", "command", "args", "env", "ports", "volumes", "files", "resources", "after",
-     "autoscale", "workingDir", "stopTimeout", "security"}
+NODES = Table(
+    "label", "Only on nodes with the labels",
+    (Column("node-label", "name", "disk", "code"), Column("node-value", "value", "fast", "code")),
 )  # fmt: skip
-"""The keys of a component for which the form has a field."""
 
 
 class Fold:
@@ -87,18 +114,24 @@ class Fold:
 
 @dataclass(frozen=True)
 class Form:
-    """One component as fields; ``wrong`` is keyed by field, ``unplaced`` is what belongs to none of them."""
+    """One component as fields; ``unplaced`` is what is wrong with none of them."""
 
     name: str
-    values: Mapping[str, str]
     plain: Mapping[str, tuple[Filled, ...]]
     """The declared fields, by the group that they stand in."""
     tables: Mapping[str, Table]
-    way: Mapping[str, Any]
-    wrong: Mapping[str, str]
+    probes: Mapping[str, Forked]
+    ways: Mapping[str, Mapping[str, Any]]
+    """The ways in that lead to it, the one of the form first."""
+    wrong: str
+    """What is wrong with its name."""
     unplaced: tuple[Wrong, ...]
     elsewhere: tuple[str, ...]
-    """Fields that only the YAML shows."""
+    """The author's own keys, which only the YAML shows."""
+
+    @property
+    def way(self) -> Mapping[str, Any]:
+        return next(iter(self.ways.values()), {})
 
     @property
     def folds(self) -> dict[str, Fold]:
@@ -106,26 +139,40 @@ class Form:
         sizes, more, limit_cpu, limit_memory = (one.value for one in self.plain["amounts"])
         least, most, _ = (one.value for one in self.plain["autoscale"])
         user, *_ = (one.value for one in self.plain["identity"])
+        update, *_ = self.plain["update"]
+        stop, host = (one.value for one in self.plain["place"])
         allowed = [one.entry.path.rpartition(".")[2] for one in self.plain["rights"] if one.value]
-        volumes, files, paths = (self.tables[one] for one in ("volumes", "files", "host_paths"))
+        volumes, files, paths, nodes = (self.tables[one] for one in ("volumes", "files", "host_paths", "nodes"))
         kept = [f"{len(one.rows)} {one.thing}{'s' if one.rows[1:] else ''}" for one in (volumes, files) if one.rows]
-        run = [self.values["command"], self.values["args"], *(one.value for one in self.plain["run"])]
         return {
-            "data": Fold(kept, [one.problem for table in (volumes, files) for one in table.rows]),
+            "data": Fold(kept, _beside(volumes, files)),
+            "health": Fold(
+                [kind for kind, one in self.probes.items() if one.how],
+                [words for one in self.probes.values() for words in one.problems],
+            ),
             "amounts": Fold(
                 [sizes, more, limit_cpu and f"at most {limit_cpu}", limit_memory and f"at most {limit_memory}",
-                 least and f"{least} to {most} replicas", self.values["ready"] and "asked when it is ready"],
-                [self.wrong["ready"], *self._wrong("amounts", "autoscale")],
+                 least and f"{least} to {most} replicas"],
+                self._wrong("amounts", "autoscale"),
             ),
-            "command": Fold(run, [self.wrong["command"], self.wrong["args"], *self._wrong("run")]),
+            "command": Fold([one.value for one in self.plain["command"]], self._wrong("command")),
+            "place": Fold(
+                [update.value and dict(update.choices)[update.value], stop and f"{stop} to stop", host,
+                 *(f"{label.text}={value.text}" for label, value in (row.cells for row in nodes.rows))],
+                [*self._wrong("update", "place"), *_beside(nodes)],
+            ),
             "rights": Fold(
                 [user and f"user {user}", *allowed, "hostPaths" if paths.rows else ""],
-                [*self._wrong("identity", "rights"), *(one.problem for one in paths.rows)],
+                [*self._wrong("identity", "rights"), *_beside(paths)],
             ),
         }  # fmt: skip
 
     def _wrong(self, *groups: str) -> list[str]:
         return [one.problem for group in groups for one in self.plain[group]]
+
+
+def _beside(*tables: Table) -> list[str]:
+    return [row.problem for table in tables for row in table.rows]
 
 
 def of(data: Data, name: str, wrong: Iterable[Wrong]) -> Form:
@@ -134,36 +181,33 @@ def of(data: Data, name: str, wrong: Iterable[Wrong]) -> Form:
     here = f"components[{name}]"
     told = {one.path: one.message for one in wrong}
     plain = {group: entries.filled(fields, content, told, here) for group, fields in GROUPS.items()}
+    plain["update"] = _update(content, told, here)
     tables = _tables(content, told, here)
-    beside = {field: entries.first(told, f"{here}.{field}") for field in ("kind", "command", "args")}
-    beside |= {"name": told.get(here, ""), "ready": entries.first(told, f"{here}.probes.ready")}
+    probes = {kind: fork.filled(content, told, here) for kind, fork in health.PROBES.items()}
     shown = {
-        *beside.values(),
-        *(row.problem for table in tables.values() for row in table.rows),
+        told.get(here, ""),
+        *_beside(*tables.values()),
         *(one.problem for group in plain.values() for one in group),
+        *(words for one in probes.values() for words in one.problems),
     }
-    elsewhere = [key for key in content if key not in SHOWN and key != "probes"]
-    elsewhere += [f"probes.{kind}" for kind in content.get("probes", {}) if kind != "ready"]
-    way = data.get("endpoints", {}).get(edits.way_of(data, name), {})
-    unplaced = tuple(one for one in wrong if one.message not in shown)
-    return Form(name, _values(content), plain, tables, way, beside, unplaced, tuple(elsewhere))
+    ways = {way: one for way, one in data.get("endpoints", {}).items() if one.get("component") == name}
+    return Form(
+        name, plain, tables, probes, ways, told.get(here, ""),
+        tuple(one for one in wrong if one.message not in shown),
+        tuple(key for key in content if key.startswith(PREFIX)),
+    )  # fmt: skip
 
 
-def _values(content: Data) -> dict[str, str]:
-    """What stands in fields of a kind of their own."""
-    ready = content.get("probes", {}).get("ready", {})
-    return {
-        "kind": content.get("kind", "") or "deployment",
-        "command": shlex.join(content.get("command", [])),
-        "args": shlex.join(content.get("args", [])),
-        "ready": next((kind for kind in PROBED if ready.get(kind)), "own" if ready else ""),
-        "ready-path": ready.get("http", ""),
-        "ready-port": entries.text_of(ready.get("tcp") or ready.get("port")),
-    }
+def _update(content: Data, told: Mapping[str, str], here: str) -> tuple[Filled, ...]:
+    """How replicas are exchanged: a word, or numbers in fields of their own."""
+    if isinstance(content.get("update"), dict):
+        (word,) = entries.filled((UPDATE,), {"update": OWN}, {}, here)
+        return (word, *entries.filled(NUMBERS, content, told, here))
+    return entries.filled((UPDATE,), content, told, here)
 
 
 def _tables(content: Data, told: Mapping[str, str], here: str) -> dict[str, Table]:
-    ports = [(one, entries.text_of(_number(given))) for one, given in content.get("ports", {}).items()]
+    ports = [(one, *_port(given)) for one, given in content.get("ports", {}).items()]
     env = [(one, _shown(given)) for one, given in content.get("env", {}).items()]
     volumes = [(one, given["mount"], given["size"]) for one, given in content.get("volumes", {}).items()]
     files = [
@@ -176,11 +220,14 @@ def _tables(content: Data, told: Mapping[str, str], here: str) -> dict[str, Tabl
         "volumes": VOLUMES.filled(volumes, told, f"{here}.volumes"),
         "files": FILES.filled(files, told, f"{here}.files"),
         "host_paths": HOST_PATHS.filled(paths, told, f"{here}.security.hostPaths"),
+        "nodes": NODES.filled(content.get("nodes", {}).items(), told, f"{here}.nodes"),
     }
 
 
-def _number(given: Any) -> Any:
-    return given["port"] if isinstance(given, dict) else given
+def _port(given: Any) -> tuple[str, str]:
+    """A port's number and protocol as the form shows them."""
+    port = given if isinstance(given, dict) else {"port": given}
+    return entries.text_of(port["port"]), port.get("protocol") or "TCP"
 
 
 def _shown(given: Any) -> str:
@@ -194,30 +241,27 @@ def _shown(given: Any) -> str:
 def typed(content: Data, sent: QueryDict) -> tuple[Data, list[Wrong]]:
     """The component with what the form says; what the form does not show stays. A command that cannot be split is told
     and left as it was."""
-    made = dict(entries.taken(ENTRIES, content, sent))
-    problems: list[Wrong] = []
-    kind = sent.get("kind", "")
-    _set(made, "kind", kind if kind != "deployment" or content.get("kind") == kind else "")
-    for field in ("command", "args"):
-        text = entries.said(sent.get(field, ""))
-        if text == entries.said(shlex.join(content.get(field, []))):
-            continue
-        try:
-            _set(made, field, shlex.split(text))
-        except ValueError as error:
-            problems.append(Wrong(field, f"cannot be split into words: {error}"))
+    made = health.typed(entries.taken(ENTRIES, content, sent), sent)
+    _set(made, "update", _exchanged(made.get("update", ""), sent))
     _set(made, "ports", _ports(content.get("ports", {}), sent))
     _set(made, "env", _env(content.get("env", {}), sent))
     _set(made, "volumes", _volumes(content.get("volumes", {}), sent))
     _set(made, "files", _files(content.get("files", {}), sent))
+    _set(made, "nodes", {label: value.strip() for label, value in NODES.sent(sent)})
     security = dict(made.get("security", {}))
-    paths = HOST_PATHS.sent(sent)
-    _set(security, "hostPaths", {path: mount.strip() for path, mount in paths})
+    _set(security, "hostPaths", {path: mount.strip() for path, mount in HOST_PATHS.sent(sent)})
     _set(made, "security", security)
-    probes = dict(content.get("probes", {}))
-    _set(probes, "ready", _ready(probes.get("ready", {}), sent))
-    _set(made, "probes", probes)
-    return made, problems
+    return made, entries.untaken((*ENTRIES, *health.ENTRIES), sent)
+
+
+def _exchanged(was: Any, sent: QueryDict) -> Any:
+    """How replicas are exchanged, as the form says: numbers begin as those that lose no replica."""
+    numbered = isinstance(was, dict)
+    word = sent.get("update", OWN if numbered else was)
+    if word != OWN:
+        return word
+    made = entries.taken(NUMBERS, {"update": was if numbered else CAREFULLY}, sent)
+    return made.get("update")
 
 
 def way(sent: QueryDict, content: Data) -> Data | None:
@@ -250,10 +294,15 @@ def _set(made: Data, key: str, value: Any) -> None:
 
 def _ports(was: Mapping[str, Any], sent: QueryDict) -> Data:
     found: Data = {}
-    for name, text in PORTS.sent(sent):
+    for name, text, protocol in PORTS.sent(sent):
         given = was.get(name)
         port = entries.number(text.strip() or "0")  # a port without a number is told as one that is wrong
-        found[name] = {**given, "port": port} if isinstance(given, dict) else port
+        if given is not None and (text, protocol) == _port(given):
+            found[name] = given
+            continue
+        old = given if isinstance(given, dict) else {}
+        said = {"protocol": protocol} if protocol != "TCP" or "protocol" in old else {}
+        found[name] = {**old, "port": port, **said} if old or said else port
     return found
 
 
@@ -280,19 +329,3 @@ def _files(was: Mapping[str, Any], sent: QueryDict) -> Data:
         _set(file, "mode", mode.strip())
         found[path] = file
     return found
-
-
-def _ready(was: Mapping[str, Any], sent: QueryDict) -> Data:
-    kind = sent.get("ready", "")
-    if kind == "own":
-        return dict(was)
-    if not kind:
-        return {}
-    made = {key: value for key, value in was.items() if key not in {"http", "tcp", "exec", "port"}}
-    port = entries.number(sent.get("ready-port", ""))
-    if kind == "tcp":
-        return {
-            "tcp": port or next((name for name, _ in PORTS.sent(sent)), ""),
-            **made,
-        }
-    return {"http": sent.get("ready-path", "").strip() or "/", **({"port": port} if port else {}), **made}

@@ -12,7 +12,19 @@ from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, Conflict, Forbidden
 from apps.cluster.kinds import ages
 from apps.dashboard import access, look, pages, paths, reading
-from apps.dashboard.compose import asking, connecting, draft, drawing, edits, fields, keeping, palette
+from apps.dashboard.compose import (
+    asking,
+    checks,
+    connecting,
+    draft,
+    drawing,
+    edits,
+    fields,
+    keeping,
+    palette,
+    ways,
+    whole,
+)
 from apps.dashboard.compose.deeds import DEEDS, Done, Shown
 from apps.dashboard.compose.desk import Desk
 from apps.dashboard.views import dialogs
@@ -200,27 +212,38 @@ def _rows(desk: Desk, gone: Any) -> list[dict[str, Any]]:
 
 
 def _chosen(desk: Desk, went: Done, gone: Any) -> dict[str, Any]:
-    """What stands beside the canvas: one component, a line to be drawn, a question, or what can be added."""
+    """What stands beside the canvas: one component, a line to be drawn, a question, a way in, a check, or what can be
+    added."""
     plan, shown = desk.reading.definition, went.shown
     data, name, unkept = went.tried or desk.reading.data, shown.component, went.tried is not None
-    if plan is not None and shown.question in plan.parameters:
-        wrong = [*asking.about(shown.question, desk.reading.wrong), *went.wrong]
+    wrong = (*desk.reading.wrong, *went.wrong)
+    if plan is None:
+        return {"removed": name if name in gone else "", "takes": asking.TYPES}
+    if shown.question in plan.parameters:
         headings = [one.title or one.id for one in plan.groups]
-        return {"question": asking.of(data, shown.question, wrong), "headings": headings, "unkept": unkept}
-    if plan is None or name not in plan.components:
-        asked = asking.listed(data, desk.reading.wrong) if plan is not None else []
-        return {"removed": name if name in gone else "", "asked": asked, "takes": asking.TYPES}
+        about = asking.about(shown.question, wrong)
+        return {"question": asking.of(data, shown.question, about), "headings": headings, "unkept": unkept}
+    if shown.way in plan.endpoints:
+        return {"way": ways.of(data, shown.way, ways.about(shown.way, wrong)), "unkept": unkept}
+    if (number := checks.number(data, shown.check)) is not None:
+        return {"check": checks.of(data, number, checks.about(number, wrong)), "unkept": unkept}
+    if name not in plan.components:
+        return {
+            "removed": name if name in gone else "", "takes": asking.TYPES, "asked": asking.listed(data, wrong),
+            "doors": ways.listed(data, wrong), "checked": checks.listed(data, wrong), "parts": list(plan.components),
+            "whole": whole.of(data, wrong) if shown.add == "plan" else None, "unkept": unkept,
+        }  # fmt: skip
     others = [other for other in plan.components if other != name]
     if shown.to in others:
         return {"line": _line(desk, shown), "others_named": others}
-    wrong = [*desk.reading.about(name), *went.wrong]
+    about = [*desk.reading.about(name), *went.wrong]
     way = edits.way_of(data, name)
-    wrong += [one for one in desk.reading.wrong if way and one.path.startswith(f"endpoints[{way}]")]
+    about += ways.about(way, desk.reading.wrong)
     ties = {one: list(connecting.ties(plan, one)) for one in plan.components}
     return {
-        "form": fields.of(data, name, wrong), "unkept": unkept, "ties": ties[name], "others_named": others,
-        "needed_by": [one for one in others if name in {tie.on for tie in ties[one]}],
-        "scaled": desk.app.spec.replicas.get(name) if desk.app else None, "vias": drawing.VIA,
+        "form": fields.of(data, name, about), "unkept": unkept, "ties": ties[name], "others_named": others,
+        "needed_by": [one for one in others if name in {tie.on for tie in ties[one]}], "vias": ways.WORDS,
+        "scaled": desk.app.spec.replicas.get(name) if desk.app else None,
     }  # fmt: skip
 
 
