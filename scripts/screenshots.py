@@ -35,6 +35,7 @@ SCREENS = {
     "compose": "/apps/default/book/compose?component=frontend",
     "compose-line": "/apps/default/book/compose?component=frontend&to=redis-leader",
     "compose-question": "/apps/default/book/compose?question=reach",
+    "compose-plan": "/apps/default/book/compose?add=plan",
     "compose-list": "/apps/default/book/compose?view=list",
     "compose-drafted": "/apps/default/shop/compose?component=web",
     "compose-review": "/apps/default/fresh/compose/apply",

@@ -22,8 +22,9 @@ def _probe(kind: str, label: str, none: str, page: str, port: str, command: str)
             "tcp": Branch(port, (Entry(f"{at}.tcp", "Port", "number"),)),
             "exec": Branch(command, (Entry(f"{at}.exec", "Command", "command", "/bin/shop healthy"),)),
         },
-        (Entry(f"{at}.every", "Every", example="10s"), Entry(f"{at}.timeout", "Patience", example="1s"),
-         Entry(f"{at}.wait", "First after", example="0s"), Entry(f"{at}.failures", "Failures", "number", "3")),
+        (Entry(f"{at}.every", "Every", example="10s"), Entry(f"{at}.timeout", "Answers within", example="1s"),
+         Entry(f"{at}.wait", "First asked after", example="0s"),
+         Entry(f"{at}.failures", "Failures in a row", "number", "3")),
         none,
     )  # fmt: skip
 
