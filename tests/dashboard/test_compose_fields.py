@@ -260,3 +260,22 @@ def test_a_form_of_everything_that_is_sent_as_it_was_shown_changes_nothing(
         for name, text in shown.sent:
             query.appendlist(name, text)
         assert yaml.safe_dump(made(data, page, query)) == yaml.safe_dump(data), page
+
+
+DEEDS = {"component": "change", "question": "answer", "way": "lead", "check": "expect", "add": "tell"}
+
+
+@pytest.mark.parametrize("typed", ["", "'${", "9" * 5000])
+def test_whatever_a_form_brings_is_answered_with_the_form(
+    every: tuple[Client, dict[str, Any]], typed: str
+) -> None:
+    client, _ = every
+    for page, form in FORMS.items():
+        word, _, name = page.partition("=")
+        shown = Fields(client.get(f"{HERE}?{page}").content.decode(), form)
+        step = {"draft": str(Draft.objects.get(name="every").number), "do": DEEDS[word], word: name}
+        sent = {field: typed for field, _ in shown.sent if field != "name"}
+        answer = client.post(HERE, {**sent, **step}, headers={"HX-Request": "true"})
+        assert answer.status_code == 200, page
+        assert f'id="{form}"' in answer.content.decode(), page
+        Draft.objects.filter(name="every").update(text=EVERY)

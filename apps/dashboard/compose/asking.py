@@ -112,7 +112,7 @@ def of(data: Data, name: str, wrong: Iterable[Wrong]) -> Question:
     beside = told.get(here, "") or entries.first(told, f"{here}.options")
     shown = {beside, *(one.problem for group in plain.values() for one in group)}
     unplaced = tuple(Wrong(path, words) for path, words in told.items() if words not in shown)
-    enum = content["type"] == "enum" or content.get("options")
+    enum = content.get("type") == "enum" or content.get("options")
     options = OPTIONS.filled(_options(content), {}, here) if enum else None
     return Question(name, plain, options, beside, unplaced, used_by(data, name))
 
@@ -141,7 +141,7 @@ def typed(content: Data, sent: QueryDict) -> Data:
 
 def _fields(attributes: Iterable[Attribute], content: Data) -> Iterable[Entry]:
     """The fields of a question of this type; one that says something it should not is shown as well."""
-    kind = content["type"]
+    kind = content.get("type", "")
     for one in attributes:
         if not one.of or kind in one.of or one.entry.path.partition(".")[0] in content:
             yield _default(one.entry, content) if one.entry.path == "default" else one.entry
@@ -149,12 +149,13 @@ def _fields(attributes: Iterable[Attribute], content: Data) -> Iterable[Entry]:
 
 def _default(entry: Entry, content: Data) -> Entry:
     """How a default is typed depends on the question."""
-    if content["type"] == "boolean":
+    kind = content.get("type", "")
+    if kind == "boolean":
         return replace(entry, kind="choice", choices=entries.YES_OR_NO)
-    if content["type"] == "enum":
+    if kind == "enum":
         offered = ((value, label or value) for value, label in _options(content))
         return replace(entry, kind="choice", choices=(("", "none"), *offered))
-    return replace(entry, kind="area") if content["type"] == "text" else entry
+    return replace(entry, kind="area") if kind == "text" else entry
 
 
 def _options(content: Data) -> list[tuple[str, str]]:

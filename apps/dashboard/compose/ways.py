@@ -65,7 +65,7 @@ def _fields(data: Data, content: Data) -> Iterator[Entry]:
         if one is COMPONENT:
             yield replace(one, choices=_named(data.get("components", {})))
         elif one is PORT:
-            yield replace(one, choices=_named(ports(data, content["component"])))
+            yield replace(one, choices=_named(ports(data, content.get("component", ""))))
         elif ONLY.get(one, via) == via or "${" in via or one.path in content:
             yield one
 
