@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import shlex
 import signal
 import subprocess
@@ -16,11 +17,16 @@ from typing import IO
 SYSTEMD = Path("/run/systemd/system")
 UNITS = Path("/etc/systemd/system")
 
+PLAIN = re.compile(r"[\w@%+=:,./$-]+", re.ASCII)
+"""What systemd reads as one word, as it stands."""
+
 UNIT = """\
 [Unit]
 Description=Drover {what}
 Wants={after}
 After={after}
+# Removed with its folder, or no node any more: there is nothing to start at boot.
+ConditionPathExists={needs}
 # However often it ends at once: what keeps it from running may be mended any time.
 StartLimitIntervalSec=0
 
@@ -32,6 +38,8 @@ RestartSec=1
 RestartPreventExitStatus={final}
 SuccessExitStatus={final}
 KillMode={kill}
+# Every watch and every socket is a file; systemd's own limit is 1024.
+LimitNOFILE=65536
 
 [Install]
 WantedBy=multi-user.target
@@ -48,7 +56,7 @@ flock -n 9 || exit 0
 echo $$ >{lock}
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
 {before}
-while :; do
+while [ -e {needs} ]; do
     env {environment} {command} 9>&-
     [ $? = {final} ] && exit
     sleep 1
@@ -65,6 +73,8 @@ class Service:
     folder: Path
     log: Path
     command: tuple[str, ...]
+    needs: Path
+    """Without this file there is nothing to run: it is not started, and not started again."""
     final: int
     environment: Mapping[str, str] = field(default_factory=dict)
     after: tuple[str, ...] = ("network-online.target",)
@@ -106,6 +116,8 @@ class Service:
         if SYSTEMD.is_dir():
             subprocess.run(["systemctl", "disable", self.unit], check=False, capture_output=True)
             (UNITS / self.unit).unlink(missing_ok=True)
+            for command in (["daemon-reload"], ["reset-failed", self.unit]):  # else it is remembered
+                subprocess.run(["systemctl", *command], check=False, capture_output=True)
         self.script.unlink(missing_ok=True)
 
     def stop(self) -> None:
@@ -123,18 +135,35 @@ class Service:
             return  # nothing runs
 
     def unit_text(self) -> str:
-        environment = "\n".join(f"Environment={name}={value}" for name, value in self.environment.items())
+        environment = "\n".join(
+            f"Environment={_word(f'{name}={value}')}" for name, value in self.environment.items()
+        )
+        command = " ".join(_word(each).replace("$", "$$") for each in self.command)
         return UNIT.format(
-            what=self.what, after=" ".join(self.after), environment=environment, command=" ".join(self.command),
-            final=self.final, kill=self.kill,
+            what=self.what, after=" ".join(self.after), needs=_plain(str(self.needs)), environment=environment,
+            command=command, final=self.final, kill=self.kill,
         )  # fmt: skip
 
     def script_text(self) -> str:
         environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in self.environment.items())
         return SCRIPT.format(
             what=self.what, log=shlex.quote(str(self.log)), lock=shlex.quote(str(self.lock)), before=self.before,
-            environment=environment, command=shlex.join(self.command), final=self.final,
+            needs=shlex.quote(str(self.needs)), environment=environment, command=shlex.join(self.command),
+            final=self.final,
         )  # fmt: skip
+
+
+def _word(text: str) -> str:
+    """One word of a line of systemd's."""
+    text = _plain(text)
+    if PLAIN.fullmatch(text):
+        return text
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
+def _plain(text: str) -> str:
+    """Without the specifiers that systemd would see in it."""
+    return text.replace("%", "%%")
 
 
 def _write(path: Path, text: str, mode: int) -> None:

@@ -71,3 +71,9 @@ def show(text: str) -> None:
     with suppress(OSError, ValueError):
         sys.stdout.write(text)
         sys.stdout.flush()
+
+
+def goes_to_journal() -> bool:
+    """Whether what is said here is kept by the machine's journal, which others than root may read."""
+    here = os.fstat(1)
+    return os.environ.get("JOURNAL_STREAM") == f"{here.st_dev}:{here.st_ino}"

@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import pytest
 
@@ -57,11 +59,27 @@ def root_problem() -> str:
     return "" if os.geteuid() == 0 else "it needs root"
 
 
+@cache
+def systemd_problem() -> str:
+    """Why no machine within this one can run systemd."""
+    if problem := root_problem():
+        return problem
+    for name in ("systemd", "system/docker.service", "system/ssh.service"):
+        if not (Path("/lib/systemd") / name).exists():
+            return f"there is no /lib/systemd/{name}"
+    with tempfile.TemporaryDirectory() as folder:
+        script = "mkdir upper work root && mount -t overlay -o lowerdir=/,upperdir=upper,workdir=work overlay root"
+        command = ["unshare", "--mount", "--cgroup", "sh", "-c", script]
+        tried = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return f"no root can be laid over this machine's: {tried.stderr.strip()}" if tried.returncode else ""
+
+
 PROBLEMS: dict[str, Callable[[], str]] = {
     "kubectl": kubectl_problem,
     "streams": streams_problem,
     "docker": root_problem,
     "net": root_problem,
+    "systemd": systemd_problem,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import sys
@@ -11,9 +12,11 @@ from pathlib import Path
 
 from apps.cluster.types.agent import LEFT_EXIT
 from apps.service import Service
-from node_agent import disk
+from node_agent import disk, identity
 
 DEFAULT_ROOT = Path("/var/lib/drover")
+NAMELESS = re.compile(r"[^A-Za-z0-9:_.-]")
+"""What the name of a unit cannot hold."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ class Layout:
 
     @property
     def unit(self) -> str:
-        name = str(self.root).strip("/").replace("/", "-")
+        name = NAMELESS.sub(_escaped, str(self.root).strip("/").replace("/", "-"))
         return "drover-agent.service" if self.root == DEFAULT_ROOT else f"drover-agent-{name}.service"
 
     @property
@@ -60,12 +63,17 @@ def install(layout: Layout, arguments: list[str], say: Callable[[str], None]) ->
         log=layout.log,
         command=(sys.executable, "-m", "node_agent", "run", f"@{layout.arguments}"),
         environment={"PYTHONPATH": str(layout.program), "MALLOC_ARENA_MAX": "1"},
+        needs=layout.state / identity.FILES["token"],
         final=LEFT_EXIT,
         after=("network-online.target", "docker.service"),
         kill="process",  # names and the edge go on while it is started again; it ends what is to end by itself
         before=f"[ -S /var/run/docker.sock ] || setsid dockerd >>{shlex.quote(str(layout.engine_log))} 2>&1 9>&- &",
     ).install(say)
     _clear(layout)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in found[0].encode())
 
 
 def _clear(layout: Layout) -> None:

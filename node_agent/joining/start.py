@@ -67,11 +67,16 @@ def land(given: BinaryIO) -> None:
     os.chmod(os.path.dirname(folder), 0o711)  # an agent that was here first let nobody else through
     settings, launcher = os.path.join(folder, "settings"), os.path.join(folder, "manage")
     lines = [name + "=" + shlex.quote(text) for name, text in sorted(told["settings"].items())]
-    put(settings, "\n".join(lines) + "\n", 0o600)
-    places = {"settings": settings, "program": program, "python": python}
-    places["packages"] = os.path.join(program, told["packages"])
-    put(launcher, LAUNCHER.format(**{name: shlex.quote(place) for name, place in places.items()}), 0o700)
-    os.execv(launcher, [launcher, "service", "install"])
+    packages = os.path.join(program, told["packages"])
+    places = {"settings": settings, "program": program, "python": python, "packages": packages}
+    text = LAUNCHER.format(**{name: shlex.quote(place) for name, place in places.items()})
+    # Beside those that are there: by them what runs is started again, until `service install` finds no fault.
+    put(settings + told["sent"], "\n".join(lines) + "\n", 0o600)
+    put(launcher + told["sent"], text, 0o700)
+    environment = dict(os.environ, PYTHONPATH=packages)
+    environment.update(told["settings"])
+    os.chdir(program)
+    os.execve(python, [python, "manage.py", "service", "install", "--sent"], environment)
 
 
 def put(path: str, text: str, mode: int) -> None:

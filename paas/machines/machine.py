@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from paas import registry
 from paas.machines.lan import Lan
@@ -35,6 +36,8 @@ class Machine:
     folder: Path
     log: Path
     lan: Lan
+    first: ClassVar[str] = "paas.machines.boot"
+    """The module that is its process 1, with its name and its engine's configuration."""
 
     @property
     def pid(self) -> int:
@@ -138,7 +141,7 @@ class Machine:
         command = ["nsenter", f"--net=/run/netns/{self.lan.space(self.name)}"]
         command += ["unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child", "--mount-proc"]
         command += ["--propagation", "private"]
-        command += [sys.executable, "-m", "paas.machines.boot", self.name, str(self._configuration)]
+        command += [sys.executable, "-m", self.first, self.name, str(self._configuration)]
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         redirected = [(os.POSIX_SPAWN_DUP2, output, number) for number in (1, 2)]
         nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)

@@ -223,6 +223,7 @@ def plane(environment: shared.Environment, address: str) -> Iterator[bytes]:
         "needs": program.needs(),
         "folder": str(landed.FOLDER),
         "packages": parcel.PACKAGES,
+        "sent": landed.SENT,
         "settings": shared.settings(environment, address, landed.state_of(landed.FOLDER)),
     }
     yield b"%d\n%b%b\n" % (len(first), first, json.dumps(told).encode())

@@ -22,7 +22,9 @@ from paas.state import Refused, StateDirectory, wait_gone
 
 FOLDER = Path("/var/lib/drover/server")
 """Where it is put: settings, launcher, programs, STATE."""
-LAUNCHER = "manage"
+SETTINGS, LAUNCHER = "settings", "manage"
+SENT = ".sent"
+"""Behind their names as long as they only wait to take the place of those that are there."""
 ANSWER_SECONDS = 120.0
 PORT_SECONDS = 10.0
 
@@ -33,8 +35,11 @@ def state_of(folder: Path) -> Path:
     return folder / "state"
 
 
-def install(say: Say) -> None:
-    """Run it from now on; returns once its server answers. Raises Refused with what to do, before anything runs."""
+def install(say: Say, *, sent: bool = False) -> None:
+    """Run it from now on; returns once its server answers. Raises Refused with what to do, before anything runs.
+
+    With ``sent`` it takes the place of the one that is there: its settings and launcher came with it.
+    """
     service = _here()
     _ensure_account(say)
     settings.STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -43,6 +48,8 @@ def install(say: Say) -> None:
         raise SystemExit(1)  # its reason was said
     _end(service)
     platform.await_ports(door=False, seconds=PORT_SECONDS)
+    for name in (SETTINGS, LAUNCHER) if sent else ():
+        (service.folder / (name + SENT)).replace(service.folder / name)
     service.install(say)
     _await_answer(service)
     for other in Path(settings.BASE).parent.glob("*"):
@@ -61,7 +68,7 @@ def remove(say: Say) -> None:
 
 def _here() -> Service:
     folder = Path(settings.BASE).parent.parent
-    if not (folder / LAUNCHER).is_file():
+    if not any((folder / name).is_file() for name in (LAUNCHER, LAUNCHER + SENT)):
         raise Refused(f"{settings.BASE} was not sent here by `up-nodes`: this is for control planes that were.")
     return service_in(folder)
 
@@ -74,6 +81,7 @@ def service_in(folder: Path) -> Service:
         folder=folder,
         log=folder / "up.log",
         command=(str(folder / LAUNCHER), "up", "--nodes", "0"),
+        needs=folder / LAUNCHER,
         final=0,  # it was asked to end
     )
 

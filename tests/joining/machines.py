@@ -19,6 +19,8 @@ JOIN_SECONDS = 60.0
 class Newcomer(Node):
     """A machine on which somebody may paste a line."""
 
+    kind: type[Machine] = Machine
+
     def __init__(self, platform: Platform, number: int) -> None:
         state = StateDirectory(platform.state)
         lan = Lan.chosen(state)
@@ -26,12 +28,17 @@ class Newcomer(Node):
         lan.ensure()
         lan.allow(platform.port + 443)
         name = f"node-{FIRST + number}"
-        machine = Machine(
+        machine = self.kind(
             name, lan.address(FIRST + number), state.machines / name, state.log / f"dockerd-{name}.log", lan
         )
         super().__init__(machine)
+        self.folder = machine.folder
         self.root = machine.folder / "drover"
+        self.prepare()
         self.switch_on()
+
+    def prepare(self) -> None:
+        """Before it is switched on for the first time."""
 
     def switch_on(self) -> None:
         super().switch_on()

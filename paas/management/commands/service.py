@@ -16,12 +16,21 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
-        verbs.add_parser("install", help="check what it needs, start it, wait until it answers; `up-nodes` does this")
+        install = verbs.add_parser(
+            "install", help="check what it needs, start it, wait until it answers; `up-nodes` does this"
+        )
+        install.add_argument("--sent", action="store_true", help="with the settings that were sent with it")
         verbs.add_parser("remove", help="end it for good; the other servers and all nodes go on")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        work = {"install": landed.install, "remove": landed.remove}[options["verb"]]
         try:
-            work(lambda text: print(text, flush=True))
+            if options["verb"] == "install":
+                landed.install(say, sent=options["sent"])
+            else:
+                landed.remove(say)
         except Refused as refusal:
             sys.exit(str(refusal))
+
+
+def say(text: str) -> None:
+    print(text, flush=True)

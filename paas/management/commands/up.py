@@ -15,7 +15,7 @@ from django.core.management.base import BaseCommand
 
 from apps.accounts import bootstrap as accounts
 from paas import platform, registry
-from paas.logs import prefix, show
+from paas.logs import goes_to_journal, prefix, show
 from paas.privileges import Identity, serving_identity
 from paas.roll_call import roll_call
 from paas.state import Refused, StateDirectory
@@ -136,6 +136,10 @@ class Up:
     def welcome(self, told: dict[str, str], mirror: str) -> None:
         """What a person needs now, and nothing else."""
         here = f"http://127.0.0.1:{settings.PORT}"
+        begin = f"{told['link']} makes the first admin; it works once"
+        stop = "Ctrl-C; containers keep running until `make down`"
+        if goes_to_journal():
+            begin, stop = "`manage set-up` says the link that makes the first admin", "systemctl stop drover"
         lines = [
             f"Drover is ready ({time.monotonic() - self.started:.1f} s).",
             "",
@@ -143,13 +147,13 @@ class Up:
             f"               https://{accounts.address_of_this_machine()}:{settings.TLS_PORT}/ from anywhere",
         ]
         if told["link"]:
-            lines.append(f"  Begin here   {told['link']} makes the first admin; it works once")
+            lines.append(f"  Begin here   {begin}")
         lines += [
             f"  Certificate  SHA-256 {told['fingerprint']}",
             f"  kubectl      export KUBECONFIG={self.state.path / 'kubeconfig'}",
             f"  Images       {mirror or 'from the internet; `make images` makes local ones'}",
             f"  Logs         {self.state.log}/",
-            "  Stop         Ctrl-C; containers keep running until `make down`",
+            f"  Stop         {stop}",
             "",
         ]
         say("\n".join(lines))
