@@ -11,6 +11,9 @@ from tests.joining.machines import Newcomer
 from tests.platform import Platform, eventually
 from tests.systemd import first
 
+COMMAND_SECONDS = 120
+"""Whole programs start in them, on a machine that may be busy."""
+
 
 class Living(Machine):
     first = first.__name__
@@ -32,6 +35,9 @@ class Server(Newcomer):
 
     def _is_up(self) -> bool:
         return super()._is_up() and self.shown("ssh.service", "ActiveState") == "active"
+
+    def run(self, *command: str, check: bool = True, within: float = COMMAND_SECONDS) -> str:
+        return super().run(*command, check=check, within=within)
 
     def reboot(self) -> None:
         """As an operator does it: everything is asked to end first."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import re
 import shutil
 import ssl
 import subprocess
@@ -54,6 +55,7 @@ PLANE, AGENT = "drover.service", "drover-agent.service"
 MANAGE = "/var/lib/drover/server/manage"
 CHANGED = ("apps", "paas", "manage.py", "requirements.txt")
 ALIKE = ("node_agent", "templates", "static", "node_modules")
+OURS = re.compile("drover: web|celery|redis-server|node_agent")
 MIGRATION = """
 from django.db import migrations
 
@@ -119,7 +121,7 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def up_nodes(operator: Platform, file: Path, code: Path = BASE) -> str:
     done = subprocess.run(
         [sys.executable, "manage.py", "up-nodes", str(file), "--accept-new-host-keys"], cwd=code,
-        env=operator.environment, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL,
+        env=operator.environment, capture_output=True, text=True, timeout=380, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
@@ -199,8 +201,7 @@ def test_no_container_notices_when_services_are_killed_stopped_and_started(opera
     returned(operator, control)
     control.run("systemctl", "stop", PLANE, AGENT)
     assert [control.shown(unit, "Result") for unit in (PLANE, AGENT)] == ["success", "success"]
-    left = control.run("ps", "-ef")
-    assert not [word for word in ("drover: web", "celery", "redis-server", "node_agent") if word in left], left
+    eventually(lambda: not OURS.search(control.run("ps", "-ef")), what="nothing of both is left")
     assert before in control.run("docker", "ps", "--quiet", "--no-trunc")
     control.run("systemctl", "start", PLANE, AGENT)
     returned(operator, control)
@@ -229,7 +230,6 @@ def test_it_all_comes_back_after_a_reboot(operator: Platform, control: Server) -
     ran = container(operator, control)
     control.reboot()
     eventually(lambda: container(operator, control) != ran, within=90, what="the pod runs again")
-    assert [control.shown(unit, "NRestarts") for unit in (PLANE, AGENT)] == ["0", "0"]
 
 
 def test_a_newer_version_takes_its_place_with_a_snapshot_of_the_database(

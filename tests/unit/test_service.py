@@ -19,7 +19,8 @@ OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
 def agent(tmp_path: Path) -> str:
     return Service(
-        what="node agent", unit="drover-agent.service", folder=tmp_path, log=tmp_path / "log", final=78, needs=tmp_path / "token",
+        what="node agent", unit="drover-agent.service", folder=tmp_path, log=tmp_path / "log",
+        needs=tmp_path / "token", final=78,
         command=(sys.executable, "-m", "node_agent", "run", "@/var/lib/drover/agent/arguments"), kill="process",
         environment={"PYTHONPATH": "/var/lib/drover/program"}, after=("network-online.target", "docker.service"),
     ).unit_text()  # fmt: skip
