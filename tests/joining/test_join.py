@@ -113,8 +113,8 @@ def test_a_node_comes_back_after_a_reboot(platform: Platform, first: Newcomer) -
 def test_an_agent_renews_what_comes_to_its_end(platform: Platform, first: Newcomer) -> None:
     token, key = ((first.state / name).read_text() for name in ("token", "agent.key"))
     manage(platform, "shell", "-c", AGE.format(name=first.name))
-    eventually(lambda: (first.state / "token").read_text() != token, within=60, what="there is a new token")
-    assert (first.state / "agent.key").read_text() != key
+    eventually(lambda: (first.state / "agent.key").read_text() != key, within=60, what="there is a new key, put last")
+    assert (first.state / "token").read_text() != token
     assert eventually(lambda: platform.kubectl("logs", "hello"), what="the door shows the new certificate") == "hello\n"
     assert "this node has a new identity" in first.log
 
