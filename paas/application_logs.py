@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import sys
 from collections.abc import Callable, Container, Iterable, Sequence
 from itertools import chain
@@ -59,6 +60,7 @@ async def tell(say: Say, namespace: str, name: str, component: str, tail: int, *
         say("(no pod is there)")
     if following:
         sys.stdout.flush()
+        logging.getLogger("channels_redis").setLevel(logging.CRITICAL)  # without nudges the database is asked
         owner = Scope(kind=APPLICATION, namespace=namespace, name=name)
         teller = _Teller(say)
         telling = asyncio.create_task(teller.run())
