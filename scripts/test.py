@@ -1,13 +1,19 @@
-"""``make test``: every test on SQLite, and before that what touches the database on PostgreSQL as well.
+"""``make test``: every test, and what touches the database on PostgreSQL as well as on SQLite.
 
-Starts the container engine and the image registry where none runs, and ends again what it started.
+Starts the container engine and the image registry where none runs, and ends again what it started. What needs the
+machine (engine, network, kubectl, browser) mostly waits, so what needs only a processor runs beside it. What failed
+runs once more with nothing beside it: what fails then is broken, what passes then is named and has to be mended too.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from paas import engine, registry
@@ -17,7 +23,48 @@ ON_POSTGRES = (
     "tests/contract", "tests/accounts", "tests/api", "tests/controllers", "tests/nodes", "tests/scheduler",
     "tests/faults", "tests/backup/test_operations.py",
 )  # fmt: skip
-NEEDS_A_MACHINE = "not (docker or net or kubectl or browser)"
+NEEDS_A_MACHINE = "docker or net or kubectl or browser"
+TESTS_FAILED = 1
+"""pytest's exit code where tests failed; others mean that the run itself did."""
+FEW = 8
+"""With more failures than these a second run would only hide how broken things are."""
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One run of pytest over a part of the tests."""
+
+    name: str
+    arguments: tuple[str, ...]
+    database: str = "sqlite"
+
+    def run(self, *more: str, aside: bool = False) -> int:
+        """Its exit code. ``aside``: what it prints is kept for its end, so that two passes do not talk at once."""
+        command = [sys.executable, "-m", "pytest", "-o", f"cache_dir={self._cache}", *self.arguments, *more]
+        environment = {**os.environ, "DROVER_TEST_DATABASE": self.database}
+        out = subprocess.PIPE if aside else None
+        done = subprocess.run(command, env=environment, check=False, stdout=out, stderr=subprocess.STDOUT, text=True)
+        if aside:
+            print(f"== {self.name}\n{done.stdout}", flush=True)
+        return done.returncode
+
+    def failed(self) -> list[str]:
+        """Names of the tests that failed in the last run."""
+        with suppress(FileNotFoundError):
+            return sorted(json.loads((self._cache / "v/cache/lastfailed").read_text()))
+        return []
+
+    @property
+    def _cache(self) -> Path:
+        return Path(".pytest_cache").absolute() / self.name
+
+
+WITH_A_MACHINE = Pass("machine", ("-m", NEEDS_A_MACHINE))
+WITHOUT = (
+    # The server goes with the run, so nothing in it has to.
+    Pass("postgresql", ("--reuse-db", "-m", f"not ({NEEDS_A_MACHINE})", *ON_POSTGRES), "postgres"),
+    Pass("sqlite", ("-m", f"not ({NEEDS_A_MACHINE})")),
+)
 
 
 def main(arguments: list[str]) -> int:
@@ -30,12 +77,7 @@ def main(arguments: list[str]) -> int:
             if engine.started_by_us(state) is not None:
                 os.environ["DROVER_TEST_ENGINE"] = str(state.path)
             subprocess.run([sys.executable, "-m", "scripts.images"], check=True)
-        if arguments:
-            return pytest(*arguments)
-        folders = [folder for folder in ON_POSTGRES if Path(folder).exists()]
-        on_postgres = ("--reuse-db", "-m", NEEDS_A_MACHINE, *folders)  # the server goes with the run
-        codes = [pytest(*on_postgres, DROVER_TEST_DATABASE="postgres"), pytest()]
-        return max(codes)
+        return pytest(arguments) if arguments else everything()
     except Refused as refusal:
         print(refusal, file=sys.stderr)
         return 1
@@ -45,9 +87,23 @@ def main(arguments: list[str]) -> int:
         engine.stop(state)
 
 
-def pytest(*arguments: str, **environment: str) -> int:
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, env={**os.environ, **environment}, check=False).returncode
+def pytest(arguments: list[str]) -> int:
+    return subprocess.run([sys.executable, "-m", "pytest", *arguments], check=False).returncode
+
+
+def everything() -> int:
+    """0 where all passed, or where the few that failed did so only beside others."""
+    with ThreadPoolExecutor() as beside:
+        without = beside.submit(lambda: {each: each.run("--cache-clear", aside=True) for each in WITHOUT})
+        codes = {WITH_A_MACHINE: WITH_A_MACHINE.run("--cache-clear"), **without.result()}
+    failed = {each: each.failed() for each, code in codes.items() if code != 0}
+    if {*codes.values()} - {0, TESTS_FAILED} or sum(map(len, failed.values())) > FEW:
+        return max(codes.values())
+    again = [each.run("--last-failed", "--last-failed-no-failures=none") for each in failed]
+    for each, names in failed.items():
+        for name in names:
+            print(f"FAILED BESIDE OTHERS ({each.name}): {name}", flush=True)
+    return max(again, default=0)
 
 
 if __name__ == "__main__":
