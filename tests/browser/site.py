@@ -101,7 +101,8 @@ def sign_in(page: Page, url: str, name: str = NAME) -> None:
 
 
 def drag(page: Page, source: Locator, target: Locator) -> None:
-    """By the mouse, from the middle of one to the middle of the other."""
+    """By the mouse, from the middle of one to the middle of the other, wherever the page was scrolled to before."""
+    source.evaluate("node => node.scrollIntoView({ block: 'center', behavior: 'instant' })")
     start, end = source.bounding_box(), target.bounding_box()
     assert start and end
     page.mouse.move(start["x"] + start["width"] / 2, start["y"] + start["height"] / 2)
