@@ -125,7 +125,7 @@ def test_a_change_on_the_canvas_is_a_revision_that_rolls_out(platform: Platform,
     apply(page, "it says more")
     reads(platform, "Another page")
     expect(page.locator("#application .page-head p")).to_contain_text("revision 2")
-    assert "change Deployment drawn-page" in platform.app("diff", "drawn", check=False)  # 1: something differs
+    assert "change File page:/srv/index.html" in platform.app("diff", "drawn", check=False)  # 1: something differs
 
 
 def test_it_is_taken_back_and_deleted_from_the_terminal(platform: Platform) -> None:
