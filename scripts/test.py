@@ -1,8 +1,8 @@
 """``make test``: every test, and what touches the database on PostgreSQL as well as on SQLite.
 
 Starts the container engine and the image registry where none runs, and ends again what it started. What needs the
-machine (engine, network, kubectl, browser) mostly waits, so what needs only a processor runs beside it. What failed
-runs once more with nothing beside it: what fails then is broken, what passes then is named and has to be mended too.
+machine (engine, network, kubectl, browser) mostly waits, so what needs only a processor runs beside it. A file in which
+a test failed runs once more with nothing beside it: what fails then is broken, what passes then is named.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ class Pass:
     """One run of pytest over a part of the tests."""
 
     name: str
-    arguments: tuple[str, ...]
+    marked: str
+    folders: tuple[str, ...] = ()
     database: str = "sqlite"
+    options: tuple[str, ...] = ()
 
-    def run(self, *more: str, aside: bool = False) -> int:
+    def run(self, *files: str, aside: bool = False) -> int:
         """Its exit code. ``aside``: what it prints is kept for its end, so that two passes do not talk at once."""
-        command = [sys.executable, "-m", "pytest", "-o", f"cache_dir={self._cache}", *self.arguments, *more]
+        options = ("-m", self.marked, "--cache-clear", "-o", f"cache_dir={self._cache}", *self.options)
+        command = [sys.executable, "-m", "pytest", *options, *(files or self.folders)]
         environment = {**os.environ, "DROVER_TEST_DATABASE": self.database}
         out = subprocess.PIPE if aside else None
         done = subprocess.run(command, env=environment, check=False, stdout=out, stderr=subprocess.STDOUT, text=True)
@@ -48,22 +51,21 @@ class Pass:
             print(f"== {self.name}\n{done.stdout}", flush=True)
         return done.returncode
 
-    def failed(self) -> list[str]:
+    def failed(self) -> set[str]:
         """Names of the tests that failed in the last run."""
         with suppress(FileNotFoundError):
-            return sorted(json.loads((self._cache / "v/cache/lastfailed").read_text()))
-        return []
+            return {*json.loads((self._cache / "v/cache/lastfailed").read_text())}
+        return set()
 
     @property
     def _cache(self) -> Path:
         return Path(".pytest_cache").absolute() / self.name
 
 
-WITH_A_MACHINE = Pass("machine", ("-m", NEEDS_A_MACHINE))
+WITH_A_MACHINE = Pass("machine", NEEDS_A_MACHINE)
 WITHOUT = (
-    # The server goes with the run, so nothing in it has to.
-    Pass("postgresql", ("--reuse-db", "-m", f"not ({NEEDS_A_MACHINE})", *ON_POSTGRES), "postgres"),
-    Pass("sqlite", ("-m", f"not ({NEEDS_A_MACHINE})")),
+    Pass("postgresql", f"not ({NEEDS_A_MACHINE})", ON_POSTGRES, "postgres", ("--reuse-db",)),  # its server goes with it
+    Pass("sqlite", f"not ({NEEDS_A_MACHINE})"),
 )
 
 
@@ -94,14 +96,14 @@ def pytest(arguments: list[str]) -> int:
 def everything() -> int:
     """0 where all passed, or where the few that failed did so only beside others."""
     with ThreadPoolExecutor() as beside:
-        without = beside.submit(lambda: {each: each.run("--cache-clear", aside=True) for each in WITHOUT})
-        codes = {WITH_A_MACHINE: WITH_A_MACHINE.run("--cache-clear"), **without.result()}
+        without = beside.submit(lambda: {each: each.run(aside=True) for each in WITHOUT})
+        codes = {WITH_A_MACHINE: WITH_A_MACHINE.run(), **without.result()}
     failed = {each: each.failed() for each, code in codes.items() if code != 0}
     if {*codes.values()} - {0, TESTS_FAILED} or sum(map(len, failed.values())) > FEW:
         return max(codes.values())
-    again = [each.run("--last-failed", "--last-failed-no-failures=none") for each in failed]
+    again = [each.run(*sorted({name.partition("::")[0] for name in names})) for each, names in failed.items()]
     for each, names in failed.items():
-        for name in names:
+        for name in sorted(names - each.failed()):
             print(f"FAILED BESIDE OTHERS ({each.name}): {name}", flush=True)
     return max(again, default=0)
 

@@ -91,7 +91,10 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def control(operator: Platform, key: Path) -> Server:
-    return Server(operator, 1, key)
+    try:
+        return Server(operator, 1, key)
+    except AssertionError as problem:
+        pytest.skip(f"no machine that systemd runs comes up within this one: {problem}")
 
 
 @pytest.fixture(scope="module")
