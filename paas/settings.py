@@ -160,11 +160,13 @@ LOGGING = {
     "filters": {"redis": {"()": "paas.bearable.RedisAway"}},
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     # A line for every reminder that a worker takes, or for every question to a node, would bury the rest; and a
-    # unix socket has no host name, which Kombu remarks on each time.
+    # unix socket has no host name, which Kombu remarks on each time. Who asks for a host that is none gets a 400;
+    # a traceback of it is what anybody could fill the log with.
     "loggers": {
         "celery": {"level": "WARNING"},
         "celery.worker.consumer.consumer": {"filters": ["redis"]},
         "channels_redis.pubsub": {"filters": ["redis"]},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
         "kombu.connection": {"level": "ERROR"},
     },
