@@ -203,4 +203,6 @@ def _line(one: Box, other: Box, label: str, *, waits: bool = False) -> Line:
     start, end = one.right, other.x
     bend = max((end - start) // 2, 26)
     path = f"M{start},{one.middle} C{start + bend},{one.middle} {end - bend},{other.middle} {end - 6},{other.middle}"
-    return Line(path, label, (start + end) // 2, (one.middle + other.middle) // 2 - 6, waits)
+    far = end - start > ACROSS - WIDTH  # its middle may lie behind a box: the label stands before the end then
+    level = other.middle if far else (one.middle + other.middle) // 2
+    return Line(path, label, end - (ACROSS - WIDTH) // 2, level - 6, waits)
