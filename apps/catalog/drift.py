@@ -15,6 +15,8 @@ from apps.cluster.revisions import RESTARTED, restarted
 
 RENDERED = f"{APP_GROUP}/rendered"
 """The annotation that says which rendering an object was last made from."""
+HELD = f"{APP_GROUP}/image"
+"""The annotation of a ReplicaSet that says which content its tag meant, as a pin, and of pods made by that pin."""
 TAKEN_AS_IS = frozenset({"PersistentVolumeClaim"})
 """Kinds whose objects are made once: a claim that holds data is used as it is."""
 IGNORED = frozenset({"apiVersion", "kind", "metadata", "status"})
@@ -64,8 +66,11 @@ def differences(kind: Kind, manifest: Manifest, live: Any) -> list[str]:
 
 def follows(kind: Kind, manifest: Manifest, pod: types.Pod) -> bool:
     """Whether a pod is as a workload's manifest asks, so that no other would take its place."""
-    asked = types.to_data(wanted(kind, manifest))["spec"]["template"]
-    return not [*_changed(manifest["spec"]["template"], asked, types.to_data(pod), "pod")]
+    asked, there = types.to_data(wanted(kind, manifest))["spec"]["template"], types.to_data(pod)
+    container, held = there["spec"]["containers"][0], pod.metadata.annotations.get(HELD, "")
+    if container["image"] == held:
+        container["image"] = held.partition("@")[0]
+    return not [*_changed(manifest["spec"]["template"], asked, there, "pod")]
 
 
 def _changed(said: Any, asked: Any, there: Any, path: str) -> Iterator[str]:

@@ -10,9 +10,11 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
+from msgspec.structs import replace
+
 from apps.catalog import drift
 from apps.catalog.checking.words import unknown
-from apps.catalog.render.metadata import COMPONENT, Manifest
+from apps.catalog.render.metadata import COMPONENT, DROVER, MANAGED_BY, Manifest
 from apps.catalog.types import ApplicationRevision, ApplicationSpec, RevisionSpec
 from apps.cluster import types
 from apps.cluster.kinds import refusals
@@ -42,13 +44,35 @@ def exact(image: str, image_id: str) -> str:
 
 def ran(parts: Parts, pods: Iterable[types.Pod]) -> dict[str, str]:
     """For each component what most of its pods ran, and of equally many the newest."""
-    newest_first = sorted(pods, key=lambda pod: str(pod.metadata.creation_timestamp), reverse=True)
-    found = {}
+    newest_first, found = _newest_first(pods), {}
     for name, manifest in parts.items():
-        seen = Counter(filter(None, (_run_by(pod, manifest) for pod in _of(name, newest_first))))
-        if seen:
-            found[name] = seen.most_common(1)[0][0]
+        if most := _most(_of(name, newest_first), _image(manifest)):
+            found[name] = most
     return found
+
+
+def held(replicas: types.ReplicaSet | types.ReplicationController, ready: Iterable[types.Pod]) -> str:
+    """The pin under which further pods of an application's template run what its ready ones do, once that was known.
+
+    "" where there is none: another's pods, an image with a digest of its own, one that only a node has or must have.
+    """
+    container = replicas.spec.template.spec.containers[0]
+    if replicas.metadata.labels.get(MANAGED_BY) != DROVER or container.image_pull_policy == "Never":
+        return ""
+    noted = replicas.metadata.annotations.get(drift.HELD, "")
+    pin = noted if _is_of(noted, container.image) else _most(_newest_first(ready), container.image)
+    return pin if _is_of(pin, container.image) else ""
+
+
+def holding(template: types.PodTemplateSpec, pin: str) -> types.PodTemplateSpec:
+    """The template with the pin in it, and a mark by which its pods are known for pods of the template as it was."""
+    first, *others = template.spec.containers
+    notes = {**template.metadata.annotations, drift.HELD: pin}
+    return replace(
+        template,
+        metadata=replace(template.metadata, annotations=notes),
+        spec=replace(template.spec, containers=[replace(first, image=pin), *others]),
+    )
 
 
 def known(revision: ApplicationRevision) -> dict[str, str]:
@@ -72,7 +96,7 @@ def needed(
             return False
         kind = kind_at(manifest["apiVersion"], manifest["kind"])
         stay = [pod for pod in _of(name, pods) if drift.follows(kind, manifest, pod)]
-        return not stay or any(_run_by(pod, manifest) != pins[name] for pod in stay)
+        return not stay or any(_run_by(pod, _image(manifest)) != pins[name] for pod in stay)
 
     return {name: pin for name, pin in pins.items() if name in parts and changes(name)}
 
@@ -138,11 +162,27 @@ def _of(component: str, pods: Iterable[types.Pod]) -> Iterator[types.Pod]:
             yield pod
 
 
-def _run_by(pod: types.Pod, manifest: Manifest) -> str:
-    """What a pod ran of the image that the manifest names, "" for another one or none yet."""
-    image = _image(manifest)
-    told = next((one for one in pod.status.container_statuses if one.image == image and one.image_id), None)
-    return exact(image, told.image_id) if told is not None else ""
+def _newest_first(pods: Iterable[types.Pod]) -> list[types.Pod]:
+    return sorted(pods, key=lambda pod: str(pod.metadata.creation_timestamp), reverse=True)
+
+
+def _most(pods: Iterable[types.Pod], image: str) -> str:
+    """What most of the pods ran of an image, of equally many the first; "" when none ran it."""
+    seen = Counter(filter(None, (_run_by(pod, image) for pod in pods)))
+    return seen.most_common(1)[0][0] if seen else ""
+
+
+def _run_by(pod: types.Pod, image: str) -> str:
+    """What a pod ran of an image, held by a pin or not; "" for another one or none yet."""
+    for one in pod.status.container_statuses:
+        if one.image_id and pinned(image, one.image) == one.image:
+            return exact(one.image, one.image_id)
+    return ""
+
+
+def _is_of(pin: str, image: str) -> bool:
+    """Whether it is a pin, and one of this very name."""
+    return PIN.fullmatch(pin) is not None and pin != image and pinned(image, pin) == pin
 
 
 def _repository(image: str) -> str:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
+from apps.catalog.drift import HELD
 from apps.cluster import types
 from apps.cluster.errors import AlreadyExists, ApiError
 from apps.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET
@@ -143,6 +144,9 @@ def _kept(
     if old is found.new and not deployment.spec.paused:
         notes = revisions.renewed({**old.metadata.annotations, **notes}, deployment, found.old)
         spec = replace(spec, min_ready_seconds=deployment.spec.min_ready_seconds)
+    if old is not found.new and not counts[meta.name]:
+        # Who comes back to it by a change asks for what the tag means then; going back brings its own pin.
+        notes = {key: text for key, text in notes.items() if key != HELD}
     spec = replace(spec, replicas=counts[meta.name])
     return replace(old, metadata=replace(meta, annotations=notes), spec=spec)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
+from apps.catalog import drift, pins
 from apps.cluster import types
 from apps.cluster.errors import ApiError
 from apps.cluster.kinds import POD, REPLICA_SET, REPLICATION_CONTROLLER
@@ -18,6 +19,7 @@ from apps.controllers.actions import (
     Create,
     Fingerprint,
     Note,
+    Update,
     condition,
     earliest,
     fingerprint,
@@ -92,13 +94,15 @@ def plan(view: View, now: datetime) -> Actions:
     gone = {pod.metadata.uid for pod in surplus}
     kept = [pod for pod in running if pod.metadata.uid not in gone]
     status, again = status_of(rc, kept, missing, now)
+    pin = pins.held(rc, [pod for pod in kept if pod_facts.ready_since(pod) is not None])
     updates = (
+        *(_noted(rc, pin) if status.ready_replicas == wanted else ()),
         *(adopted(POD, pod, rc) for pod in herd.orphans if pod.metadata.uid not in gone),
         *(released(POD, pod, rc) for pod in herd.strays),
     )
     return Actions(
         updates=updates,
-        creates=replicas(rc, missing),
+        creates=replicas(rc, missing, pin),
         deletes=tuple(pod_removal(pod, rc) for pod in surplus),
         statuses=told_status(rc, status),
         again=again,
@@ -123,11 +127,19 @@ def status_of(
     return status, earliest(*(since + patience for since in ready if since + patience > now))
 
 
-def replicas(rc: Replicated, count: int) -> tuple[Create, ...]:
-    """``count`` new pods of the controller's template; the store completes their names."""
+def _noted(rc: Replicated, pin: str) -> tuple[Update, ...]:
+    """The pin is kept beside the template: it outlives the pods that ran it, and makes no other version."""
+    if rc.metadata.annotations.get(drift.HELD, "") == pin or not pin:
+        return ()
+    meta = replace(rc.metadata, annotations={**rc.metadata.annotations, drift.HELD: pin})
+    return (Update(kind=kind_for(rc), obj=replace(rc, metadata=meta), part="metadata"),)
+
+
+def replicas(rc: Replicated, count: int, pin: str) -> tuple[Create, ...]:
+    """``count`` new pods of the controller's template, held by the pin; the store completes their names."""
     if not count:
         return ()
-    template = types.encode(rc.spec.template)
+    template = types.encode(pins.holding(rc.spec.template, pin) if pin else rc.spec.template)
     told = Note(about=rc, reason="SuccessfulCreate", message="Created pod: {name}")
     return tuple(Create(kind=POD, obj=pod_of(rc, template), told=told) for _ in range(count))
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
+from apps.catalog.drift import HELD
 from apps.cluster import types
 from apps.cluster.quantities import number_in
 from apps.cluster.revisions import HASH, HISTORY, PREFIX, REVISION, bare, revision
@@ -13,8 +14,8 @@ from apps.controllers.owners import reference
 
 DESIRED = f"{PREFIX}desired-replicas"
 MOST = f"{PREFIX}max-replicas"
-NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST})
-"""Annotations of a Deployment that are not about its template."""
+NOT_COPIED = frozenset({"kubectl.kubernetes.io/last-applied-configuration", REVISION, HISTORY, DESIRED, MOST, HELD})
+"""Annotations that no ReplicaSet takes from its Deployment, where ``kubectl rollout undo`` may have put another's."""
 _LETTERS = "bcdfghjklmnpqrstvwxz2456789"
 _LENGTH = 10
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apps.catalog import changes, pins, rollout
+from apps.catalog import changes, drift, pins, rollout
 from apps.catalog.types import (
     ApplicationRevision,
     ApplicationSpec,
@@ -28,10 +28,15 @@ def parts(**changes: Any) -> pins.Parts:
     return rollout.parts(made(shop(**changes)).objects)
 
 
-def pod(run: str, *, minutes: int = 0, leaving: bool = False, **changes: Any) -> types.Pod:
-    """A pod of web as a plan with these changes makes it, which runs an image of this id."""
-    template = parts(**changes)["web"]["spec"]["template"]
-    found = types.convert(types.Pod, template)
+def pod(
+    run: str, *, minutes: int = 0, leaving: bool = False, held: str = "", pinned: str = "", **changes: Any
+) -> types.Pod:
+    """A pod of web as a plan with these changes makes it, which runs an image of this id: ``held`` when it was made,
+    or of a template that was ``pinned``."""
+    template = types.convert(types.PodTemplateSpec, parts(**changes)["web"]["spec"]["template"])
+    template = pins.holding(template, held) if held else template
+    template.spec.containers[0].image = pinned or template.spec.containers[0].image
+    found = types.Pod(metadata=template.metadata, spec=template.spec)
     found.metadata.name, found.metadata.creation_timestamp = "web", DAWN + timedelta(minutes=minutes)
     found.metadata.deletion_timestamp = DAWN if leaving else None
     image = found.spec.containers[0].image
@@ -65,8 +70,9 @@ def test_an_image_is_told_with_its_name_and_its_digest(image: str, image_id: str
         ([pod(f"shop@{OTHER}"), pod(f"shop@{ONE}", minutes=1)], PINNED),
         ([pod(f"shop@{ONE}"), pod(f"shop@{ONE}"), pod(f"shop@{OTHER}", minutes=1)], PINNED),
         ([pod(f"shop@{OTHER}", components__web__image="shop:2"), pod(f"shop@{ONE}")], PINNED),
+        ([pod(f"shop@{OTHER}", minutes=1), pod(f"shop@{ONE}", held=PINNED), pod(f"shop@{ONE}")], PINNED),
     ],
-    ids=["no pod", "not started", "one", "one leaves", "the newest", "most", "another image's"],
+    ids=["no pod", "not started", "one", "one leaves", "the newest", "most", "another image's", "some are held"],
 )
 def test_what_a_revision_ran_is_what_most_of_its_pods_run(
     pods: Sequence[types.Pod], told: str | None
@@ -83,6 +89,9 @@ OLD: dict[str, Any] = {"components__web__env__TITLE": "before"}
         ([pod(f"shop@{ONE}"), pod(f"shop@{ONE}")], False),
         ([pod(f"shop@{ONE}"), pod("", leaving=True)], False),
         ([pod(f"shop@{ONE}"), pod(f"shop@{OTHER}", **OLD)], False),
+        ([pod(f"shop@{ONE}"), pod(f"shop@{ONE}", held=PINNED)], False),
+        ([pod(f"shop@{OTHER}", held=f"shop:1.2@{OTHER}")], True),
+        ([pod(f"shop@{ONE}", pinned=PINNED)], True),
         ([pod(f"shop@{OTHER}")], True),
         ([pod(f"shop@{ONE}"), pod(f"shop@{OTHER}")], True),
         ([pod(f"shop@{ONE}", **OLD)], True),
@@ -90,7 +99,8 @@ OLD: dict[str, Any] = {"components__web__env__TITLE": "before"}
         ([], True),
     ],
     ids=[
-        "all run it", "one that leaves does not count", "others are as another revision asks", "the tag was moved",
+        "all run it", "one that leaves does not count", "others are as another revision asks",
+        "one is held to it", "held to something else", "pinned by a plan that stays", "the tag was moved",
         "one ran on after the tag was moved", "the pods are exchanged anyway", "nobody knows yet", "no pods",
     ],
 )  # fmt: skip
@@ -98,6 +108,47 @@ def test_a_pin_is_needed_where_pods_would_not_stay_or_run_something_else(
     pods: Sequence[types.Pod], needed: bool
 ) -> None:
     assert pins.needed(parts(), {"web": PINNED}, pods, ()) == ({"web": PINNED} if needed else {})
+
+
+def replicas(noted: str = "", by: str = "drover", policy: str = "IfNotPresent", **changes: Any) -> types.ReplicaSet:
+    template = types.convert(types.PodTemplateSpec, parts(**changes)["web"]["spec"]["template"])
+    template.spec.containers[0].image_pull_policy = policy
+    labels = {**template.metadata.labels, "app.kubernetes.io/managed-by": by}
+    spec = types.ReplicaSetSpec(template=template, selector=types.LabelSelector(match_labels=labels))
+    notes = {drift.HELD: noted} if noted else {}
+    return types.ReplicaSet(metadata=types.ObjectMeta(labels=labels, annotations=notes), spec=spec)
+
+
+MOVED = pod(f"shop@{OTHER}")
+
+
+@pytest.mark.parametrize(
+    ("found", "ready", "pin"),
+    [
+        (replicas(), [], ""),
+        (replicas(), [pod(f"shop@{ONE}")], PINNED),
+        (replicas(), [pod(f"shop@{ONE}"), MOVED, pod(f"shop@{ONE}", held=PINNED)], PINNED),
+        (replicas(PINNED), [], PINNED),
+        (replicas(PINNED), [MOVED], PINNED),
+        (replicas(f"shop:1.1@{ONE}"), [MOVED], f"shop:1.2@{OTHER}"),
+        (replicas("nonsense"), [MOVED], f"shop:1.2@{OTHER}"),
+        (replicas(policy="Always"), [MOVED], f"shop:1.2@{OTHER}"),
+        (replicas(PINNED, policy="Never"), [MOVED], ""),
+        (replicas(PINNED, by="Helm"), [MOVED], ""),
+        (replicas(), [pod(f"docker://{ONE}")], ""),
+        (replicas(), [pod(f"host:5000/aside@{ONE}")], ""),
+        (replicas(components__web__image=PINNED), [pod(f"shop@{ONE}", pinned=PINNED)], ""),
+    ],
+    ids=[
+        "none is ready", "first", "what most run", "it is known", "it is known and another ran on", "of another image",
+        "no pin", "pulled each time", "never pulled", "not an application's", "known to a node alone",
+        "from another repository", "a digest already",
+    ],
+)  # fmt: skip
+def test_pods_that_are_made_later_are_held_to_what_ran_first(
+    found: types.ReplicaSet, ready: Sequence[types.Pod], pin: str
+) -> None:
+    assert pins.held(found, ready) == pin
 
 
 def test_a_job_that_is_there_does_not_run_again_for_a_pin() -> None:

@@ -102,6 +102,20 @@ def test_going_back_runs_what_ran_then_though_the_tag_was_moved(page: Page, regi
     assert page.word() == "two"
 
 
+def test_a_pod_that_is_made_later_runs_what_the_first_ran_until_a_restart(page: Page, registry: Registry) -> None:
+    registry.push("team/page", "1", "two")
+    forget(page.image)
+    page.platform.kubectl("delete", "pod", page.pod()["metadata"]["name"])
+    page.platform.ready_pods("app.kubernetes.io/instance=page", 1)
+    assert page.word() == "one" and page.pod()["spec"]["containers"][0]["image"] == page.revision(1)
+    tag = ("get", "deployment", "page-web", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
+    assert page.platform.kubectl(*tag) == page.image
+
+    page.platform.kubectl("rollout", "restart", "deployment/page-web")
+    page.platform.kubectl("rollout", "status", "deployment/page-web", "--timeout=90s", within=100)
+    assert page.word() == "two"
+
+
 def test_a_digest_that_nobody_has_any_more_says_so_and_the_good_revision_stays(
     page: Page, registry: Registry
 ) -> None:

@@ -7,13 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.catalog import operations
+from apps.catalog import drift, operations
 from apps.cluster import types
 from apps.cluster.errors import Invalid
 from apps.cluster.kinds import DEPLOYMENT, POD
+from apps.cluster.revisions import restarted
 from tests.catalog.plans import shop
 from tests.controllers.shop import PLAIN, app, change, get, install, revision
-from tests.harness import TESTER, add_nodes, edit, follower, objects, roll
+from tests.harness import TESTER, add_nodes, edit, follower, objects, roll, stop_pod
 
 ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 PINNED = f"shop:1.2@{ONE}"
@@ -166,3 +167,79 @@ def test_what_only_a_node_has_is_told_and_never_asked_of_a_registry() -> None:
     go_back(1)
     roll(local)
     assert (image(), app().spec.pins) == ("shop:1.2", {})
+
+
+def webs() -> list[types.Pod]:
+    return [one for one in objects(POD) if one.metadata.name.startswith("acme-web")]
+
+
+def runs() -> set[str]:
+    """The contents that pods of web run."""
+    return {one.status.container_statuses[0].image_id for one in webs()}
+
+
+def lost() -> None:
+    """All pods of web at once and without a word, as with their nodes; the tags mean something else by now."""
+    for one in webs():
+        stop_pod(one.metadata.name)
+    roll(having(OTHER))
+
+
+def scaled() -> None:
+    change(lambda spec: spec.parameters.update(copies=4))
+    roll(having(OTHER))
+
+
+def stopped_and_started() -> None:
+    edit(DEPLOYMENT, "acme-web", lambda found: setattr(found.spec, "replicas", 0))
+    roll(having(OTHER))
+    edit(DEPLOYMENT, "acme-web", lambda found: setattr(found.spec, "replicas", 2))
+    roll(having(OTHER))
+
+
+@pytest.mark.usefixtures("ran")
+@pytest.mark.parametrize("work", [lost, scaled, stopped_and_started])
+def test_pods_that_are_made_later_run_what_their_revision_ran(work: Callable[[], None]) -> None:
+    before = get(DEPLOYMENT, "acme-web")
+    work()
+    assert runs() == {f"shop@{ONE}"}
+    after = get(DEPLOYMENT, "acme-web")
+    assert after.spec.template == before.spec.template and drift.HELD not in after.metadata.annotations
+    assert (app().status.phase, app().status.drift, app().spec.pins) == ("Running", [], {})
+    assert revision(app().spec.revision).status.images["web"] == PINNED
+
+
+@pytest.mark.usefixtures("ran")
+def test_pods_that_are_made_after_going_back_without_a_pin_run_the_content_of_then() -> None:
+    lost()
+    change(lambda spec: spec.parameters.update(copies=3))
+    roll(having(OTHER))
+    before = pods()
+    go_back(1)
+    roll(having(OTHER))
+    assert pods() < before and (image(), app().spec.pins) == ("shop:1.2", {}), "what holds their tag is no other plan"
+    lost()
+    assert runs() == {f"shop@{ONE}"} and revision(3).status.images["web"] == PINNED
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_restart_takes_what_the_tag_means_now_and_so_do_the_pods_that_follow() -> None:
+    def restart(found: types.Deployment) -> None:
+        found.metadata.annotations[drift.HELD] = PINNED  # `kubectl rollout undo` copies those of ReplicaSets
+        found.spec.template = restarted(found.spec.template, "2026-05-01T12:00:00Z")
+
+    edit(DEPLOYMENT, "acme-web", restart)
+    roll(having(OTHER))
+    assert runs() == {f"shop@{OTHER}"}
+    for one in webs():
+        stop_pod(one.metadata.name)
+    roll(having(ONE))
+    assert runs() == {f"shop@{OTHER}"}
+
+
+@pytest.mark.usefixtures("ran")
+def test_a_change_that_comes_back_to_an_earlier_plan_takes_what_the_tag_means_now() -> None:
+    moved()
+    change(lambda spec: spec.parameters.update(title="Shop"))
+    roll(having(OTHER))
+    assert (runs(), image()) == ({f"shop@{OTHER}"}, "shop:1.2")

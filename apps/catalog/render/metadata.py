@@ -15,6 +15,7 @@ PART_OF = "app.kubernetes.io/part-of"
 INSTANCE = "app.kubernetes.io/instance"
 COMPONENT = "app.kubernetes.io/component"
 MANAGED_BY = "app.kubernetes.io/managed-by"
+DROVER = "drover"
 ENDPOINT = f"{APP_GROUP}/endpoint"
 
 
@@ -32,7 +33,7 @@ class Identity:
         return f"{self.name}-secrets"
 
     def labels(self, component: str = "") -> dict[str, str]:
-        mine = {INSTANCE: self.name, PART_OF: self.name, MANAGED_BY: "drover"}
+        mine = {INSTANCE: self.name, PART_OF: self.name, MANAGED_BY: DROVER}
         return {**mine, COMPONENT: component} if component else mine
 
     def selector(self, component: str) -> dict[str, str]:
