@@ -107,13 +107,14 @@ def test_a_pod_that_is_made_later_runs_what_the_first_ran_until_a_restart(page: 
     forget(page.image)
     page.platform.kubectl("delete", "pod", page.pod()["metadata"]["name"])
     page.platform.ready_pods("app.kubernetes.io/instance=page", 1)
-    assert page.word() == "one" and page.pod()["spec"]["containers"][0]["image"] == page.revision(1)
+    assert page.pod()["spec"]["containers"][0]["image"] == page.revision(1)
+    eventually(lambda: page.word() == "one", what="what the first pod served")
     tag = ("get", "deployment", "page-web", "-o", "jsonpath={.spec.template.spec.containers[0].image}")
     assert page.platform.kubectl(*tag) == page.image
 
     page.platform.kubectl("rollout", "restart", "deployment/page-web")
     page.platform.kubectl("rollout", "status", "deployment/page-web", "--timeout=90s", within=100)
-    assert page.word() == "two"
+    eventually(lambda: page.word() == "two", what="what the tag means now")
 
 
 def test_a_digest_that_nobody_has_any_more_says_so_and_the_good_revision_stays(
