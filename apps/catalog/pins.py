@@ -1,7 +1,8 @@
 """Which very image a component is to run. A plan names a tag, which somebody may move; a pin says what it was. Pure.
 
 A pin is the plan's own name with a digest behind it, ``shop:1.2@sha256:...``. It holds while the plan says that name,
-so another template, tag or repository leaves it. What a revision ran is told in the same words.
+so another template, tag or repository leaves it. What a revision ran is told in the same words, and pods that are made
+later of a template without a pin are held to what ran first by one.
 """
 
 from __future__ import annotations
