@@ -1,4 +1,4 @@
-"""Many rows of one table in one go: SQLite takes them one by one in one call, PostgreSQL all in one statement."""
+"""Many rows of one table in one go: SQLite row by row in one call, PostgreSQL in one statement, new rows by COPY."""
 
 from collections.abc import Sequence
 from functools import cache
