@@ -44,8 +44,8 @@ def authenticate(
 def _proved(headers: Mapping[str, str], session_user: AbstractBaseUser | AnonymousUser | None) -> Actor:
     given = headers.get("authorization") or headers.get("Authorization") or ""
     if given:
-        scheme, _, text = given.partition(" ")
-        actor = _of_token(text.strip()) if scheme.lower() == "bearer" else None
+        text = token_in(given)
+        actor = _of_token(text) if text else None
         if actor is None:
             raise Unauthorized("Unauthorized: the token is not known, has ended or was revoked")
         return actor
@@ -60,7 +60,7 @@ def _of_token(text: str) -> Actor | None:
 
 def end_of_kubeconfig(headers: Mapping[str, str]) -> datetime | None:
     """When the operator's token ends with which these headers have just proved who asks; None for any other proof."""
-    return tokens.end_of_kubeconfig(headers.get("authorization", "").partition(" ")[2].strip())
+    return tokens.end_of_kubeconfig(token_in(headers.get("authorization", "")))
 
 
 def actor_of(user: User | AnonymousUser) -> Actor:
@@ -103,7 +103,12 @@ def headers_of(scope: Mapping[str, Any]) -> dict[str, str]:
 def bearer(scope: Mapping[str, Any]) -> str:
     """The token that a raw ASGI request or websocket carries, good or not; "" for none."""
     given = next((value for name, value in scope["headers"] if name.lower() == b"authorization"), b"")
-    scheme, _, text = given.decode("latin-1").partition(" ")
+    return token_in(given.decode("latin-1"))
+
+
+def token_in(authorization: str) -> str:
+    """The token of an Authorization header's value, good or not; "" for none or another scheme."""
+    scheme, _, text = authorization.partition(" ")
     return text.strip() if scheme.lower() == "bearer" else ""
 
 

@@ -94,7 +94,7 @@ def plan(view: View, now: datetime) -> Actions:
     gone = {pod.metadata.uid for pod in surplus}
     kept = [pod for pod in running if pod.metadata.uid not in gone]
     status, again = status_of(rc, kept, missing, now)
-    pin = pins.held(rc, [pod for pod in kept if pod_facts.ready_since(pod) is not None])
+    pin = pins.held(rc, (pod for pod in kept if pod_facts.ready_since(pod) is not None))
     updates = (
         *(_noted(rc, pin) if status.ready_replicas == wanted else ()),
         *(adopted(POD, pod, rc) for pod in herd.orphans if pod.metadata.uid not in gone),

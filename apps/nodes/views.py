@@ -20,6 +20,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_GET, require_POST
 
 from apps.accounts import certificates
+from apps.accounts.authentication import token_in
 from apps.cluster import types
 from apps.cluster.errors import ApiError, BadRequest, RequestEntityTooLarge
 from apps.cluster.types.joining import JoinRequest
@@ -37,9 +38,8 @@ def _invited(view: View) -> Callable[..., Any]:
 
     @wraps(view)
     async def inner(request: HttpRequest) -> HttpResponseBase:
-        scheme, _, text = request.headers.get("authorization", "").partition(" ")
         try:
-            return await view(request, text.strip() if scheme.lower() == "bearer" else "")
+            return await view(request, token_in(request.headers.get("authorization", "")))
         except ApiError as refusal:
             return HttpResponse(refusal.message, status=refusal.code, content_type="text/plain; charset=utf-8")
 
