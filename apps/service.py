@@ -128,7 +128,8 @@ class Service:
         try:
             with self.lock.open() as lock:
                 while not _held(lock):
-                    os.killpg(int(lock.readline() or 0), signal.SIGTERM)
+                    if group := lock.readline():  # empty for a moment: whoever holds it is about to write it
+                        os.killpg(int(group), signal.SIGTERM)
                     lock.seek(0)
                     time.sleep(0.05)
         except (OSError, ValueError):

@@ -24,6 +24,7 @@ BASE = Path(__file__).resolve().parent.parent.parent
 SHUTDOWN_SECONDS = 4.0
 END_SECONDS = 5.0
 CGROUPS = Path("/sys/fs/cgroup")
+RUN = Path("/run")
 TOLD = ("PATH", "HOME", "LANG")
 
 
@@ -55,6 +56,15 @@ class Machine:
     def is_on(self) -> bool:
         launcher = self._launcher()
         return launcher is not None and launcher.alive()
+
+    @property
+    def has_engine(self) -> bool:
+        """Whether its engine's socket is there. Until process 1 has covered /run, this machine's own is seen in it."""
+        run = Path(f"/proc/{self.pid}/root/run")
+        try:
+            return run.stat().st_dev != RUN.stat().st_dev and (run / "docker.sock").exists()
+        except OSError:
+            return False
 
     @property
     def stays_off(self) -> bool:
@@ -120,7 +130,7 @@ class Machine:
 
     def become(self, command: list[str]) -> None:
         """Turn this process into ``command`` inside the machine, once it is on."""
-        while not (pid := self.pid) or not Path(f"/proc/{pid}/root/run/docker.sock").exists():
+        while not self.has_engine:
             time.sleep(0.05)
         # Between this process and the command stands nsenter, so the command is told itself to end with it.
         inside = self.enter(["setpriv", "--pdeathsig", "TERM", *command])

@@ -45,7 +45,7 @@ class Newcomer(Node):
         eventually(self._is_up, what=f"{self.name} is on")
 
     def _is_up(self) -> bool:
-        return bool(self.pid) and "Server:" in self.run("docker", "version", check=False)
+        return self._machine.has_engine and "Server:" in self.run("docker", "version", check=False)
 
     def paste(self, line: str, *more: str) -> subprocess.CompletedProcess[str]:
         """What a person does, in a shell of the machine."""
