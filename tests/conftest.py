@@ -4,7 +4,9 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from django.db import connection, transaction
 from hypothesis import HealthCheck, settings
+from pytest_django import DjangoDbBlocker
 
 from apps.accounts import policy, service_tokens, tokens
 from apps.cluster import seal, store, types, work
@@ -27,7 +29,21 @@ def actor() -> Actor:
 
 
 @pytest.fixture
-def cluster(transactional_db: None, actor: Actor) -> Iterator[None]:
+def database(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """An empty database in which commits are real.
+
+    pytest-django's ``transactional_db`` truncates every table and has Django note its permissions anew, which takes
+    longer than most of these tests do.
+    """
+    with django_db_blocker.unblock():
+        yield
+        with transaction.atomic(), connection.cursor() as cursor:
+            for table in connection.introspection.django_table_names():
+                cursor.execute(f"DELETE FROM {connection.ops.quote_name(table)}")
+
+
+@pytest.fixture
+def cluster(database: None, actor: Actor) -> Iterator[None]:
     """An empty cluster with the namespace ``default``, in a database where commits are real."""
     for remembered in (seal.keyring, policy, tokens, service_tokens):
         remembered.forget()

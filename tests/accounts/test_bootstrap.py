@@ -19,7 +19,7 @@ from apps.cluster.errors import Invalid
 from apps.cluster.kinds import CLUSTER_ROLE, NAMESPACE, NODE, SERVICE
 from tests.builders import build
 
-pytestmark = pytest.mark.usefixtures("transactional_db")
+pytestmark = pytest.mark.usefixtures("database")
 
 
 def start(state: Path, port: int = 8000, address: str = "192.0.2.7") -> bootstrap.Platform:

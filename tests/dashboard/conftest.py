@@ -13,7 +13,7 @@ from tests.browser import sample
 
 
 @pytest.fixture
-def sampled(transactional_db: None) -> None:
+def sampled(database: None) -> None:
     policy.forget()
     sample.empty()
     sample.guestbook()

@@ -13,7 +13,7 @@ from tests.browser.doors import GONE, open_door
 
 
 @pytest.fixture
-def doors(transactional_db: None) -> None:
+def doors(database: None) -> None:
     """Three nodes, of which one has a door."""
     policy.forget()
     sample.empty()
@@ -35,6 +35,6 @@ async def test_one_is_read_from_its_node(doors: None) -> None:
 
 
 @pytest.mark.parametrize(("count", "told"), [(0, 0), (1, 1), (5, 5), (6, 5), (900, 5)])
-async def test_a_thousand_silent_nodes_are_a_few_lines(transactional_db: None, count: int, told: int) -> None:
+async def test_a_thousand_silent_nodes_are_a_few_lines(database: None, count: int, told: int) -> None:
     found, unheard = await ended.found("default", {}, [f"n{number}" for number in range(count)])
     assert (found, len(unheard)) == ([], told)
