@@ -1,8 +1,9 @@
 """``make test``: every test, and what touches the database on PostgreSQL as well as on SQLite.
 
-Starts the container engine and the image registry where none runs, and ends again what it started. What needs the
-machine (engine, network, kubectl, browser) mostly waits, so what needs only a processor runs beside it. A file in which
-a test failed runs once more with nothing beside it: what fails then is broken, what passes then is named.
+Starts the container engine and the image registry where none runs, and ends again what it started. What needs this
+machine's engine and network mostly waits, so what has machines of its own, and what needs only a processor, run beside
+it. A file in which a test failed runs once more with nothing beside it: what fails then is broken, what passes then is
+named.
 """
 
 from __future__ import annotations
@@ -24,10 +25,13 @@ ON_POSTGRES = (
     "tests/faults", "tests/backup/test_operations.py",
 )  # fmt: skip
 NEEDS_A_MACHINE = "docker or net or kubectl or browser"
+APART = ("tests/multinode", "tests/joining", "tests/systemd", "tests/agent_net")
+"""Their nodes have networks of their own, and those with pods engines too: nothing on this machine is in their way."""
+IN_A_BROWSER = ("tests/browser",)
 TESTS_FAILED = 1
 """pytest's exit code where tests failed; others mean that the run itself did."""
-FEW = 8
-"""With more failures than these a second run would only hide how broken things are."""
+FEW = 4
+"""With failures in more files than these a second run would only hide how broken things are."""
 
 
 @dataclass(frozen=True)
@@ -62,11 +66,16 @@ class Pass:
         return Path(".pytest_cache").absolute() / self.name
 
 
-WITH_A_MACHINE = Pass("machine", NEEDS_A_MACHINE)
-WITHOUT = (
-    Pass("postgresql", f"not ({NEEDS_A_MACHINE})", ON_POSTGRES, "postgres", ("--reuse-db",)),  # its server goes with it
-    Pass("sqlite", f"not ({NEEDS_A_MACHINE})"),
+HERE = Pass("here", NEEDS_A_MACHINE, options=tuple(f"--ignore={each}" for each in (*APART, *IN_A_BROWSER)))
+BESIDE = (
+    (Pass("apart", NEEDS_A_MACHINE, APART),),
+    (
+        Pass("postgresql", f"not ({NEEDS_A_MACHINE})", ON_POSTGRES, "postgres", ("--reuse-db",)),  # its server goes too
+        Pass("sqlite", f"not ({NEEDS_A_MACHINE})"),
+        Pass("browser", NEEDS_A_MACHINE, IN_A_BROWSER),
+    ),
 )
+"""What runs beside it: lanes, and the passes of each in their order."""
 
 
 def main(arguments: list[str]) -> int:
@@ -95,13 +104,16 @@ def pytest(arguments: list[str]) -> int:
 
 def everything() -> int:
     """0 where all passed, or where the few that failed did so only beside others."""
-    with ThreadPoolExecutor() as beside:
-        without = beside.submit(lambda: {each: each.run(aside=True) for each in WITHOUT})
-        codes = {WITH_A_MACHINE: WITH_A_MACHINE.run(), **without.result()}
+    with ThreadPoolExecutor(len(BESIDE)) as pool:
+        lanes = pool.map(lambda lane: {each: each.run(aside=True) for each in lane}, BESIDE)
+        codes = {HERE: HERE.run()}
+        for ended in lanes:
+            codes |= ended
     failed = {each: each.failed() for each, code in codes.items() if code != 0}
-    if {*codes.values()} - {0, TESTS_FAILED} or sum(map(len, failed.values())) > FEW:
+    files = {each: sorted({name.partition("::")[0] for name in names}) for each, names in failed.items()}
+    if {*codes.values()} - {0, TESTS_FAILED} or sum(map(len, files.values())) > FEW:
         return max(codes.values())
-    again = [each.run(*sorted({name.partition("::")[0] for name in names})) for each, names in failed.items()]
+    again = [each.run(*found) for each, found in files.items()]
     for each, names in failed.items():
         for name in sorted(names - each.failed()):
             print(f"FAILED BESIDE OTHERS ({each.name}): {name}", flush=True)

@@ -23,7 +23,7 @@ from tests.calm import Stopwatch
 
 pytestmark = [pytest.mark.docker, pytest.mark.net]
 
-POD_CIDR, CLUSTER_CIDR, SERVICE_CIDR = "10.199.3.0/24", "10.199.0.0/16", "10.198.0.0/16"
+POD_CIDR, CLUSTER_CIDR, SERVICE_CIDR = "10.197.3.0/24", "10.197.0.0/16", "10.198.0.0/16"
 
 
 @dataclass
@@ -133,7 +133,7 @@ def test_a_node_from_its_first_start_to_its_end(process: Process) -> None:
 
     server.send("pods", [("ADDED", pod)])
     status = process.ready(pod)
-    assert status.pod_ip.startswith("10.199.3.")
+    assert status.pod_ip.startswith("10.197.3.")
     wait_for(lambda: answers(status.pod_ip), "answer from the pod")
 
     running = process.containers()
