@@ -32,7 +32,7 @@ class Backends:
             self._used = nftables.NftablesBackend(names)
         else:
             raise ProxyError(
-                "services need the legacy iptables tables or the command nft: install iptables or nftables"
+                "services need the legacy iptables tables or nftables: install iptables or nftables"
             )
 
     @property

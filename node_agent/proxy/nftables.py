@@ -1,18 +1,17 @@
-"""The backend for kernels without legacy tables: one nftables table of our own, written by ``nft``.
+"""The backend for kernels without legacy tables: one nftables table of our own.
 
 A batch is one transaction. Foreign tables are out of reach by construction.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 
 from node_agent.names import Names
 from node_agent.network import NetworkError
 from node_agent.network.kernel import Generation
-from node_agent.network.saved import run
 from node_agent.proxy import ProxyError
+from node_agent.proxy.libnftables import Nftables
 from node_agent.proxy.objects import MAPS, SETS, Objects, Renderer, table_name
 from node_agent.proxy.rules import Wanted
 
@@ -27,6 +26,7 @@ class NftablesBackend:
         self._renderer = Renderer(names)
         self._table = table_name(names)
         self._changes = Generation()
+        self._nft = Nftables()
         self._applied: Objects | None = None
         self._generation = 0
         self._listing = ""
@@ -41,7 +41,7 @@ class NftablesBackend:
                 self._rewrite(objects)
             else:
                 for batch in changes(before, objects, self._table):
-                    _nft(batch)
+                    self._nft.run(batch)
                 self._mark()
         except (NetworkError, OSError) as error:
             raise ProxyError(f"cannot write the service rules: {error}") from error
@@ -71,7 +71,7 @@ class NftablesBackend:
         remove(self._names)
 
     def _rewrite(self, objects: Objects) -> None:
-        _nft(whole(objects, self._table))
+        self._nft.run(whole(objects, self._table))
         self._mark()
 
     def _mark(self) -> None:
@@ -83,25 +83,27 @@ class NftablesBackend:
         """Our table as text, without the clients the kernel adds to it; "" when it is gone."""
         parts = [f"list map ip {self._table} {name}" for name in MAPS]
         parts += [f"list set ip {self._table} {name}" for name in SETS]
+        nft = Nftables()  # what it remembers of so much goes with it
         try:
-            frame = run(["nft", "--terse", "list", "table", "ip", self._table])
-            return frame + _nft("\n".join(parts) + "\n")
+            return nft.run(f"list table ip {self._table}", terse=True) + nft.run("\n".join(parts))
         except NetworkError:
             return ""
 
 
 def available() -> bool:
-    """Does the ``nft`` command work here?"""
+    """Can nftables be written here?"""
     try:
-        return shutil.which("nft") is not None and bool(run(["nft", "list", "tables"]) or True)
+        Nftables().run("list tables")
     except NetworkError:
         return False
+    return True
 
 
 def remove(names: Names) -> None:
     """Takes away the table of one instance."""
-    if shutil.which("nft") and f"table ip {table_name(names)}" in run(["nft", "list", "tables"]).splitlines():
-        run(["nft", "delete", "table", "ip", table_name(names)])
+    name = f"table ip {table_name(names)}"
+    if available() and name in Nftables().run("list tables").splitlines():
+        Nftables().run(f"delete {name}")
 
 
 def whole(objects: Objects, table: str) -> str:
@@ -149,7 +151,3 @@ def _added(before: Objects, after: Objects, table: str) -> Iterator[str]:
             yield f"delete element ip {table} {name} {{ {', '.join(gone)} }}"
         if new:
             yield f"add element ip {table} {name} {{ {', '.join(new)} }}"
-
-
-def _nft(text: str) -> str:
-    return run(["nft", "-f", "-"], text)
