@@ -45,6 +45,8 @@ def _pod(pod: types.Pod, now: datetime) -> Sentence:
     text = f"{count}{where}" + (f", restarted {_times(restarts)}." if restarts else ".")
     if pod.status.phase == "Succeeded":
         text = "Its containers have done their work and ended."
+    if word == "Running" and ready < total:
+        return Sentence("Not ready", look.WAITING, text)
     return Sentence(word, look.of_word(word), text)
 
 

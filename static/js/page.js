@@ -73,11 +73,20 @@
     for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
   });
 
+  // The end of an image's name is what changes: it is in sight, and typing replaces it.
+  function chooseTag(input) {
+    const after = Math.max(input.value.lastIndexOf(":"), input.value.lastIndexOf("@"));
+    if (after > input.value.lastIndexOf("/")) input.setSelectionRange(after + 1, input.value.length);
+    input.scrollLeft = input.scrollWidth;
+  }
+
   // Dialogs arrive as fragments.
   document.addEventListener("htmx:afterSwap", (event) => {
     if (event.detail.target.id === "dialog" && !$("dialog").open) {
       $("dialog").showModal();
-      $("dialog").querySelector("[autofocus]")?.focus();
+      const first = $("dialog").querySelector("[autofocus]");
+      first?.focus();
+      if (first?.dataset.tag !== undefined) chooseTag(first);
     }
   });
   // What a closed dialog showed is not followed any more.

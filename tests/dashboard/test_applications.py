@@ -17,9 +17,9 @@ from apps.catalog import bundled, drift, operations, rollout
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application, ApplicationSpec, TemplateReference
 from apps.cluster import store, types
-from apps.cluster.kinds import DEPLOYMENT
+from apps.cluster.kinds import DEPLOYMENT, POD
 from apps.cluster.transaction import Transaction
-from tests.browser import sample_apps
+from tests.browser import sample, sample_apps
 from tests.browser.sample import WRITER
 from tests.catalog.plans import shop
 
@@ -313,3 +313,24 @@ def test_a_restart_shows_kubectls_word_and_the_patch_that_it_sends(admin: Client
     ((_, patch),) = patches(page)
     (at,) = patch["spec"]["template"]["metadata"]["annotations"].items()
     assert at[0] == "kubectl.kubernetes.io/restartedAt"
+
+
+def test_a_components_pods_are_told_with_their_state_the_unwell_first(admin: Client, shown: None) -> None:
+    sample_apps.app_pods()
+    sample.waiting(sample.find(POD, "default", "book-frontend-p6w2z"), "ImagePullBackOff", "no such image")
+    page = text(admin.get("/apps/default/book?component=frontend"))
+    listed = page[page.index("<h3>Pods</h3>") :]
+    assert re.findall(r"</svg>(\w+)</span><a class=\"grow\"", listed) == ["ImagePullBackOff", *["Running"] * 6]
+    assert "more</a>" not in listed
+    for number in range(8):
+        sample_apps.app_pod(f"more{number}", number)
+    page = text(admin.get("/apps/default/book?component=frontend"))
+    assert "All of them: 3 more" in page
+    href = re.search(r'href="([^"]+)">All of them', page)
+    assert href and "book-frontend-more7" in text(admin.get(html.unescape(href[1])))
+
+
+def test_the_dialog_of_an_image_says_in_full_what_runs_now(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/fresh/image/web?image=shop:9", headers=HTMX))
+    assert "Now <code>shop:1.2</code>" in page
+    assert 'value="shop:9" required autofocus data-tag' in page

@@ -119,6 +119,18 @@ def test_a_way_in_is_opened_renamed_and_closed(admin: Client, shown: None) -> No
     assert list(plan_of("mine")["endpoints"]) == ["admin"]
 
 
+def test_a_way_in_to_an_empty_canvas_is_not_asked_for_but_a_component_offered(admin: Client, shown: None) -> None:
+    page = text(admin.get(f"{NEW}?add=way", headers=HTMX))
+    assert "A way in leads to a component, and there is none yet." in page
+    assert 'name="what" value="web"' in page[page.index('data-key="list-way-new"') :]
+    assert "Open it" not in page
+    refused = text(step(admin, NEW, do="open", component=""))
+    assert "Add one first, from an image or from the catalog." in refused
+    step(admin, NEW, do="add", what="web")
+    assert list(plan_of("mine")["endpoints"]) == ["web"]
+    assert "Open it" in text(admin.get(f"{NEW}?add=way", headers=HTMX))
+
+
 def test_checks_are_put_in_order_and_taken_out(admin: Client, shown: None) -> None:
     step(admin, NEW, do="add", what="image", image="nginx:1.27.5")
     for name in ("reads", "writes"):

@@ -281,7 +281,10 @@ def undo(desk: Desk, sent: QueryDict, shown: Shown, seen: int) -> Done:  # noqa:
 
 
 def _there(desk: Desk, name: str) -> str:
-    if name not in desk.mine().get("components", {}):
+    parts = desk.mine().get("components", {})
+    if not parts:
+        raise BadRequest("There is no component yet. Add one first, from an image or from the catalog.")
+    if name not in parts:
         raise BadRequest(f"The draft has no component {name}.")
     return name
 

@@ -21,8 +21,10 @@ from apps.cluster.errors import ApiError, NotFound
 from apps.cluster.kinds import DEPLOYMENT, POD
 from apps.cluster.quantities import number_in
 from apps.cluster.selectors import LabelSelector
-from apps.dashboard import access, commands, pages, paths, reading, topology
+from apps.dashboard import access, commands, look, pages, paths, reading, sentences, topology
 from apps.dashboard.views import dialogs
+
+MOST_PODS = 12
 
 
 @dataclass(frozen=True)
@@ -52,11 +54,20 @@ def panel(who: Actor, app: Application, name: str) -> dict[str, Any]:
         "scaling_to": wanted if found is not None and wanted not in {None, found.desired} else None,
         "workload_href": paths.of_object(DEPLOYMENT, app.metadata.namespace, workload) if workload else "",
         "buttons": _buttons(who, app, name, component, found, workload),
-        "pods": [
-            (pod, paths.of_object(POD, pod.metadata.namespace, pod.metadata.name))
-            for pod in pods_of(who, app, name)
-        ],
+        **_pods(who, app, name),
     }
+
+
+def _pods(who: Actor, app: Application, name: str) -> dict[str, Any]:
+    """Its pods, those that are not well first, and as many of them as a panel has room for."""
+    now, meta = pages.now(), app.metadata
+    told = [
+        (pod, sentences.of_object(POD.key, pod, now), paths.of_object(POD, meta.namespace, pod.metadata.name))
+        for pod in pods_of(who, app, name)
+    ]
+    told.sort(key=lambda one: one[1] is not None and one[1].look is look.OK)
+    everything = paths.of_list(POD, namespace=meta.namespace, labels=f"{INSTANCE}={meta.name},{COMPONENT}={name}")
+    return {"pods": told[:MOST_PODS], "pods_left": len(told) - MOST_PODS, "pods_href": everything}
 
 
 def pods_of(who: Actor, app: Application, component: str = "") -> Sequence[types.Pod]:
@@ -145,7 +156,7 @@ def image(request: HttpRequest, who: Actor, namespace: str, name: str, component
     """Another image, as a revision of the application's own plan."""
     app, plan = _chosen(who, namespace, name, component)
     given = _given(request, "image", plan.image).strip()
-    context = {"component": component, "wanted": given}
+    context = {"component": component, "wanted": given, "current": app.spec.pins.get(component) or plan.image}
     step = Step(
         "image",
         f"{component} changes to {given}…",
