@@ -41,6 +41,11 @@ def of(kind: Kind, obj: Any) -> dict[str, Any]:
     return _masked(kind, data)
 
 
+def text(kind: Kind, obj: Any) -> str:
+    """The object as people read it."""
+    return as_yaml(of(kind, obj))
+
+
 def _masked(kind: Kind, data: dict[str, Any]) -> dict[str, Any]:
     hidden = {*kind.sealed, *(("stringData",) if "data" in kind.sealed else ())}
     shown = {key: _without_values(value) if key in hidden else value for key, value in data.items()}

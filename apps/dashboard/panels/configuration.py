@@ -11,13 +11,19 @@ from apps.accounts import node_rules
 from apps.cluster import types
 from apps.cluster.kinds import POD
 from apps.dashboard import access, paths, reading
+from apps.dashboard.excerpts import excerpts, size
 from apps.dashboard.panels.base import Subject, panel
 
 
 @panel("configmaps", template="config.html")
 def config(subject: Subject) -> Mapping[str, Any]:
+    """Large values by their beginning; each can be had whole from an address of its own."""
     held: types.ConfigMap = subject.obj
-    return {"entries": sorted(held.data.items()), "binary": sorted(held.binary_data)}
+    return {
+        "entries": list(excerpts(sorted(held.data.items()))),
+        "binary": [(key, size_of(value)) for key, value in sorted(held.binary_data.items())],
+        "whole": f"{paths.of_object(subject.kind, subject.namespace, subject.name)}?entry=",
+    }
 
 
 @panel("secrets", template="secret.html")
@@ -48,4 +54,4 @@ def size_of(encoded: str) -> str:
         count = len(base64.b64decode(encoded, validate=True))
     except (binascii.Error, ValueError):
         return "not base64"
-    return "1 byte" if count == 1 else f"{count} bytes"
+    return size(count)

@@ -10,6 +10,7 @@ from apps.cluster import quantities, store, types
 from apps.cluster.kinds import POD
 from apps.cluster.selectors import FieldSelector
 from apps.dashboard import access, paths, reading
+from apps.dashboard.excerpts import size
 from apps.dashboard.panels.base import Subject, panel
 from apps.dashboard.panels.controllers import pods_table
 
@@ -77,13 +78,3 @@ def _share(name: str, asked: int, total: int, words: Any) -> Share | None:
 
 def _cores(milli: int) -> str:
     return f"{milli / 1000:g} cores" if milli != 1000 else "1 core"
-
-
-def size(count: int) -> str:
-    """Bytes in the unit that people would choose."""
-    amount = float(count)
-    for unit in ("B", "KiB", "MiB"):
-        if amount < 1024:
-            return f"{amount:.0f} {unit}"
-        amount /= 1024
-    return f"{amount:.1f} GiB"

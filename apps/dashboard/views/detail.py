@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +11,12 @@ from django.http import HttpRequest, HttpResponse
 
 from apps.cluster import types, why
 from apps.cluster.actors import Actor
-from apps.cluster.kinds import DEPLOYMENT, NODE, POD
+from apps.cluster.errors import NotFound
+from apps.cluster.kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD
 from apps.cluster.registry import Kind
 from apps.cluster.rows import Stored
 from apps.dashboard import access, commands, listing, look, manifest, pages, paths, reading, sentences
+from apps.dashboard.excerpts import excerpt
 from apps.dashboard.panels import Panel, Subject, panels_of
 from apps.dashboard.views.listed import kind_or_404
 
@@ -40,6 +43,10 @@ def resource_detail(request: HttpRequest, who: Actor, key: str, namespace: str, 
     stored = access.seen(who, kind, place, name)
     chosen = request.GET.get("tab", "overview")
     tab = chosen if chosen in TABS and (chosen not in OF_PODS or kind is POD) else "overview"
+    if kind is CONFIG_MAP and "entry" in request.GET:
+        return _value(stored.object, request.GET["entry"])
+    if tab == "yaml" and "whole" in request.GET:
+        return HttpResponse(manifest.text(kind, stored.object), content_type="application/yaml")
     now = pages.now()
     events = reading.events_about(who, kind, stored)
     subject = Subject(who, kind, stored, now, events)
@@ -62,6 +69,16 @@ def resource_detail(request: HttpRequest, who: Actor, key: str, namespace: str, 
         **_ABOUT[tab](subject, request),
     }
     return pages.show(request, "dashboard/detail.html", context, here=kind.key)
+
+
+def _value(held: types.ConfigMap, entry: str) -> HttpResponse:
+    """One value of a config map, whole. Raises NotFound."""
+    if entry in held.data:
+        return HttpResponse(held.data[entry], content_type="text/plain; charset=utf-8")
+    if entry in held.binary_data:
+        content = base64.b64decode(held.binary_data[entry])
+        return HttpResponse(content, content_type="application/octet-stream")
+    raise NotFound(f"Config map {held.metadata.name} has no key {entry}.")
 
 
 def _overview(subject: Subject, request: HttpRequest) -> dict[str, Any]:
@@ -109,8 +126,8 @@ def _terminal(subject: Subject, request: HttpRequest) -> dict[str, Any]:
 
 
 def _yaml(subject: Subject, request: HttpRequest) -> dict[str, Any]:
-    text = manifest.as_yaml(manifest.of(subject.kind, subject.obj))
-    return {"lines": list(manifest.lines(text)), "masked": bool(subject.kind.sealed)}
+    shown = excerpt(manifest.text(subject.kind, subject.obj))
+    return {"shown": shown, "lines": list(manifest.lines(shown.text)), "masked": bool(subject.kind.sealed)}
 
 
 _ABOUT = {"overview": _overview, "logs": _logs, "terminal": _terminal, "yaml": _yaml}
