@@ -17,6 +17,7 @@ from apps.api import (
     autoscaling_v1,
     discovery,
     exposures,
+    leases,
     metrics,
     openapi,
     reading,
@@ -45,6 +46,10 @@ from apps.cluster.errors import (
 logger = logging.getLogger(__name__)
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"})
+# Groups of which nothing is stored: each is answered by a module of its own.
+_DERIVED = {
+    exposures.GROUP: exposures.answer, metrics.GROUP: metrics.answer, leases.KIND.group: leases.answer,
+}  # fmt: skip
 
 
 def handle(actor: Actor, request: Request) -> Answer | Stream:
@@ -92,10 +97,8 @@ def _answer(actor: Actor, request: Request) -> Answer | Stream:
         if request.method != "POST" or target.name or target.namespace is not None:
             raise MethodNotAllowed(NOT_ALLOWED)
         return reviews.answer(actor, request, target.plural)
-    if target.group == exposures.GROUP:
-        return exposures.answer(actor, request, target)
-    if target.group == metrics.GROUP:
-        return metrics.answer(actor, request, target)
+    if target.group in _DERIVED:
+        return _DERIVED[target.group](actor, request, target)
     if absent.serves(target):
         return absent.answer(request, target)
     return _older(actor, request, target) or _of_kind(actor, request, target)

@@ -3,7 +3,7 @@
 from operator import itemgetter
 from typing import Any
 
-from apps.api import autoscaling_v1, exposures, metrics
+from apps.api import autoscaling_v1, exposures, leases, metrics
 from apps.api.absent import ABSENT
 from apps.api.paths import UNKNOWN
 from apps.cluster.errors import NotFound
@@ -63,10 +63,15 @@ _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = 
 }
 
 
+def kinds() -> tuple[Kind, ...]:
+    """What is described in full: every kind, and what is served like one."""
+    return (*all_kinds(), leases.KIND)
+
+
 def _served() -> dict[Name, list[Kind]]:
     """The kinds by group and version; the core group first, then by name, and of a group the newest version."""
     found: dict[Name, list[Kind]] = {name: [] for name in _UNSTORED}
-    for kind in all_kinds():
+    for kind in kinds():
         found.setdefault((kind.group, kind.version), []).append(kind)
     newest_first = sorted(sorted(found, key=itemgetter(1), reverse=True), key=itemgetter(0))
     return {name: sorted(found[name], key=lambda kind: kind.plural) for name in newest_first}

@@ -7,12 +7,12 @@ from typing import Any
 
 from msgspec import inspect
 
-from apps.api.discovery import group_versions
+from apps.api.discovery import group_versions, kinds
 from apps.api.patches.merge_keys import MERGES
 from apps.api.paths import UNKNOWN
 from apps.cluster import types
 from apps.cluster.errors import NotFound
-from apps.cluster.registry import Kind, all_kinds
+from apps.cluster.registry import Kind
 from apps.cluster.types.extensions import EXTENSIONS
 
 _REF = "#/components/schemas/"
@@ -43,13 +43,13 @@ def document(path: str) -> bytes:
             raise NotFound(UNKNOWN)
     if name not in group_versions():
         raise NotFound(UNKNOWN)
-    kinds = [kind for kind in all_kinds() if (kind.group, kind.version) == name]
+    described = [kind for kind in kinds() if (kind.group, kind.version) == name]
     return types.encode(
         {
             "openapi": "3.0.0",
             "info": {"title": "Drover", "version": "v1"},
-            "paths": {place: item for kind in kinds for place, item in _paths(kind)},
-            "components": {"schemas": _components(kinds)},
+            "paths": {place: item for kind in described for place, item in _paths(kind)},
+            "components": {"schemas": _components(described)},
         }
     )
 
@@ -71,32 +71,27 @@ def _paths(kind: Kind) -> Iterable[tuple[str, dict[str, Any]]]:
     gvk = {"group": kind.group, "version": kind.version, "kind": kind.name}
     schema = {"application/json": {"schema": {"$ref": _REF + schema_name(kind.schema)}}}
 
-    def operation(action: str, *, writes: bool) -> dict[str, Any]:
+    def operation(action: str) -> dict[str, Any]:
         # No requestBody on PATCH: kubectl would take merge keys from here and not from its own types.
         body = {"requestBody": {"content": schema}} if action in {"post", "put"} else {}
         return {
             "x-kubernetes-action": action,
             "x-kubernetes-group-version-kind": gvk,
-            "parameters": _WRITING if writes else [],
+            "parameters": [] if action in {"list", "get"} else _WRITING,
             "responses": {"200": {"description": "OK", "content": schema}},
             **body,
         }
 
+    def served(**operations: tuple[str, str]) -> dict[str, Any]:
+        return {method: operation(action) for method, (verb, action) in operations.items() if verb in kind.verbs}
+
+    collection = f"{base}{scope}/{kind.plural}"
+    yield collection, served(get=("list", "list"), post=("create", "post"))
     yield (
-        f"{base}{scope}/{kind.plural}",
-        {
-            "get": operation("list", writes=False),
-            "post": operation("post", writes=True),
-        },
-    )
-    yield (
-        f"{base}{scope}/{kind.plural}/{{name}}",
-        {
-            "get": operation("get", writes=False),
-            "put": operation("put", writes=True),
-            "patch": operation("patch", writes=True),
-            "delete": operation("delete", writes=True),
-        },
+        f"{collection}/{{name}}",
+        served(
+            get=("get", "get"), put=("update", "put"), patch=("patch", "patch"), delete=("delete", "delete")
+        ),
     )
 
 
@@ -105,16 +100,16 @@ def schema_name(cls: type[Any]) -> str:
     if cls.__module__.startswith("apps.catalog"):
         return f"dev.drover.v1.{cls.__name__}"
     part = cls.__module__.rpartition(".")[2]
-    groups = {kind.group.partition(".")[0] for kind in all_kinds()}
+    groups = {kind.group.partition(".")[0] for kind in kinds()}
     package = "apimachinery.pkg.apis.meta" if part == "meta" else f"api.{part if part in groups else 'core'}"
     return f"io.k8s.{package}.v1.{cls.__name__}"
 
 
-def _components(kinds: Iterable[Kind]) -> dict[str, Any]:
+def _components(described: Iterable[Kind]) -> dict[str, Any]:
     """The kinds' schemas and all that they refer to."""
     schemas: dict[str, Any] = {}
     waiting: list[type[Any]] = []
-    for kind in kinds:
+    for kind in described:
         waiting.append(kind.schema)
         while waiting:
             cls = waiting.pop()

@@ -140,6 +140,7 @@ GETS: list[tuple[str, list[str]]] = [
     ("get all", ["pod/web", "replicationcontroller/many"]),
     ("get --raw /healthz", ["ok"]),
     ("get nodes -o wide", ["INTERNAL-IP", "Ready"]),
+    ("get leases -A", ["kube-node-lease", "HOLDER"]),
     ("get events", ["LAST SEEN", "Scheduled"]),
     ("events --for pod/web", ["Started"]),
     ("events --types=Normal", ["Pulled"]),
@@ -193,7 +194,7 @@ def test_each_kind_is_described(kubectl: Kubectl) -> None:
         assert word in pod
     assert "1 current / 1 desired" in kubectl("describe", "rc", "many").out
     node = kubectl("describe", "node", node_of(kubectl)).out
-    for word in ("Capacity:", "Allocatable:", "Non-terminated Pods:", "Ready", "Allocated resources:"):
+    for word in ("Capacity:", "Allocatable:", "Non-terminated Pods:", "Ready", "HolderIdentity:"):
         assert word in node
     secret = kubectl("describe", "secret", "seen").out
     assert "password:  7 bytes" in secret

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from apps.api import leases
 from apps.api.discovery import REVIEWS, group_versions
 from apps.cluster import types
 from apps.cluster.registry import Kind, all_kinds
@@ -115,6 +116,15 @@ def _of_part(kind: Kind, part: str) -> Iterator[Route]:
         yield Route(method, path + query, verb, what, "object", sent, media_type)
 
 
+def of_leases() -> Iterator[Route]:
+    """Served like a kind, but only read."""
+    kind = leases.KIND
+    inside = place(kind, namespace=leases.NAMESPACE)
+    yield Route("GET", inside, "list", kind.key, "inside")
+    yield Route("GET", inside.replace(f"/namespaces/{leases.NAMESPACE}", ""), "list", kind.key, "all")
+    yield Route("GET", f"{inside}/{NAME}", "get", kind.key, "object")
+
+
 def of_reviews() -> Iterator[Route]:
     for plural, ((group, version), kind) in REVIEWS.items():
         attributes = {"resourceAttributes": {"verb": "get", "resource": "pods"}}
@@ -149,4 +159,4 @@ def of_v1beta1() -> Iterator[Route]:
 
 
 def of_api() -> list[Route]:
-    return [*of_kinds(), *of_reviews(), *of_documents(), *of_v1beta1()]
+    return [*of_kinds(), *of_leases(), *of_reviews(), *of_documents(), *of_v1beta1()]

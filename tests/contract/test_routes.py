@@ -31,7 +31,7 @@ from apps.cluster.kinds import (
 )
 from apps.cluster.registry import all_kinds, by_key
 from apps.cluster.types import agent
-from apps.nodes import invitations
+from apps.nodes import heartbeats, invitations
 from tests.api.doors import DOORS, Door
 from tests.builders import build
 from tests.contract import routes
@@ -73,9 +73,10 @@ FOR_ALL_NODES = frozenset({
     "services", "endpointslices.discovery.k8s.io", "ingresses.networking.k8s.io", "ingressclasses.networking.k8s.io",
 })  # fmt: skip
 """Here no node is labelled as the edge, so each one is."""
-FILTERED = frozenset(
-    {"pods", "nodes", "secrets", "configmaps", "persistentvolumeclaims", "persistentvolumes"}
-)
+FILTERED = frozenset({
+    "pods", "nodes", "secrets", "configmaps", "persistentvolumeclaims", "persistentvolumes",
+    "leases.coordination.k8s.io",
+})  # fmt: skip
 """What a node may list: it sees its own there, and here it has none."""
 
 
@@ -126,6 +127,7 @@ def town(cluster: None, settings: Any) -> Iterator[dict[str, str]]:
         tx.create(NODE, build(NODE, name="n2"))
 
     store.write(TEST, write)
+    heartbeats.claim(NAME, "c", datetime.now(UTC))
     policy.forget()
     masters = ["system:masters"]
     held = {

@@ -45,6 +45,7 @@ from apps.cluster.types.batch import (
     JobStatus,
     JobTemplateSpec,
 )
+from apps.cluster.types.coordination import Lease, LeaseSpec
 from apps.cluster.types.core import (
     ClientIPConfig,
     ConfigMap,
@@ -264,8 +265,8 @@ __all__ = [
     "Ingress", "IngressBackend", "IngressClass", "IngressClassParametersReference", "IngressClassSpec",
     "IngressLoadBalancerIngress", "IngressLoadBalancerStatus", "IngressRule", "IngressServiceBackend",
     "IngressSpec", "IngressStatus", "IngressTLS", "IntOrString", "Job", "JobSpec", "JobStatus", "JobTemplateSpec",
-    "KeyToPath", "LabelSelector", "LabelSelectorRequirement", "Lifecycle", "LifecycleHandler", "LimitRange",
-    "LimitRangeItem", "LimitRangeSpec", "ListMeta", "LoadBalancerIngress", "LoadBalancerStatus",
+    "KeyToPath", "LabelSelector", "LabelSelectorRequirement", "Lease", "LeaseSpec", "Lifecycle", "LifecycleHandler",
+    "LimitRange", "LimitRangeItem", "LimitRangeSpec", "ListMeta", "LoadBalancerIngress", "LoadBalancerStatus",
     "LocalObjectReference", "ManagedFields", "MetricSpec", "MetricStatus", "MetricTarget", "MetricValueStatus",
     "Namespace", "NamespaceSpec", "NamespaceStatus", "Node", "NodeAddress", "NodeAffinity", "NodeDaemonEndpoints",
     "NodeSelector", "NodeSelectorRequirement", "NodeSelectorTerm", "NodeSpec", "NodeStatus", "NodeSystemInfo",
