@@ -1,4 +1,4 @@
-"""Kinds of Kubernetes that are not built and that people often send: there are none of them, and none can be made.
+"""Kinds that are not built: there are none of them, and none can be made.
 
 They stand in discovery without a verb, so that clients ask here and read what to use instead; kubectl alone would say
 that a definition is missing. The answers are the same for everybody and tell nothing of the cluster.
@@ -6,46 +6,14 @@ that a definition is missing. The answers are the same for everybody and tell no
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from apps.api.accepts import Form, choose
-from apps.api.calls import NOT_ALLOWED
+from apps.api.calls import NOT_ALLOWED, warned
 from apps.api.messages import Answer, Request
 from apps.api.paths import UNKNOWN, Resource
 from apps.cluster import types
+from apps.cluster.absent import ABSENT
 from apps.cluster.errors import MethodNotAllowed, NotFound
 
-
-class Absent(NamedTuple):
-    group: str
-    version: str
-    plural: str
-    kind: str
-    instead: str
-    namespaced: bool = True
-
-
-ABSENT = (
-    Absent(
-        "apps", "v1", "statefulsets", "StatefulSet",
-        "use a Deployment of one replica with a PersistentVolumeClaim for each member, or an Application, "
-        "whose components have volumes and names of their own",
-    ),
-    Absent(
-        "apps", "v1", "daemonsets", "DaemonSet",
-        "use a Deployment of as many replicas as there are nodes, with topologySpreadConstraints over "
-        "kubernetes.io/hostname",
-    ),
-    Absent(
-        "networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy",
-        "every pod can reach every other; let what others must not use ask for a password or a certificate",
-    ),
-    Absent(
-        "apiextensions.k8s.io", "v1", "customresourcedefinitions", "CustomResourceDefinition",
-        "the kinds of this server are fixed; an ApplicationTemplate describes what is made of several objects",
-        namespaced=False,
-    ),
-)  # fmt: skip
 _BY_PLACE = {(one.group, one.version, one.plural): one for one in ABSENT}
 
 
@@ -59,12 +27,10 @@ def answer(request: Request, target: Resource) -> Answer:
     if target.subresource or (target.namespace is not None and not absent.namespaced):
         raise NotFound(UNKNOWN)
     if request.method in {"POST", "PUT", "PATCH"}:
-        raise MethodNotAllowed(
-            f"Drover has no {absent.kind}: {absent.instead}", kind=target.plural, group=target.group
-        )
+        raise MethodNotAllowed(absent.sentence, kind=target.plural, group=target.group)
     if target.name:
         raise NotFound(
-            f'{target.plural}.{target.group} "{target.name}" not found',
+            f'{target.plural}.{target.group} "{target.name}" not found: {absent.sentence}',
             name=target.name,
             kind=target.plural,
             group=target.group,
@@ -73,7 +39,8 @@ def answer(request: Request, target: Resource) -> Answer:
         raise MethodNotAllowed(NOT_ALLOWED)
     if choose(request.headers.get("accept", "")).form is Form.TABLE:
         table = {"kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": {}, "columnDefinitions": [], "rows": []}
-        return Answer(200, types.encode(table))
+        # Said to people only: what prunes or mirrors a namespace lists these as well.
+        return Answer(200, types.encode(table), headers=warned((absent.sentence,)))
     api_version = f"{absent.group}/{absent.version}"
     return Answer(
         200,

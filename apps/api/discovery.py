@@ -1,11 +1,12 @@
 """What this server serves: discovery in one document (v2) and in the older pieces, and its version."""
 
+from collections.abc import Iterator
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from apps.api import autoscaling_v1, exposures, leases, metrics
-from apps.api.absent import ABSENT
 from apps.api.paths import UNKNOWN
+from apps.cluster.absent import ABSENT
 from apps.cluster.errors import NotFound
 from apps.cluster.kinds import HORIZONTAL_POD_AUTOSCALER
 from apps.cluster.registry import Kind, all_kinds
@@ -33,20 +34,37 @@ REVIEWS: dict[str, tuple[Name, str]] = {
 }
 
 _READ_WRITE = ("get", "patch", "update")
-# Resources that are no stored kinds of their own: whether they are namespaced, their kind and verbs.
-_DERIVED: dict[Name, dict[str, tuple[bool, str, tuple[str, ...]]]] = {
-    (metrics.GROUP, metrics.VERSION): {
-        plural: (kind.namespaced, kind_name, metrics.VERBS)
+_NAMESPACED = "Namespaced"
+
+
+class Derived(NamedTuple):
+    """A resource that is no stored kind of its own: a measure, another version, or what is not built."""
+
+    plural: str
+    kind: str
+    namespaced: bool = True
+    verbs: tuple[str, ...] = ()
+    short: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+_HPA = HORIZONTAL_POD_AUTOSCALER
+_DERIVED: dict[Name, list[Derived]] = {
+    (metrics.GROUP, metrics.VERSION): [
+        Derived(plural, kind_name, kind.namespaced, metrics.VERBS)
         for plural, (kind, kind_name) in metrics.RESOURCES.items()
-    },
-    (exposures.GROUP, exposures.VERSION): {exposures.PLURAL: (True, exposures.KIND, exposures.VERBS)},
-    (HORIZONTAL_POD_AUTOSCALER.group, "v1"): {
-        HORIZONTAL_POD_AUTOSCALER.plural: (True, HORIZONTAL_POD_AUTOSCALER.name, autoscaling_v1.VERBS)
-    },
+    ],
+    (exposures.GROUP, exposures.VERSION): [Derived(exposures.PLURAL, exposures.KIND, verbs=exposures.VERBS)],
+    (_HPA.group, "v1"): [
+        Derived(_HPA.plural, _HPA.name, verbs=autoscaling_v1.VERBS, short=_HPA.short, categories=_HPA.categories)
+    ],
 }
 for _absent in ABSENT:
-    _DERIVED.setdefault((_absent.group, _absent.version), {})[_absent.plural] = (_absent.namespaced, _absent.kind, ())
-_UNSTORED: tuple[Name, ...] = (*dict.fromkeys(name for name, _ in REVIEWS.values()), *_DERIVED)
+    _DERIVED.setdefault((_absent.group, _absent.version), []).append(
+        Derived(_absent.plural, _absent.kind, _absent.namespaced, short=_absent.short)
+    )
+for _plural, (_where, _kind) in REVIEWS.items():
+    _DERIVED.setdefault(_where, []).append(Derived(_plural, _kind, namespaced=False, verbs=("create",)))
 
 # sub-resource -> the kind it speaks (None: the object's own) and its verbs
 _SUBRESOURCES: dict[str, tuple[tuple[str, str, str] | None, tuple[str, ...]]] = {
@@ -70,7 +88,7 @@ def kinds() -> tuple[Kind, ...]:
 
 def _served() -> dict[Name, list[Kind]]:
     """The kinds by group and version; the core group first, then by name, and of a group the newest version."""
-    found: dict[Name, list[Kind]] = {name: [] for name in _UNSTORED}
+    found: dict[Name, list[Kind]] = {name: [] for name in _DERIVED}
     for kind in kinds():
         found.setdefault((kind.group, kind.version), []).append(kind)
     newest_first = sorted(sorted(found, key=itemgetter(1), reverse=True), key=itemgetter(0))
@@ -117,62 +135,50 @@ def _group(group: str) -> dict[str, Any]:
     return {"name": group, "versions": versions, "preferredVersion": versions[0]}
 
 
+def collection(api_version: str, kind: str) -> tuple[str, bool] | None:
+    """The plural of what is served as this kind in this version, and whether it lies in namespaces."""
+    group, _, version = api_version.rpartition("/")
+    for one in _described((group, version)) if (group, version) in _served() else ():
+        if one["responseKind"]["kind"] == kind:
+            return one["resource"], one["scope"] == _NAMESPACED
+    return None
+
+
 def _resources(name: Name) -> dict[str, Any]:
+    """As a client reads it that does not know aggregated discovery."""
     if name not in _served():
         raise NotFound(UNKNOWN)
     group, version = name
-    found: list[dict[str, Any]] = []
-    for kind in _served()[name]:
-        found.append(
-            {
-                "name": kind.plural,
-                "singularName": kind.singular,
-                "namespaced": kind.namespaced,
-                "kind": kind.name,
-                "verbs": list(kind.verbs),
-                "shortNames": list(kind.short),
-                "categories": list(kind.categories),
-            }
-        )
-        for subresource in sorted(kind.subresources):
-            spoken, verbs = _SUBRESOURCES.get(subresource, (None, _READ_WRITE))
-            other = {"group": spoken[0], "version": spoken[1]} if spoken and spoken[:2] != name else {}
-            found.append(
-                {
-                    "name": f"{kind.plural}/{subresource}",
-                    "singularName": "",
-                    "namespaced": kind.namespaced,
-                    "kind": spoken[2] if spoken else kind.name,
-                    "verbs": list(verbs),
-                    **other,
-                }
-            )
-    for plural, (where, kind_name) in REVIEWS.items():
-        if where == name:
-            found.append(
-                {"name": plural, "singularName": kind_name.lower(), "namespaced": False, "kind": kind_name,
-                 "verbs": ["create"]}
-            )  # fmt: skip
-    for plural, (namespaced, kind_name, verbs) in _DERIVED.get(name, {}).items():
-        found.append(
-            {"name": plural, "singularName": "", "namespaced": namespaced, "kind": kind_name,
-             "verbs": list(verbs)}
-        )  # fmt: skip
     return {
         "kind": "APIResourceList",
         "apiVersion": "v1",
         "groupVersion": f"{group}/{version}" if group else version,
-        "resources": found,
+        "resources": [piece for one in _described(name) for piece in _pieces(one)],
     }
+
+
+def _pieces(one: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    own, namespaced = one["responseKind"], one["scope"] == _NAMESPACED
+    yield {
+        "name": one["resource"], "singularName": one["singularResource"], "namespaced": namespaced,
+        "kind": own["kind"], "verbs": one["verbs"], "shortNames": one["shortNames"], "categories": one["categories"],
+    }  # fmt: skip
+    for part in one["subresources"]:
+        spoken = part["responseKind"]
+        where = ("group", "version")
+        other = {} if all(spoken[key] == own[key] for key in where) else {key: spoken[key] for key in where}
+        yield {
+            "name": f"{one['resource']}/{part['subresource']}", "singularName": "", "namespaced": namespaced,
+            "kind": spoken["kind"], "verbs": part["verbs"], **other,
+        }  # fmt: skip
 
 
 def _aggregated(version: str, *, core: bool) -> dict[str, Any]:
     groups: dict[str, list[dict[str, Any]]] = {}
     for group, api_version in _served():
         if (group == "") is core:
-            resources = [*map(_discovered, _served()[group, api_version]), *_unstored((group, api_version))]
             groups.setdefault(group, []).append(
-                {"version": api_version, "freshness": "Current", "resources": resources}
+                {"version": api_version, "freshness": "Current", "resources": _described((group, api_version))}
             )
     return {
         "kind": "APIGroupDiscoveryList",
@@ -182,46 +188,32 @@ def _aggregated(version: str, *, core: bool) -> dict[str, Any]:
     }
 
 
-def _discovered(kind: Kind) -> dict[str, Any]:
-    own = {"group": kind.group, "version": kind.version, "kind": kind.name}
-    parts = []
-    for subresource in sorted(kind.subresources):
-        spoken, verbs = _SUBRESOURCES.get(subresource, (None, _READ_WRITE))
-        response = dict(zip(("group", "version", "kind"), spoken, strict=True)) if spoken else own
-        parts.append({"subresource": subresource, "responseKind": response, "verbs": list(verbs)})
+def _described(name: Name) -> list[dict[str, Any]]:
+    """Every resource of a group and version, as aggregated discovery tells of it."""
+    return [
+        *(_entry(name, kind.plural, kind.name, kind, _parts(kind)) for kind in _served()[name]),
+        *(_entry(name, one.plural, one.kind, one, []) for one in _DERIVED.get(name, ())),
+    ]
+
+
+def _entry(name: Name, plural: str, kind_name: str, of: Kind | Derived, parts: list[dict[str, Any]]) -> dict[str, Any]:
     return {
-        "resource": kind.plural,
-        "responseKind": own,
-        "scope": "Namespaced" if kind.namespaced else "Cluster",
-        "singularResource": kind.singular,
-        "verbs": list(kind.verbs),
-        "shortNames": list(kind.short),
-        "categories": list(kind.categories),
+        "resource": plural,
+        "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
+        "scope": _NAMESPACED if of.namespaced else "Cluster",
+        "singularResource": kind_name.lower(),
+        "verbs": list(of.verbs),
+        "shortNames": list(of.short),
+        "categories": list(of.categories),
         "subresources": parts,
     }
 
 
-def _unstored(name: Name) -> list[dict[str, Any]]:
-    """Resources that are no kinds: questions, measures, other versions, and what is not built."""
-    derived = [
-        {
-            "resource": plural,
-            "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
-            "scope": "Namespaced" if namespaced else "Cluster",
-            "singularResource": "",
-            "verbs": list(verbs),
-        }
-        for plural, (namespaced, kind_name, verbs) in _DERIVED.get(name, {}).items()
-    ]
-    questions = [
-        {
-            "resource": plural,
-            "responseKind": {"group": name[0], "version": name[1], "kind": kind_name},
-            "scope": "Cluster",
-            "singularResource": kind_name.lower(),
-            "verbs": ["create"],
-        }
-        for plural, (where, kind_name) in REVIEWS.items()
-        if where == name
-    ]
-    return derived + questions
+def _parts(kind: Kind) -> list[dict[str, Any]]:
+    own = (kind.group, kind.version, kind.name)
+    parts = []
+    for subresource in sorted(kind.subresources):
+        spoken, verbs = _SUBRESOURCES.get(subresource, (None, _READ_WRITE))
+        response = dict(zip(("group", "version", "kind"), spoken or own, strict=True))
+        parts.append({"subresource": subresource, "responseKind": response, "verbs": list(verbs)})
+    return parts

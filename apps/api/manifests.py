@@ -8,10 +8,9 @@ from typing import Any
 
 import orjson
 
-from apps.api import bodies, core
+from apps.api import bodies, core, discovery
 from apps.api.messages import Answer, Request
 from apps.api.v1beta1 import convert, present
-from apps.cluster import registry
 from apps.cluster.actors import Actor
 from apps.cluster.errors import BadRequest
 
@@ -67,14 +66,12 @@ def _place(data: Any, namespace: str) -> tuple[str, str]:
     kind_name, version = data.get("kind"), data.get("apiVersion")
     if not isinstance(kind_name, str) or not isinstance(version, str):
         raise BadRequest("a manifest must say its kind and its apiVersion")
-    group = version.rpartition("/")[0]
-    try:
-        kind = registry.kind_named(kind_name, group)
-    except registry.UnknownKind:
-        kind = None
-    if kind is None or kind.api_version != version:
+    found = discovery.collection(version, kind_name)
+    if found is None:
         raise BadRequest(f'no matches for kind "{kind_name[:60]}" in version "{version[:60]}"')
+    plural, namespaced = found
+    group = version.rpartition("/")[0]
     root = f"/apis/{version}" if group else f"/api/{version}"
-    inside = f"/namespaces/{where}" if kind.namespaced else ""
-    shown = f"{kind.singular}.{group}" if group else kind.singular
-    return f"{root}{inside}/{kind.plural}", shown
+    inside = f"/namespaces/{where}" if namespaced else ""
+    singular = kind_name.lower()
+    return f"{root}{inside}/{plural}", f"{singular}.{group}" if group else singular

@@ -1,7 +1,7 @@
 """OpenAPI v3 documents, made from the kinds' structs: kubectl validates and explains by them."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from inspect import cleandoc
 from typing import Any
 
@@ -11,6 +11,7 @@ from apps.api.discovery import group_versions, kinds
 from apps.api.patches.merge_keys import MERGES
 from apps.api.paths import UNKNOWN
 from apps.cluster import types
+from apps.cluster.absent import ABSENT, Absent
 from apps.cluster.errors import NotFound
 from apps.cluster.registry import Kind
 from apps.cluster.types.extensions import EXTENSIONS
@@ -20,6 +21,7 @@ V2_TYPE = "application/com.github.proto-openapi.spec.v2@v1.0+protobuf"
 # kubectl asks for version 2 about a kind that version 3 does not know, and says what is wrong only when there is
 # a document: this one, in gnostic's protobuf, holds a title and no paths.
 V2 = b"\x0a\x032.0" + b"\x12\x0c\x0a\x06Drover\x12\x02v1" + b"\x42\x00"
+NOTHING: Mapping[str, Any] = {}
 _INT_OR_STRING = {"type": "string", "format": "int-or-string"}
 
 
@@ -44,12 +46,17 @@ def document(path: str) -> bytes:
     if name not in group_versions():
         raise NotFound(UNKNOWN)
     described = [kind for kind in kinds() if (kind.group, kind.version) == name]
+    absent = [one for one in ABSENT if (one.group, one.version) == name]
     return types.encode(
         {
             "openapi": "3.0.0",
             "info": {"title": "Drover", "version": "v1"},
-            "paths": {place: item for kind in described for place, item in _paths(kind)},
-            "components": {"schemas": _components(described)},
+            "paths": {place: item for kind in described for place, item in _paths(kind)}
+            | {f"/{path}/{one.plural}": {"get": _operation("list", _gvk(one.kind, *name))} for one in absent},
+            "components": {
+                "schemas": _components(described)
+                | {f"dev.drover.absent.{one.kind}": _explained(one) for one in absent}
+            },
         }
     )
 
@@ -65,27 +72,36 @@ def _parameter(name: str) -> dict[str, Any]:
 _WRITING = [_parameter(name) for name in ("dryRun", "fieldManager", "fieldValidation")]
 
 
+def _gvk(kind: str, group: str, version: str) -> dict[str, str]:
+    return {"group": group, "version": version, "kind": kind}
+
+
+def _operation(action: str, gvk: dict[str, str], content: Mapping[str, Any] = NOTHING) -> dict[str, Any]:
+    # No requestBody on PATCH: kubectl would take merge keys from here and not from its own types.
+    body = {"requestBody": {"content": content}} if action in {"post", "put"} else {}
+    return {
+        "x-kubernetes-action": action,
+        "x-kubernetes-group-version-kind": gvk,
+        "parameters": [] if action in {"list", "get"} else _WRITING,
+        "responses": {"200": {"description": "OK", "content": content}},
+        **body,
+    }
+
+
 def _paths(kind: Kind) -> Iterable[tuple[str, dict[str, Any]]]:
     base = f"/apis/{kind.group}/{kind.version}" if kind.group else f"/api/{kind.version}"
     scope = "/namespaces/{namespace}" if kind.namespaced else ""
-    gvk = {"group": kind.group, "version": kind.version, "kind": kind.name}
-    schema = {"application/json": {"schema": {"$ref": _REF + schema_name(kind.schema)}}}
-
-    def operation(action: str) -> dict[str, Any]:
-        # No requestBody on PATCH: kubectl would take merge keys from here and not from its own types.
-        body = {"requestBody": {"content": schema}} if action in {"post", "put"} else {}
-        return {
-            "x-kubernetes-action": action,
-            "x-kubernetes-group-version-kind": gvk,
-            "parameters": [] if action in {"list", "get"} else _WRITING,
-            "responses": {"200": {"description": "OK", "content": schema}},
-            **body,
-        }
+    collection = f"{base}{scope}/{kind.plural}"
+    content = {"application/json": {"schema": {"$ref": _REF + schema_name(kind.schema)}}}
+    gvk = _gvk(kind.name, kind.group, kind.version)
 
     def served(**operations: tuple[str, str]) -> dict[str, Any]:
-        return {method: operation(action) for method, (verb, action) in operations.items() if verb in kind.verbs}
+        return {
+            method: _operation(action, gvk, content)
+            for method, (verb, action) in operations.items()
+            if verb in kind.verbs
+        }
 
-    collection = f"{base}{scope}/{kind.plural}"
     yield collection, served(get=("list", "list"), post=("create", "post"))
     yield (
         f"{collection}/{{name}}",
@@ -93,6 +109,12 @@ def _paths(kind: Kind) -> Iterable[tuple[str, dict[str, Any]]]:
             get=("get", "get"), put=("update", "put"), patch=("patch", "patch"), delete=("delete", "delete")
         ),
     )
+
+
+def _explained(absent: Absent) -> dict[str, Any]:
+    """What ``kubectl explain`` says of a kind that is not built."""
+    gvk = _gvk(absent.kind, absent.group, absent.version)
+    return {"type": "object", "description": absent.sentence, "x-kubernetes-group-version-kind": [gvk]}
 
 
 def schema_name(cls: type[Any]) -> str:
@@ -116,7 +138,7 @@ def _components(described: Iterable[Kind]) -> dict[str, Any]:
             if schema_name(cls) not in schemas:
                 schemas[schema_name(cls)] = _struct(cls, waiting)
         schemas[schema_name(kind.schema)]["x-kubernetes-group-version-kind"] = [
-            {"group": kind.group, "version": kind.version, "kind": kind.name}
+            _gvk(kind.name, kind.group, kind.version)
         ]
     return schemas
 

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
-from apps.api.absent import ABSENT, Absent
+from apps.api import manifests
 from apps.api.discovery import answer as discovery
+from apps.cluster.absent import ABSENT, Absent
+from apps.cluster.actors import Actor
 from apps.cluster.kinds import HORIZONTAL_POD_AUTOSCALER
 from tests.api.doors import Door
 from tests.api.test_bad_input import status
-from tests.api.test_contract import MERGE, place
+from tests.api.test_contract import MERGE, TABLE, place
 
 APPLY = {"content-type": "application/apply-patch+yaml"}
 STRATEGIC = {"content-type": "application/strategic-merge-patch+json"}
@@ -79,7 +81,26 @@ async def test_a_kind_that_is_not_built_has_no_objects_and_says_what_to_use_inst
     assert (listed.code, listed.data["kind"], listed.data["items"]) == (200, f"{absent.kind}List", [])
     status(await door.ask("POST", path, body), 405, f"Drover has no {absent.kind}: {absent.instead}")
     status(await door.ask("PATCH", f"{path}/web?fieldManager=a", body, APPLY), 405, absent.instead)
-    status(await door.ask("GET", f"{path}/web"), 404, f'{absent.plural}.{absent.group} "web" not found')
+    shown = await door.ask("GET", path, headers=TABLE)
+    assert (shown.data["rows"], shown.headers["warning"]) == ([], f'299 - "{absent.sentence}"')
+    named = f'{absent.plural}.{absent.group} "web" not found: Drover has no'
+    status(await door.ask("GET", f"{path}/web"), 404, named)
     status(await door.ask("DELETE", f"{path}/web"), 404, "not found")
     named = discovery(("apis", absent.group, absent.version), "")["resources"]
     assert [one["verbs"] for one in named if one["name"] == absent.plural] == [[]]
+    document = (await door.ask("GET", f"/openapi/v3/apis/{absent.group}/{absent.version}")).data
+    assert document["components"]["schemas"][f"dev.drover.absent.{absent.kind}"]["description"] == absent.sentence
+
+
+@pytest.mark.usefixtures("served")
+def test_a_manifest_file_of_another_version_is_made_and_one_that_is_not_built_says_what_to_use_instead() -> None:
+    root = Actor("root", frozenset({"system:masters"}))
+    made = manifests.create(root, version_1(40), "default")
+    assert (made.what, made.error) == ("horizontalpodautoscaler.autoscaling/web", "")
+    for absent in ABSENT:
+        said = {"apiVersion": f"{absent.group}/{absent.version}", "kind": absent.kind, "metadata": {"name": "web"}}
+        told = manifests.create(root, said, "default").error
+        assert told == f"Error from server (MethodNotAllowed): {absent.sentence}"
+    unknown = {"apiVersion": "apps/v1", "kind": "Deploiement"}
+    assert "no matches for kind" in manifests.create(root, unknown, "default").error
+    assert "no matches for kind" in manifests.create(root, {**unknown, "apiVersion": "v7"}, "default").error

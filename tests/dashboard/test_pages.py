@@ -155,6 +155,8 @@ def test_an_object_that_was_replaced_is_not_deleted_by_an_old_dialog(admin: Clie
         ("just text", "apiVersion and kind"),
         ("kind: Pod", "apiVersion"),
         ("apiVersion: v9\nkind: Pod", "v9"),
+        ("apiVersion: apps/v1\nkind: Pood", "There is no kind"),
+        ("apiVersion: apps/v1\nkind: DaemonSet", "Drover has no DaemonSet: use a Deployment"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: a, imag: b}]}", "imag"),
         ("apiVersion: v1\nkind: Pod\nmetadata: 7\nspec: {containers: 1}", "spec.containers"),
         ("a: &a [*a]\nb: *a", ""),

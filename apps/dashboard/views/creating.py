@@ -8,8 +8,8 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from apps.cluster import absent, store, types
 from apps.cluster import documents as yaml_text
-from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, invalid
 from apps.cluster.registry import Kind, UnknownKind, kind_named
@@ -118,7 +118,9 @@ def _kind(version: str, name: str) -> Kind:
     try:
         kind = kind_named(name, group)
     except UnknownKind:
-        raise BadRequest(f'There is no kind "{name}" in version "{version}" here.') from None
+        known = absent.find(version, name)
+        unknown = f'There is no kind "{name}" in version "{version}" here.'
+        raise BadRequest(known.sentence if known else unknown) from None
     if kind.api_version != version:
         raise BadRequest(f'{name} has version "{kind.api_version}" here, not "{version}".')
     return kind
