@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 from collections.abc import Iterator
+from itertools import islice, product
 from typing import Any
 
 import pytest
@@ -69,11 +71,12 @@ def test_odd_values_are_refused_or_taken(cluster: None, kind: Kind) -> None:
         ("PATCH", place(kind, "sample"), applied, "application/apply-patch+yaml"),
     )
     query = "?dryRun=All&fieldManager=x"
+    # Every value at every place, by one kind of request after the other: all four of them take as many minutes.
+    each = 1 if os.environ.get("DROVER_TEST_EXAMPLES") else len(requests)
     failures = [
         (method, way, odd, answer.body)
-        for method, path, body, content_type in requests
-        for way in ways(body)
-        for odd in ODD
+        for turn, (method, path, body, content_type) in enumerate(requests)
+        for way, odd in islice(product(ways(body), ODD), turn % each, None, each)
         if (answer := asked(method, path + query, replaced(body, way, odd), content_type)).code >= 500
     ]
     assert not failures, f"{len(failures)}: {failures[:5]}"
