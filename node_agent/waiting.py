@@ -1,5 +1,4 @@
-"""Waiting without polling: alarms at a moment, a gate that lets few through at once, the urgent first, and work that is
-done once for many pokes."""
+"""Waiting without polling: alarms, a gate that lets few through at once, and work done once for many pokes."""
 
 from __future__ import annotations
 
