@@ -11,12 +11,10 @@ from msgspec.structs import replace
 from apps.catalog.render.metadata import APP_GROUP, Manifest
 from apps.cluster import types
 from apps.cluster.registry import Kind
-from apps.cluster.revisions import RESTARTED, restarted
+from apps.cluster.revisions import HELD, RESTARTED, restarted
 
 RENDERED = f"{APP_GROUP}/rendered"
 """The annotation that says which rendering an object was last made from."""
-HELD = f"{APP_GROUP}/image"
-"""The annotation of a ReplicaSet that says which content its tag meant, as a pin, and of pods made by that pin."""
 TAKEN_AS_IS = frozenset({"PersistentVolumeClaim"})
 """Kinds whose objects are made once: a claim that holds data is used as it is."""
 IGNORED = frozenset({"apiVersion", "kind", "metadata", "status"})

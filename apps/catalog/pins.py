@@ -20,6 +20,7 @@ from apps.catalog.types import ApplicationRevision, ApplicationSpec, RevisionSpe
 from apps.cluster import types
 from apps.cluster.kinds import refusals
 from apps.cluster.registry import kind_at
+from apps.cluster.revisions import HELD
 from apps.cluster.types import Problem
 
 PIN = re.compile(r"(?P<image>[^@]+)@sha256:[0-9a-f]{64}")
@@ -28,6 +29,8 @@ HUB = ("docker.io/", "index.docker.io/", "library/")
 
 Parts = Mapping[str, Manifest]
 """What runs each component, as ``rollout.parts`` has it."""
+Maker = types.ReplicaSet | types.ReplicationController | types.Job
+"""What makes the pods of one version."""
 
 
 def pinned(image: str, pin: str) -> str:
@@ -52,23 +55,35 @@ def ran(parts: Parts, pods: Iterable[types.Pod]) -> dict[str, str]:
     return found
 
 
-def held(replicas: types.ReplicaSet | types.ReplicationController, ready: Iterable[types.Pod]) -> str:
-    """The pin under which further pods of an application's template run what its ready ones do, once that was known.
+def held(maker: Maker, good: Iterable[types.Pod]) -> str:
+    """The pin under which further pods of an application's template run what its good ones do, once that was known.
 
     "" where there is none: another's pods, an image with a digest of its own, one that only a node has or must have.
     """
-    container = replicas.spec.template.spec.containers[0]
-    if replicas.metadata.labels.get(MANAGED_BY) != DROVER or container.image_pull_policy == "Never":
+    container = maker.spec.template.spec.containers[0]
+    if maker.metadata.labels.get(MANAGED_BY) != DROVER or container.image_pull_policy == "Never":
         return ""
-    noted = replicas.metadata.annotations.get(drift.HELD, "")
-    pin = noted if _is_of(noted, container.image) else _most(_newest_first(ready), container.image)
+    noted = maker.metadata.annotations.get(HELD, "")
+    pin = noted if _is_of(noted, container.image) else _most(_newest_first(good), container.image)
     return pin if _is_of(pin, container.image) else ""
 
 
+def noted(maker: Maker, pin: str) -> types.ObjectMeta | None:
+    """The metadata with the pin, None where that is no news. Beside the template it outlives the pods that ran it, and
+    makes no other version."""
+    meta = maker.metadata
+    if not pin or meta.annotations.get(HELD, "") == pin:
+        return None
+    return replace(meta, annotations={**meta.annotations, HELD: pin})
+
+
 def holding(template: types.PodTemplateSpec, pin: str) -> types.PodTemplateSpec:
-    """The template with the pin in it, and a mark by which its pods are known for pods of the template as it was."""
+    """The template with the pin, if any, in it, and a mark by which its pods are known for pods of the template as it
+    was."""
+    if not pin:
+        return template
     first, *others = template.spec.containers
-    notes = {**template.metadata.annotations, drift.HELD: pin}
+    notes = {**template.metadata.annotations, HELD: pin}
     return replace(
         template,
         metadata=replace(template.metadata, annotations=notes),

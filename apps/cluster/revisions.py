@@ -1,6 +1,6 @@
 """The versions of a Deployment, as its ReplicaSets carry them: numbers, reasons, templates. Pure.
 
-Annotations and labels are Kubernetes' own, so that ``kubectl rollout history`` and ``undo`` read them.
+Annotations and labels are Kubernetes' own, so that ``kubectl rollout history`` and ``undo`` read them; one is ours.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ HISTORY: Final = f"{PREFIX}revision-history"
 CAUSE: Final = "kubernetes.io/change-cause"
 RESTARTED: Final = "kubectl.kubernetes.io/restartedAt"
 """The annotation of a template whose only purpose is to make it another one."""
+HELD: Final = "drover.dev/image"
+"""The annotation of what makes an application's pods that says which content its tag meant, as a pin, and of pods made
+by that pin."""
 
 
 def revision(replica_set: types.ReplicaSet) -> int:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from apps.cluster import types
+from apps.cluster.revisions import HELD
 
 UNKNOWN = re.compile(r"manifest unknown|not found|does not exist|name unknown", re.IGNORECASE)
 """How engines say that a registry has no such content."""
@@ -37,7 +38,7 @@ def of_pod(pod: types.Pod, events: Sequence[types.Event], now: datetime) -> Why 
         return _unscheduled(pod)
     waiting = [status for status in pod.status.container_statuses if not status.state.running]
     if waiting:
-        return _of_container(waiting[0], events)
+        return _of_container(pod, waiting[0], events)
     if pod.status.phase == "Unknown":
         return Why("warn", "The node has not reported for a while, so this pod's state is not known.",
                    advice="Look at the node: its machine, its network and its agent.")  # fmt: skip
@@ -111,7 +112,9 @@ def _starting(pod: types.Pod, events: Sequence[types.Event]) -> Why:
     return Why("busy", f"Node {pod.spec.node_name} is starting it.")
 
 
-def _of_container(status: types.ContainerStatus, events: Sequence[types.Event]) -> Why | None:
+def _of_container(
+    pod: types.Pod, status: types.ContainerStatus, events: Sequence[types.Event]
+) -> Why | None:
     if status.state.terminated is not None:
         ended = status.state.terminated
         if ended.exit_code == 0:
@@ -125,6 +128,8 @@ def _of_container(status: types.ContainerStatus, events: Sequence[types.Event]) 
             return _crashing(status, message)
         case "ImagePullBackOff" | "ErrImagePull" | "ErrImageNeverPull" | "InvalidImageName":
             told = next((event.message for event in events if event.reason in {"Failed", "ErrImagePull"}), "")
+            if status.image == pod.metadata.annotations.get(HELD):
+                return _without_held_image(pod, status, message or told)
             return _without_image(status, message or told)
         case "CreateContainerConfigError":
             return Why("bad", f"Container {status.name} asks for something that is not there.", _said(message),
@@ -148,6 +153,21 @@ def _without_image(status: types.ContainerStatus, told: str) -> Why:
     return Why(
         "bad", f"The image {status.image} of container {status.name} cannot be had.", _said(told),
         "Check its name and tag, that the registry can be reached, and its credentials (imagePullSecrets).",
+    )  # fmt: skip
+
+
+def _without_held_image(pod: types.Pod, status: types.ContainerStatus, told: str) -> Why:
+    """Nobody asked for the digest: the version ran with it before its tag was moved, or on another node."""
+    name, _, digest = status.image.partition("@")
+    anew = "Restart takes what the tag means now"
+    if any(owner.kind == "Job" for owner in pod.metadata.owner_references):
+        anew = "once its Job is deleted, it begins anew with what the tag means now"
+    if UNKNOWN.search(told):
+        lost = f"The registry no longer has the image that this version ran with ({name}, {digest[:19]}): {anew}."
+        return Why("bad", lost, _said(told), "Pushing that content again helps as well.")
+    return Why(
+        "bad", f"The image that this version ran with ({name}, {digest[:19]}) cannot be had here: {anew}.", _said(told),
+        "Check that the registry can be reached, and its credentials (imagePullSecrets).",
     )  # fmt: skip
 
 

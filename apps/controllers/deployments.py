@@ -6,13 +6,12 @@ from datetime import datetime
 
 from msgspec.structs import replace
 
-from apps.catalog.drift import HELD
 from apps.cluster import types
 from apps.cluster.errors import AlreadyExists, ApiError
 from apps.cluster.kinds import DEPLOYMENT, POD, REPLICA_SET
 from apps.cluster.kinds.deployments import RECREATE
 from apps.cluster.log import Change
-from apps.cluster.revisions import REVISION, bare, revision
+from apps.cluster.revisions import HELD, REVISION, bare, revision
 from apps.controllers import revisions, rollout, rollout_status
 from apps.controllers.actions import (
     Actions,

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from msgspec.structs import replace
 
+from apps.catalog import pins
 from apps.cluster import types
 from apps.cluster.errors import ApiError
 from apps.cluster.kinds import JOB, POD
@@ -31,7 +32,7 @@ from apps.controllers.actions import (
     with_condition,
 )
 from apps.controllers.base import Controller
-from apps.controllers.owners import concerned, controller_of, pod_of, pod_removal
+from apps.controllers.owners import concerned, controller_of, noted, pod_of, pod_removal
 from apps.controllers.reading import Reader, namespaced
 
 BURST = 100
@@ -91,7 +92,8 @@ def plan(view: View, now: datetime) -> Actions:
     if job is None or job.metadata.deletion_timestamp is not None:
         return Actions(updates=(*free, *map(_released, _held((*work.active, *work.succeeded, *work.failed)))))
     fresh = _held((*work.succeeded, *work.failed))
-    updates = (*free, *map(_released, fresh))
+    pin = pins.held(job, (*work.active, *work.succeeded, *work.failed))
+    updates = (*free, *map(_released, fresh), *noted(job, pin))
     if finished(job) is not None:
         return _afterwards(job, work, updates, now)
     status = _counted(job, work, now)
@@ -106,7 +108,7 @@ def plan(view: View, now: datetime) -> Actions:
     status = replace(status, active=len(work.active) + max(missing, 0) - len(surplus))
     return Actions(
         updates=updates,
-        creates=_pods(job, missing),
+        creates=_pods(job, missing, pin),
         deletes=tuple(pod_removal(pod, job) for pod in surplus),
         statuses=told_status(job, status),
         again=earliest(
@@ -266,10 +268,10 @@ def _uselessness(pod: types.Pod) -> tuple[bool, bool, str]:
     return bool(pod.spec.node_name), pod_facts.is_ready(pod), pod.metadata.name
 
 
-def _pods(job: types.Job, count: int) -> tuple[Create, ...]:
+def _pods(job: types.Job, count: int, pin: str) -> tuple[Create, ...]:
     if count <= 0:
         return ()
-    template = types.encode(job.spec.template)
+    template = types.encode(pins.holding(job.spec.template, pin))
     told = Note(about=job, reason="SuccessfulCreate", message="Created pod: {name}")
     return tuple(Create(kind=POD, obj=_pod(job, template), told=told) for _ in range(count))
 

@@ -6,10 +6,11 @@ from typing import Any, Generic, TypeVar
 
 from msgspec.structs import replace
 
+from apps.catalog import pins
 from apps.cluster import types
 from apps.cluster.kinds import POD
 from apps.cluster.log import Change
-from apps.cluster.registry import Kind
+from apps.cluster.registry import Kind, kind_for
 from apps.cluster.selectors import LabelSelector
 from apps.controllers.actions import Delete, Note, Update
 from apps.controllers.reading import Reader, key_of, meta_in
@@ -66,6 +67,12 @@ def adopted(kind: Kind, child: Any, owner: types.Resource) -> Update:
 
 def released(kind: Kind, child: Any, owner: types.Resource) -> Update:
     return _with_owners(kind, child, _others(child, owner))
+
+
+def noted(owner: pins.Maker, pin: str) -> tuple[Update, ...]:
+    """Notes at the owner which content its further pods are held to, if that is news."""
+    meta = pins.noted(owner, pin)
+    return () if meta is None else (Update(kind=kind_for(owner), obj=replace(owner, metadata=meta), part="metadata"),)
 
 
 def pod_of(owner: types.Resource, template: bytes) -> types.Pod:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from msgspec.structs import replace
 
-from apps.catalog import drift, pins
+from apps.catalog import pins
 from apps.cluster import types
 from apps.cluster.errors import ApiError
 from apps.cluster.kinds import POD, REPLICA_SET, REPLICATION_CONTROLLER
@@ -19,7 +19,6 @@ from apps.controllers.actions import (
     Create,
     Fingerprint,
     Note,
-    Update,
     condition,
     earliest,
     fingerprint,
@@ -27,7 +26,7 @@ from apps.controllers.actions import (
     with_condition,
 )
 from apps.controllers.base import Controller
-from apps.controllers.owners import Family, adopted, concerned, family, pod_of, pod_removal, released
+from apps.controllers.owners import Family, adopted, concerned, family, noted, pod_of, pod_removal, released
 from apps.controllers.reading import Reader, namespaced
 
 BURST = 100
@@ -96,7 +95,7 @@ def plan(view: View, now: datetime) -> Actions:
     status, again = status_of(rc, kept, missing, now)
     pin = pins.held(rc, (pod for pod in kept if pod_facts.ready_since(pod) is not None))
     updates = (
-        *(_noted(rc, pin) if status.ready_replicas == wanted else ()),
+        *(noted(rc, pin) if status.ready_replicas == wanted else ()),
         *(adopted(POD, pod, rc) for pod in herd.orphans if pod.metadata.uid not in gone),
         *(released(POD, pod, rc) for pod in herd.strays),
     )
@@ -127,19 +126,11 @@ def status_of(
     return status, earliest(*(since + patience for since in ready if since + patience > now))
 
 
-def _noted(rc: Replicated, pin: str) -> tuple[Update, ...]:
-    """The pin is kept beside the template: it outlives the pods that ran it, and makes no other version."""
-    if rc.metadata.annotations.get(drift.HELD, "") == pin or not pin:
-        return ()
-    meta = replace(rc.metadata, annotations={**rc.metadata.annotations, drift.HELD: pin})
-    return (Update(kind=kind_for(rc), obj=replace(rc, metadata=meta), part="metadata"),)
-
-
 def replicas(rc: Replicated, count: int, pin: str) -> tuple[Create, ...]:
     """``count`` new pods of the controller's template, held by the pin; the store completes their names."""
     if not count:
         return ()
-    template = types.encode(pins.holding(rc.spec.template, pin) if pin else rc.spec.template)
+    template = types.encode(pins.holding(rc.spec.template, pin))
     told = Note(about=rc, reason="SuccessfulCreate", message="Created pod: {name}")
     return tuple(Create(kind=POD, obj=pod_of(rc, template), told=told) for _ in range(count))
 

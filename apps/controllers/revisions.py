@@ -5,10 +5,9 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from apps.catalog.drift import HELD
 from apps.cluster import types
 from apps.cluster.quantities import number_in
-from apps.cluster.revisions import HASH, HISTORY, PREFIX, REVISION, bare, revision
+from apps.cluster.revisions import HASH, HELD, HISTORY, PREFIX, REVISION, bare, revision
 from apps.controllers import rollout
 from apps.controllers.owners import reference
 

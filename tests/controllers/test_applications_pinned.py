@@ -7,14 +7,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from apps.catalog import drift, operations
+from apps.catalog import operations
 from apps.cluster import types
 from apps.cluster.errors import Invalid
-from apps.cluster.kinds import DEPLOYMENT, POD
-from apps.cluster.revisions import restarted
+from apps.cluster.kinds import DEPLOYMENT, JOB, POD
+from apps.cluster.revisions import HELD, restarted
 from tests.catalog.plans import shop
 from tests.controllers.shop import PLAIN, app, change, get, install, revision
-from tests.harness import TESTER, add_nodes, edit, follower, objects, roll, stop_pod
+from tests.harness import TESTER, add_nodes, delete, edit, follower, objects, roll, stop_pod
 
 ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
 PINNED = f"shop:1.2@{ONE}"
@@ -204,7 +204,7 @@ def test_pods_that_are_made_later_run_what_their_revision_ran(work: Callable[[],
     work()
     assert runs() == {f"shop@{ONE}"}
     after = get(DEPLOYMENT, "acme-web")
-    assert after.spec.template == before.spec.template and drift.HELD not in after.metadata.annotations
+    assert after.spec.template == before.spec.template and HELD not in after.metadata.annotations
     assert (app().status.phase, app().status.drift, app().spec.pins) == ("Running", [], {})
     assert revision(app().spec.revision).status.images["web"] == PINNED
 
@@ -225,7 +225,7 @@ def test_pods_that_are_made_after_going_back_without_a_pin_run_the_content_of_th
 @pytest.mark.usefixtures("ran")
 def test_a_restart_takes_what_the_tag_means_now_and_so_do_the_pods_that_follow() -> None:
     def restart(found: types.Deployment) -> None:
-        found.metadata.annotations[drift.HELD] = PINNED  # `kubectl rollout undo` copies those of ReplicaSets
+        found.metadata.annotations[HELD] = PINNED  # `kubectl rollout undo` copies those of ReplicaSets
         found.spec.template = restarted(found.spec.template, "2026-05-01T12:00:00Z")
 
     edit(DEPLOYMENT, "acme-web", restart)
@@ -238,8 +238,54 @@ def test_a_restart_takes_what_the_tag_means_now_and_so_do_the_pods_that_follow()
 
 
 @pytest.mark.usefixtures("ran")
+def test_an_application_whose_registry_dropped_what_it_runs_says_so_and_what_helps() -> None:
+    def dropped(pod: types.Pod) -> bool:
+        (container,) = pod.spec.containers
+        if container.image != PINNED:
+            return True
+        words = f'Back-off pulling image "{PINNED}": manifest unknown'
+        waiting = types.ContainerState(waiting=types.ContainerStateWaiting(reason="ImagePullBackOff", message=words))
+        status = types.ContainerStatus(name=container.name, image=container.image, state=waiting)
+        if pod.status.container_statuses != [status]:
+            edit(POD, pod.metadata.name, lambda found: setattr(found.status, "container_statuses", [status]))
+        return False
+
+    stop_pod(webs()[0].metadata.name)
+    roll(dropped)
+    assert app().status.message == (
+        "1 of 2 components are ready; web: The registry no longer has the image that this version ran with "
+        "(shop:1.2, sha256:111111111111): Restart takes what the tag means now."
+    )
+
+
+@pytest.mark.usefixtures("ran")
 def test_a_change_that_comes_back_to_an_earlier_plan_takes_what_the_tag_means_now() -> None:
     moved()
     change(lambda spec: spec.parameters.update(title="Shop"))
     roll(having(OTHER))
     assert (runs(), image()) == ({f"shop@{OTHER}"}, "shop:1.2")
+
+
+def seed() -> types.Pod:
+    """The one pod of the job."""
+    (found,) = (one for one in objects(POD) if one.metadata.name.startswith("acme-seed"))
+    return found
+
+
+def test_the_next_pod_of_a_job_runs_what_the_first_began_with_and_another_job_what_the_tag_means_then() -> None:
+    add_nodes("node-1")
+    install(components__seed={"image": "seed:1", "kind": "job"})
+    roll(having(ONE))
+    first = seed()
+    assert first.spec.containers[0].image == "seed:1"
+    stop_pod(first.metadata.name)  # with its node
+    follower(present=lambda: datetime.now(UTC) + timedelta(minutes=1)).follow()
+    roll(having(OTHER))
+    second = seed()
+    assert second.metadata.uid != first.metadata.uid
+    assert second.status.container_statuses[0].image_id == f"seed@{ONE}"
+    assert (app().status.drift, app().spec.pins) == ([], {})
+
+    delete(JOB, second.metadata.owner_references[0].name)
+    roll(having(OTHER))
+    assert seed().status.container_statuses[0].image_id == f"seed@{OTHER}"

@@ -22,6 +22,7 @@ from apps.cluster.kinds import (
     SECRET,
 )
 from apps.cluster.registry import Kind
+from apps.cluster.revisions import HELD
 from apps.dashboard import listing, look, manifest, sentences
 from apps.dashboard.live import MOST_REGIONS, regions_of, scope_of
 from tests.builders import build, defaulted
@@ -95,6 +96,26 @@ def test_a_pod_that_does_not_run_says_why(found: types.Pod, words: tuple[str, ..
     told = why.of_pod(found, [], NOW)
     assert told is not None
     assert all(word in told.sentence for word in words)
+
+
+@pytest.mark.parametrize(
+    ("said", "owner", "words"),
+    [
+        ("manifest unknown", "ReplicaSet", ("no longer has", "(img:1, sha256:aaaaaaaaaaaa): Restart takes what")),
+        ("connection refused", "ReplicaSet", ("cannot be had here: Restart takes what the tag means now",)),
+        ("manifest unknown", "Job", ("once its Job is deleted",)),
+    ],
+)
+def test_a_pod_held_to_what_its_version_ran_with_says_what_takes_another(
+    said: str, owner: str, words: tuple[str, ...]
+) -> None:
+    found = waiting("ImagePullBackOff", said, image=PINNED)
+    found.metadata.annotations = {HELD: PINNED}
+    found.metadata.owner_references = [types.OwnerReference(kind=owner, name="x", uid="u", api_version="apps/v1")]
+    told = why.of_pod(found, [], NOW)
+    assert told is not None
+    assert all(word in told.sentence for word in words), told.sentence
+    assert told.evidence == (said,)
 
 
 def test_out_of_memory_is_called_so() -> None:
