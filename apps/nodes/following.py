@@ -1,7 +1,8 @@
 """The lines of all containers of some pods, and of the pods that come later: none is lost, none is told twice.
 
 A container is read on from the time of the newest line that was told of it: when it starts again, when its node's agent
-was away. What nobody could read of a pod before it went, its node has kept.
+was away. What nobody could read of a pod before it went, its node has kept. Of a container a node keeps the run that
+ended last; how many more ended while nobody could read is said.
 """
 
 from __future__ import annotations
@@ -230,20 +231,22 @@ class _Crowd:
     def _read(self, watched: _Watched, container: str) -> None:
         if container not in watched.readers:
             place = watched.pod.metadata.uid, container
+            later = self._tail is None and place not in self._known  # else what ran before is not asked for
+            read = -1 if later else watched.runs(container) - 1
             source = self._known.setdefault(place, Source(watched.pod, container, tail=self._tail))
-            watched.readers[container] = asyncio.create_task(self._told_of(watched, source))
+            watched.readers[container] = asyncio.create_task(self._told_of(watched, source, read))
 
-    async def _told_of(self, watched: _Watched, source: Source) -> None:
-        """From run to run of one container, until its pod is gone."""
-        trouble, before = "", watched.runs(source.container)
+    async def _told_of(self, watched: _Watched, source: Source, read: int) -> None:
+        """From run to run of one container, until its pod is gone. Nothing is missing up to the run ``read``."""
+        trouble = ""
         while not watched.gone:
             news, run = watched.news, watched.runs(source.container)
             try:
-                if run != before:  # there may have been a short one since
-                    with suppress(BadRequest, NotFound):
-                        await self._pass_on(source.lines(previous="true"))
-                before = run
+                if run > read + 1:  # there may have been short ones since
+                    await self._missed(source, run - read - 1 - await self._read_previous(source))
+                    read = run - 1
                 await self._pass_on(source.lines(follow="true"))
+                read = run
             except BadRequest:  # it has not begun, and its pod will say when it has
                 await news.wait()
             except (ApiError, DatabaseError) as error:
@@ -259,8 +262,23 @@ class _Crowd:
                 trouble = ""
                 while not watched.gone and watched.runs(source.container) == run:
                     await watched.news.wait()
+        await self._missed(source, watched.runs(source.container) - read - 2)
         with suppress(ApiError, DatabaseError):
             await self._hear.lines(await source.kept())
+
+    async def _read_previous(self, source: Source) -> bool:
+        """Whether the node has the run that ended last; it keeps no other."""
+        try:
+            await self._pass_on(source.lines(previous="true"))
+        except (BadRequest, NotFound):
+            return False
+        return True
+
+    async def _missed(self, source: Source, runs: int) -> None:
+        if runs > 0:
+            which = f"{runs} runs" if runs > 1 else "one run"
+            words = f"not all is shown of {which} of {source.container} that ended meanwhile"
+            await self._hear.remark(source.pod.metadata.name, words)
 
     async def _pass_on(self, found: AsyncGenerator[list[Line], None]) -> None:
         async with aclosing(found) as several:

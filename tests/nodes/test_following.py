@@ -237,6 +237,34 @@ async def test_a_container_is_read_on_through_its_runs_also_when_two_of_them_wer
     await heard.until(*told, "old: third", "old: fourth")
 
 
+async def test_of_runs_that_came_and_went_while_nobody_could_read_is_said_how_many(far: FarNode, heard: Heard) -> None:
+    await run("old", 1)
+    far.away = True
+    far.move()
+    for word in ("second", "third", "fourth", "fifth"):
+        far.begin("old")
+        far.write("old", word)
+    await run("old", 5)
+    await becomes(lambda: bool(heard.remarks))
+    far.away = False
+    await heard.until("old: before", "old: just before", "old: fourth", "old: fifth")
+    # The first may have written more when its node was away, and the second and third nobody can read any more.
+    assert [words for words in heard.remarks if words.startswith("not all")] == [
+        "not all is shown of 3 runs of app that ended meanwhile"
+    ]
+
+
+async def test_a_pod_that_comes_later_is_read_from_its_first_run_that_is_there(far: FarNode, heard: Heard) -> None:
+    await come("new")
+    await becomes(lambda: far.missed > 0)
+    for word in ("first", "second", "third"):
+        far.begin("new")
+        far.write("new", word)
+    await run("new", 3)
+    await heard.until("old: before", "old: just before", "new: second", "new: third")
+    assert heard.remarks == ["not all is shown of one run of app that ended meanwhile"]
+
+
 async def test_an_agent_that_was_away_for_a_while_costs_no_line_and_doubles_none(far: FarNode, heard: Heard) -> None:
     far.away = True
     far.write("old", "unheard", "too")
