@@ -17,6 +17,10 @@ from typing import IO
 SYSTEMD = Path("/run/systemd/system")
 UNITS = Path("/etc/systemd/system")
 
+LARGEST = 8 * 1024 * 1024
+"""Bytes of a log that a script keeps; then it becomes ``<name>.1``."""
+LOOK_SECONDS = 600
+
 PLAIN = re.compile(r"[\w@%+=:,./$-]+", re.ASCII)
 """What systemd reads as one word, as it stands."""
 
@@ -55,6 +59,16 @@ umask 022
 flock -n 9 || exit 0
 echo $$ >{lock}
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+# What is written goes on at a file's end, wherever that is.
+bound() {{
+    exec 9>&-
+    while sleep {every} && kill -0 $$; do
+        for each in {logs}; do
+            [ -f "$each" ] && [ "$(wc -c <"$each")" -gt {largest} ] && {{ cp "$each" "$each.1"; : >"$each"; }}
+        done
+    done
+}}
+bound &
 {before}
 while [ -e {needs} ]; do
     env {environment} {command} 9>&-
@@ -82,6 +96,8 @@ class Service:
     """systemd's KillMode."""
     before: str = ":"
     """A line of the script, for what systemd does by ``after``."""
+    more_logs: tuple[Path, ...] = ()
+    """What this line writes to."""
 
     @property
     def script(self) -> Path:
@@ -150,7 +166,8 @@ class Service:
         return SCRIPT.format(
             what=self.what, log=shlex.quote(str(self.log)), lock=shlex.quote(str(self.lock)), before=self.before,
             needs=shlex.quote(str(self.needs)), environment=environment, command=shlex.join(self.command),
-            final=self.final,
+            final=self.final, logs=shlex.join(map(str, (self.log, *self.more_logs))), largest=LARGEST,
+            every=LOOK_SECONDS,
         )  # fmt: skip
 
 

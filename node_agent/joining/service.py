@@ -15,6 +15,7 @@ from apps.service import Service
 from node_agent import disk, identity
 
 DEFAULT_ROOT = Path("/var/lib/drover")
+SOCKET = "/var/run/docker.sock"
 NAMELESS = re.compile(r"[^A-Za-z0-9:_.-]")
 """What the name of a unit cannot hold."""
 
@@ -56,7 +57,12 @@ class Layout:
 def install(layout: Layout, arguments: list[str], say: Callable[[str], None]) -> None:
     """Run the agent from now on, after a reboot too. One that runs already is started anew, its pods stay."""
     disk.write(layout.arguments, "".join(f"{word}\n" for word in arguments).encode())
-    Service(
+    service(layout).install(say)
+    _clear(layout)
+
+
+def service(layout: Layout) -> Service:
+    return Service(
         what="node agent",
         unit=layout.unit,
         folder=layout.state,
@@ -67,9 +73,10 @@ def install(layout: Layout, arguments: list[str], say: Callable[[str], None]) ->
         final=LEFT_EXIT,
         after=("network-online.target", "docker.service"),
         kill="process",  # names and the edge go on while it is started again; it ends what is to end by itself
-        before=f"[ -S /var/run/docker.sock ] || setsid dockerd >>{shlex.quote(str(layout.engine_log))} 2>&1 9>&- &",
-    ).install(say)
-    _clear(layout)
+        # By ``exec``: a shell that waited for it would hold the script's lock for as long.
+        before=f"[ -S {SOCKET} ] || exec setsid dockerd >>{shlex.quote(str(layout.engine_log))} 2>&1 9>&- &",
+        more_logs=(layout.engine_log,),
+    )
 
 
 def _escaped(found: re.Match[str]) -> str:
