@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from apps.catalog import changes, drift, pins, rollout
+from apps.catalog import changes, pins, rollout
 from apps.catalog.types import (
     ApplicationRevision,
     ApplicationSpec,
@@ -17,6 +17,7 @@ from apps.catalog.types import (
     TemplateReference,
 )
 from apps.cluster import types
+from apps.cluster.revisions import HELD
 from tests.catalog.plans import made, shop
 
 ONE, OTHER = f"sha256:{'1' * 64}", f"sha256:{'2' * 64}"
@@ -115,7 +116,7 @@ def replicas(noted: str = "", by: str = "drover", policy: str = "IfNotPresent", 
     template.spec.containers[0].image_pull_policy = policy
     labels = {**template.metadata.labels, "app.kubernetes.io/managed-by": by}
     spec = types.ReplicaSetSpec(template=template, selector=types.LabelSelector(match_labels=labels))
-    notes = {drift.HELD: noted} if noted else {}
+    notes = {HELD: noted} if noted else {}
     return types.ReplicaSet(metadata=types.ObjectMeta(labels=labels, annotations=notes), spec=spec)
 
 

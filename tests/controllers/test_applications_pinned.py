@@ -268,6 +268,7 @@ def test_a_change_that_comes_back_to_an_earlier_plan_takes_what_the_tag_means_no
 
 def seed() -> types.Pod:
     """The one pod of the job."""
+    found: types.Pod
     (found,) = (one for one in objects(POD) if one.metadata.name.startswith("acme-seed"))
     return found
 

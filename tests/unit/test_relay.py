@@ -17,7 +17,8 @@ Served = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 def free() -> At:
     with socket.create_server(("127.0.0.1", 0)) as found:
-        return found.getsockname()
+        address, port = found.getsockname()
+    return address, port
 
 
 @asynccontextmanager
