@@ -208,8 +208,8 @@ def cancel(say: Say, *, namespace: str, name: str, **options: Any) -> int:
 
 def repair(say: Say, *, namespace: str, name: str, **_: Any) -> int:
     for one in operations.repair(ADMINISTRATOR, namespace, name):
-        for path in one.paths:
-            say(f"put back: {one.kind.name} {one.name}: {path}")
+        for field in one.fields:
+            say(f"put back: {one.kind.name} {one.name}: {field.path}")
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from apps.catalog.changes import Field
 from apps.catalog.render.metadata import APP_GROUP, Manifest
 from apps.cluster import types
 from apps.cluster.registry import Kind
@@ -56,8 +57,9 @@ def onto(live: Any, asked: Any, manifest: Manifest) -> Any:
     return asked
 
 
-def differences(kind: Kind, manifest: Manifest, live: Any) -> list[str]:
-    """The fields of the manifest that somebody changed, as paths; what the manifest does not say may differ."""
+def differences(kind: Kind, manifest: Manifest, live: Any) -> list[Field]:
+    """The fields of the manifest that somebody changed, as they are and as asked for; what the manifest does not say
+    may differ."""
     asked = types.to_data(wanted(kind, manifest))
     return list(_changed(manifest, asked, types.to_data(live), ""))
 
@@ -71,7 +73,7 @@ def follows(kind: Kind, manifest: Manifest, pod: types.Pod) -> bool:
     return not [*_changed(manifest["spec"]["template"], asked, there, "pod")]
 
 
-def _changed(said: Any, asked: Any, there: Any, path: str) -> Iterator[str]:
+def _changed(said: Any, asked: Any, there: Any, path: str) -> Iterator[Field]:
     if isinstance(said, Mapping) and isinstance(asked, Mapping) and isinstance(there, Mapping):
         for key, value in said.items():
             if path or key not in IGNORED:
@@ -80,4 +82,4 @@ def _changed(said: Any, asked: Any, there: Any, path: str) -> Iterator[str]:
         for index, value in enumerate(said):
             yield from _changed(value, asked[index], there[index], f"{path}[{index}]")
     elif there not in (asked, said) and said not in ({}, []):
-        yield path
+        yield Field(path, there, asked)

@@ -140,13 +140,14 @@ def rotate(
 
 @dataclass(frozen=True)
 class PutBack:
-    """An object that somebody changed beside the application, as data: as it was found and as it is again."""
+    """An object that somebody changed beside the application, as data: as it was found and as it is again.
+    ``fields`` are those that differed."""
 
     kind: Kind
     name: str
     before: Mapping[str, Any]
     after: Mapping[str, Any]
-    paths: tuple[str, ...]
+    fields: tuple[Field, ...]
 
 
 def repair(actor: Actor, namespace: str, name: str, *, dry_run: bool = False) -> list[PutBack]:
@@ -158,11 +159,11 @@ def repair(actor: Actor, namespace: str, name: str, *, dry_run: bool = False) ->
         for manifest in revision.spec.objects if revision else ():
             kind = kind_at(manifest["apiVersion"], manifest["kind"])
             live = tx.find(kind, namespace, manifest["metadata"]["name"])
-            if live is None or not (paths := drift.differences(kind, manifest, live)):
+            if live is None or not (fields := drift.differences(kind, manifest, live)):
                 continue
             before = types.to_data(live)
             stored = tx.update(kind, drift.onto(live, drift.wanted(kind, manifest), manifest))
-            found.append(PutBack(kind, live.metadata.name, before, types.to_data(stored), tuple(paths)))
+            found.append(PutBack(kind, live.metadata.name, before, types.to_data(stored), tuple(fields)))
         return found
 
     return store.write(actor, work, dry_run=dry_run)

@@ -16,6 +16,8 @@ from apps.cluster.writing import exclusive
 
 KEEP = timedelta(hours=1)
 KEEP_AT_MOST = 200_000
+RECENT = 20_000
+"""Changes that are looked through by name, for which there is no index."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,14 @@ def of_kind(kind_key: str, number: int, limit: int) -> list[Change]:
     rows = models.Change.objects.filter(number__gt=number, kind=kind_key).order_by("number")
     bare = [Value("") if field == "text" else F(field) for field in _FIELDS]
     return [Change(*row) for row in rows.values_list(*bare)[:limit]]
+
+
+def deletion(kind_key: str, namespace: str, name: str) -> Change | None:
+    """How the object of this name went, if that is the last that happened to it and not long ago."""
+    recent = models.Change.objects.filter(number__gt=statements.clock() - RECENT, kind=kind_key)
+    rows = recent.filter(namespace=namespace, name=name).order_by("-number").values_list(*_FIELDS)
+    last = next((Change(*row) for row in rows[:1]), None)
+    return last if last is not None and last.type == "DELETED" else None
 
 
 def texts(numbers: Iterable[int]) -> dict[int, str]:

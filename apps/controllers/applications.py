@@ -313,7 +313,7 @@ def _drifted(manifest: Manifest, obj: Any) -> list[str]:
     if known is None or known[0] != at:
         if len(_drift) >= REMEMBERED:
             del _drift[next(iter(_drift))]
-        known = _drift[meta.uid] = (at, drift.differences(kind_of(manifest), manifest, obj))
+        known = _drift[meta.uid] = (at, [one.path for one in drift.differences(kind_of(manifest), manifest, obj)])
     return known[1]
 
 

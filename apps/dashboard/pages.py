@@ -17,6 +17,7 @@ from django.utils.html import strip_tags
 from apps.cluster.errors import ApiError, BadRequest, NotFound
 from apps.cluster.registry import Kind, all_kinds
 from apps.dashboard import access, paths
+from apps.dashboard.gone import Gone
 
 View = Callable[..., HttpResponse]
 
@@ -85,24 +86,28 @@ def shell(request: HttpRequest, here: str) -> dict[str, Any]:
     }
 
 
-def refused(request: HttpRequest, refusal: ApiError) -> HttpResponse:
-    """A refusal in words: a page for a browser, a note for htmx."""
+def refused(request: HttpRequest, refusal: ApiError, past: Gone | None = None) -> HttpResponse:
+    """A refusal in words: a page for a browser, a note for htmx. ``past`` is known of an object that was there."""
     signed_in = getattr(request, "user", None) is not None and request.user.is_authenticated
     frame = shell(request, "") if signed_in else {"now": now()}
     missing = isinstance(refusal, NotFound)
     kind = _kind_of(refusal)
     context = {
         **frame,
-        "list_href": paths.of_list(kind) if kind and signed_in else "",
+        "list_href": paths.seen_in(kind) if kind and signed_in else "",
         "list_title": paths.title(kind) if kind else "",
         "refusal": refusal,
         "said": strip_tags(refusal.message),
         "code": refusal.code,
         "missing": missing,
+        "past": past,
+        "what": paths.word(kind) if kind else "page",
+        "followed": "X-Live" in request.headers,
         "signed_in": signed_in,
     }
     if is_fragment(request):
-        return render(request, "dashboard/_refusal.html", context, status=refusal.code)
+        inside = "dashboard/_refused.html" if request.htmx.target == "dialog" else "dashboard/_refusal.html"  # type: ignore[attr-defined]
+        return render(request, inside, context, status=refusal.code)
     return render(request, "dashboard/refusal.html", context, status=refusal.code)
 
 
@@ -119,9 +124,9 @@ def now() -> datetime:
 
 
 def _to_login(request: HttpRequest) -> HttpResponse:
-    address = f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}"
-    if is_fragment(request):
+    if is_fragment(request):  # a part of a page, which is where to come back to
+        address = f"{settings.LOGIN_URL}?next={quote(request.htmx.current_url_abs_path or '/')}"  # type: ignore[attr-defined]
         answer = HttpResponse("You are signed out.", status=401)
         answer["HX-Redirect"] = address
         return answer
-    return HttpResponseRedirect(address)
+    return HttpResponseRedirect(f"{settings.LOGIN_URL}?next={quote(request.get_full_path())}")

@@ -35,6 +35,11 @@ def of_compose(namespace: str, name: str) -> str:
     return f"{of_application(namespace, name)}/compose"
 
 
+def seen_in(kind: Kind) -> str:
+    """The page that tells of all of a kind: applications have one of their own."""
+    return "/" if kind.key == APPLICATIONS else of_list(kind)
+
+
 def referred(ref: types.ObjectReference | types.OwnerReference, namespace: str = "") -> str:
     """The page of a referenced object, "" when its kind is none of ours."""
     kind = kind_of_reference(ref.api_version, ref.kind)

@@ -4,12 +4,14 @@
   const APART = 250;          // at most four fetches a second for a region
   const SILENCE = 25_000;     // the server speaks at least every ten seconds
   const POLL = 10_000;        // while there is no websocket
+  const AGAIN = 5_000;        // after an answer that was none
   const clock = (moment) => new Date(moment).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
   let socket = null, tries = 0, heard = Date.now(), good = Date.now(), ended = false, slow = 0;
   const work = new Map();     // region id -> {timer, busy, again, last}
 
-  const regions = () => [...document.querySelectorAll("[data-region]")];
+  // What was deleted is on show still, as it last was: nothing is asked of it any more.
+  const regions = () => [...document.querySelectorAll("[data-region]:not([data-ended])")];
   const source = (region) => region.dataset.src || location.pathname + location.search;
 
   function show(state, word, title) {
@@ -40,7 +42,7 @@
       const back = tries > 0;
       tries = 0;
       heard = good = Date.now();
-      show("live", "Live", "connected, changes appear by themselves");
+      live();
       subscribe();
       if (back) regions().forEach((region) => refresh(region.id));
     };
@@ -60,6 +62,8 @@
       setTimeout(connect, wait);
     };
   }
+
+  const live = () => show("live", "Live", "connected, changes appear by themselves");
 
   function lost() {
     if (ended) return;
@@ -87,20 +91,25 @@
   async function fetchRegion(id, task) {
     task.timer = 0;
     const region = document.getElementById(id);
-    if (!region || region.querySelector(".htmx-request")) return;
+    if (!region || "ended" in region.dataset || region.querySelector(".htmx-request")) return;
     const from = source(region);
     task.busy = true;
     task.last = Date.now();
     try {
       const answer = await fetch(from, { headers: { "HX-Request": "true", "HX-Target": id, "X-Live": "1" }, redirect: "manual" });
       if (answer.type === "opaqueredirect" || answer.status === 401) return finish("You are signed out.");
-      if (answer.status === 404 || answer.status === 410) return gone(region, await answer.text());
+      if ([403, 404, 410].includes(answer.status)) return end(region, await answer.text());
       if (!answer.ok) throw new Error(`answer ${answer.status}`);
       const html = await answer.text();
       const current = document.getElementById(id);
       if (current && source(current) === from) patch(current, html);
       good = Date.now();
-    } catch { lost(); } finally {
+      if (socket?.readyState === WebSocket.OPEN) live();
+    } catch {
+      lost();
+      task.again = false;
+      task.timer = setTimeout(() => fetchRegion(id, task), AGAIN);
+    } finally {
       task.busy = false;
       if (task.again) { task.again = false; refresh(id); }
     }
@@ -118,13 +127,18 @@
     document.dispatchEvent(new CustomEvent("drover:patched", { detail: { region } }));
   }
 
-  // The object on show was deleted: say so and keep the last picture.
-  function gone(region, html) {
-    if (document.getElementById("gone")) return;
-    const note = new DOMParser().parseFromString(html, "text/html").getElementById("gone");
-    if (note) region.before(note);
+  // What is on show was deleted, or is no longer theirs to see: say so, keep the last picture and ask no more.
+  function end(region, html) {
+    const note = new DOMParser().parseFromString(html, "text/html").getElementById("ended");
+    if (note && !document.getElementById("ended")) region.before(note);
+    region.dataset.ended = "";
     region.classList.add("stale");
-    for (const button of document.querySelectorAll("[data-acts]")) { button.setAttribute("aria-disabled", "true"); button.inert = true; }
+    for (const acts of region.querySelectorAll("[data-acts]")) acts.inert = true;
+    window.drover.ages();
+    if (regions().length) return subscribe();
+    ended = true;
+    socket?.close();
+    show("over", "Ended", "what this page shows is gone");
   }
 
   setInterval(() => {

@@ -94,9 +94,13 @@
   document.addEventListener("htmx:responseError", (event) => {
     const { status, responseText } = event.detail.xhr;
     const said = new DOMParser().parseFromString(responseText, "text/html").querySelector("[data-message]");
-    toast({ tone: "bad", text: said?.textContent.trim() || `The server answered ${status}. Nothing was changed.` });
+    toast({ tone: "bad", text: said?.textContent.trim() || `The server answered ${status}. ${doubt(event)}` });
   });
-  document.addEventListener("htmx:sendError", () => toast({ tone: "bad", text: "The server could not be reached. Nothing was changed." }));
+  document.addEventListener("htmx:sendError", (event) => toast({ tone: "bad", text: `The server could not be reached. ${doubt(event)}` }));
+  // A line may break on the way back, when the deed is done.
+  function doubt(event) {
+    return event.detail.requestConfig?.verb === "get" ? "Try again in a moment." : "See whether it was done before you try again.";
+  }
   document.addEventListener("htmx:configRequest", (event) => {
     const token = document.querySelector("meta[name='csrf']")?.content;
     if (token) event.detail.headers["X-CSRFToken"] = token;

@@ -57,9 +57,9 @@ def main(state: str, port: str, *stories: str) -> None:
 
 def play(sample: object, line: str) -> None:
     name, *words = line.split()
-    from tests.browser import doors, sample_apps  # noqa: PLC0415
+    from tests.browser import doors, odd, sample_apps  # noqa: PLC0415
 
-    place = next(each for each in (doors, sample_apps, sample) if hasattr(each, name))
+    place = next(each for each in (doors, odd, sample_apps, sample) if hasattr(each, name))
     getattr(place, name)(
         *(int(word) if word.isdigit() else word for word in words)
     )

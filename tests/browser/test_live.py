@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from playwright.sync_api import Locator, Page, Request, WebSocket, expect
+from playwright.sync_api import Locator, Page, Request, Route, WebSocket, expect
 
 from tests.browser.site import Site
 from tests.calm import Stopwatch
@@ -110,3 +110,40 @@ def test_a_tab_without_its_session_stops(page: Page, site: Site) -> None:
     page.context.clear_cookies()
     site.tell(f"kill {POD}")
     expect(page.locator("#live")).to_contain_text("Not live")
+
+
+def test_a_tab_on_a_pod_that_went_says_so_and_asks_no_more(page: Page, site: Site) -> None:
+    site.tell("replace frontend-x7k2p frontend-goes")
+    page.goto(f"{site.url}/kinds/pods/default/frontend-goes")
+    live(page)
+    site.tell("replace frontend-goes frontend-x7k2p")
+    expect(page.locator("#ended")).to_contain_text("This pod is gone")
+    expect(page.locator("#ended")).to_contain_text("It was deleted")
+    expect(page.get_by_role("heading", name="frontend-goes")).to_be_visible()
+    expect(page.locator("#live")).to_have_attribute("data-state", "over")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    with page.context.new_page() as other:
+        other.goto(f"{site.url}/kinds/pods")
+        live(other)
+        kill_and_see(other, site, within=5)
+    assert not asked
+    page.get_by_role("link", name="frontend-x7k2p took its place").click()
+    live(page)
+
+
+def test_a_page_whose_server_stumbled_once_is_live_again(page: Page, site: Site) -> None:
+    page.goto(f"{site.url}/kinds/pods")
+    live(page)
+    broken = {"left": 1}
+
+    def stumble(route: Route) -> None:
+        broken["left"] -= 1
+        route.fulfill(status=500, body="") if broken["left"] >= 0 else route.continue_()
+
+    page.route("**/kinds/pods", stumble)
+    before = restarts(page)
+    site.tell(f"kill {POD}")
+    expect(page.locator("#live")).not_to_have_attribute("data-state", "live")
+    eventually(lambda: restarts(page) == before + 1, what="it asks again by itself")
+    live(page)

@@ -83,7 +83,8 @@ def test_what_was_changed_beside_is_put_back() -> None:
     (tried,) = operations.repair(TESTER, "default", "acme", dry_run=True)
     assert store.get(DEPLOYMENT, "default", "acme-db").object.spec.replicas == 3
     (done,) = operations.repair(TESTER, "default", "acme")
-    assert (done.name, done.paths, done.after["spec"]) == ("acme-db", ("spec.replicas",), tried.after["spec"])
+    assert (done.name, done.after["spec"]) == ("acme-db", tried.after["spec"])
+    assert [(one.path, one.before, one.after) for one in done.fields] == [("spec.replicas", 3, 1)]
     assert store.get(DEPLOYMENT, "default", "acme-db").object.spec.replicas == 1
     assert operations.repair(TESTER, "default", "acme") == []
 

@@ -6,20 +6,19 @@ import html
 import json
 import re
 import shlex
-from functools import partial
 from typing import Any
 
 import pytest
 from django.test import Client
 
 from apps.api.patches.merge_patch import apply_merge_patch
-from apps.catalog import bundled, drift, operations, rollout
+from apps.catalog import bundled, operations
 from apps.catalog.kinds import APPLICATION, APPLICATION_REVISION
 from apps.catalog.types import Application, ApplicationSpec, TemplateReference
 from apps.cluster import store, types
 from apps.cluster.kinds import DEPLOYMENT, POD
 from apps.cluster.transaction import Transaction
-from tests.browser import sample, sample_apps
+from tests.browser import odd, sample, sample_apps
 from tests.browser.sample import WRITER
 from tests.catalog.plans import shop
 
@@ -263,16 +262,7 @@ def test_what_a_revision_ran_is_shown_and_an_image_named_anew_leaves_its_pin(adm
 @pytest.fixture
 def standing(shown: None) -> None:  # noqa: ARG001
     """The shop's deployments are there, and somebody changed one of them."""
-    revision = store.get(APPLICATION_REVISION, "default", "shop-1").object
-    for manifest in rollout.parts(revision.spec.objects).values():
-        store.write(WRITER, partial(Transaction.create, kind=DEPLOYMENT, obj=drift.wanted(DEPLOYMENT, manifest)))
-
-    def meddle(tx: Transaction) -> None:
-        found = tx.get(DEPLOYMENT, "default", "shop-db")
-        found.spec.replicas, found.spec.template.spec.containers[0].image = 3, "redis:other"
-        tx.update(DEPLOYMENT, found)
-
-    store.write(WRITER, meddle)
+    odd.drifted()
 
 
 def patches(page: str) -> list[tuple[list[str], Any]]:
@@ -284,7 +274,8 @@ def patches(page: str) -> list[tuple[list[str], Any]]:
 def test_putting_back_shows_the_patch_that_does_it(admin: Client, standing: None) -> None:
     page = text(admin.get("/apps/default/shop/repair"))
     assert "manage.py app repair -n default shop" in page
-    assert "spec.replicas" in page and "spec.template.spec.containers[0].image" in page
+    assert re.search(r"spec\.replicas</dt><dd><del>3</del> <ins>1</ins>", page)
+    assert re.search(r"containers\[0\]\.image</dt><dd><del>redis:other</del> <ins>redis:[^<]+</ins>", page)
     ((words, patch),) = patches(page)
     assert words[:5] == ["kubectl", "-n", "default", "patch", "deployment.apps"]
     meddled = types.to_data(store.get(DEPLOYMENT, "default", "shop-db").object)

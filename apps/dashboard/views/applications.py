@@ -14,7 +14,7 @@ from apps.catalog.types import Application, ApplicationRevision
 from apps.cluster import store, types
 from apps.cluster.actors import Actor
 from apps.cluster.errors import ApiError, BadRequest, NotFound
-from apps.dashboard import access, commands, look, overview, pages, paths, questions, reading, topology
+from apps.dashboard import access, commands, gone, look, overview, pages, paths, questions, reading, topology
 from apps.dashboard.views import components, dialogs
 
 TABS = ("overview", "settings", "revisions", "logs")
@@ -50,7 +50,10 @@ def _rank(app: Application) -> int:
 
 @pages.page("GET")
 def application(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpResponse:
-    stored = access.seen(who, APPLICATION, namespace, name)
+    try:
+        stored = access.seen(who, APPLICATION, namespace, name)
+    except NotFound as missing:
+        return pages.refused(request, missing, gone.of(who, APPLICATION, namespace, name))
     app: Application = stored.object
     tab = request.GET.get("tab", "overview")
     tab = tab if tab in TABS else "overview"
@@ -282,7 +285,7 @@ def repair(request: HttpRequest, who: Actor, namespace: str, name: str) -> HttpR
         patches = [(one.kind, one.name, commands.patch_between(one.before, one.after)) for one in found]
         same = commands.of_objects(namespace, patches, ["manage.py", "app", "repair", "-n", namespace, name])
         return dialogs.of_application(request, "repair", app, {"found": found, "same": same})
-    count = sum(len(one.paths) for one in found)
+    count = sum(len(one.fields) for one in found)
     return dialogs.done(
         request, paths.of_application(namespace, name), f"{count} field{'s' * (count != 1)} put back."
     )

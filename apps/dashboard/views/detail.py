@@ -15,7 +15,7 @@ from apps.cluster.errors import NotFound
 from apps.cluster.kinds import CONFIG_MAP, DEPLOYMENT, NODE, POD
 from apps.cluster.registry import Kind
 from apps.cluster.rows import Stored
-from apps.dashboard import access, commands, listing, look, manifest, pages, paths, reading, sentences
+from apps.dashboard import access, commands, gone, listing, look, manifest, pages, paths, reading, sentences
 from apps.dashboard.excerpts import excerpt
 from apps.dashboard.panels import Panel, Subject, panels_of
 from apps.dashboard.views.listed import kind_or_404
@@ -40,7 +40,10 @@ class Action:
 def resource_detail(request: HttpRequest, who: Actor, key: str, namespace: str, name: str) -> HttpResponse:
     kind = kind_or_404(key)
     place = "" if namespace == paths.NOWHERE else namespace
-    stored = access.seen(who, kind, place, name)
+    try:
+        stored = access.seen(who, kind, place, name)
+    except NotFound as missing:
+        return pages.refused(request, missing, gone.of(who, kind, place, name))
     chosen = request.GET.get("tab", "overview")
     tab = chosen if chosen in TABS and (chosen not in OF_PODS or kind is POD) else "overview"
     if kind is CONFIG_MAP and "entry" in request.GET:

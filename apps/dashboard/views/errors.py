@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import secrets
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -9,6 +11,8 @@ from django.shortcuts import render
 
 from apps.cluster.errors import BadRequest, Forbidden, NotFound
 from apps.dashboard import pages
+
+logger = logging.getLogger(__name__)
 
 
 def not_found(request: HttpRequest, exception: Any = None) -> HttpResponse:
@@ -30,5 +34,11 @@ def bad_csrf(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 
 def failed(request: HttpRequest) -> HttpResponse:
-    """For a mistake of ours: needs nothing that may be broken, neither database nor session."""
-    return render(request, "500.html", {"now": pages.now()}, status=500)
+    """For a mistake of ours: needs nothing that may be broken, neither database nor session.
+
+    The number finds the traceback, which Django logs right after.
+    """
+    number = secrets.token_hex(4)
+    logger.error("error %s: %s %r", number, request.method, request.path)
+    context = {"now": pages.now(), "number": number, "asked": request.method in {"GET", "HEAD"}}
+    return render(request, "500.html", context, status=500)
