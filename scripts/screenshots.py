@@ -1,6 +1,6 @@
 """Pictures of the dashboard, to look at and for the README: ``python -m scripts.screenshots <folder> [name ...]``.
 
-Every screen at 1440 and 360 px, light and dark: with the guestbook, with nothing, with 50 pods, with an error.
+Every screen at 1440 and 360 px, light and dark: with the guestbook, with nothing, with 50 pods, with what tries a page.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import Browser
 
+from tests.browser.server import LONG
 from tests.browser.site import Site, browser, sign_in
 
 WIDTHS = {"wide": (1440, 900), "narrow": (360, 780)}
@@ -67,6 +68,9 @@ SCREENS = {
 STORIES = (
     "guestbook", "host_name", "applications", "app_pods", "drafts", "open_doors",
 )  # fmt: skip
+TROUBLES = (
+    "guestbook", "applications", "long_names", "scripts", "large", "no_room", "drifted", "remove frontend-x7k2p",
+)  # fmt: skip
 EMPTY = {
     "empty-home": "/",
     "empty-catalog": "/catalog",
@@ -79,6 +83,27 @@ MANY = {
     "many-cluster": "/cluster",
     "many-controller": "/kinds/replicationcontrollers/default/herd",
 }
+ODD = {
+    "odd-home": "/",
+    "odd-application": "/apps/{long}/{short}",
+    "odd-component": "/apps/{long}/{short}?component=web",
+    "odd-image": "/apps/{long}/{short}/image/web",
+    "odd-compose": "/apps/{long}/{short}/compose?component=web",
+    "odd-pods": "/kinds/pods",
+    "odd-pod": "/kinds/pods/{long}/{long}-5tq9v",
+    "odd-namespaces": "/kinds/namespaces",
+    "odd-delete": "/actions/delete/pods/{long}/{long}-5tq9v",
+    "scripts": "/kinds/configmaps/shop/words",
+    "scripts-settings": "/apps/shop/sheep?tab=settings",
+    "large": "/kinds/configmaps/shop/large",
+    "large-yaml": "/kinds/configmaps/shop/large?tab=yaml",
+    "no-room": "/catalog/wordpress",
+    "drifted": "/apps/default/shop",
+    "repair": "/apps/default/shop/repair",
+    "rotate": "/apps/default/shop/rotate/password",
+    "way-on-empty": "/apps/shop/blank/compose?add=way",
+    "gone": "/kinds/pods/default/frontend-x7k2p",
+}
 
 
 def main(folder: str, *names: str) -> None:
@@ -89,6 +114,7 @@ def main(folder: str, *names: str) -> None:
             (STORIES, SCREENS),
             ((), EMPTY),
             (("guestbook", "many 50"), MANY),
+            (TROUBLES, {name: path.format(long=LONG, short=LONG[:30]) for name, path in ODD.items()}),
         ):
             chosen = {name: path for name, path in screens.items() if not names or name in names}
             if chosen:

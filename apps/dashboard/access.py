@@ -17,8 +17,9 @@ from apps.cluster.rows import Stored
 from apps.cluster.store import find
 from apps.dashboard import paths
 
-__all__ = ["Decision", "actor", "any_of", "may", "require", "seen", "visible", "visible_at_all"]
+__all__ = ["NOWHERE", "Decision", "actor", "any_of", "may", "require", "seen", "visible", "visible_at_all"]
 
+NOWHERE = "You may make applications in no namespace: ask for the role edit in one."
 Decision = policy.Decision
 visible = policy.visible
 

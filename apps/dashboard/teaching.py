@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from apps.cluster.registry import Kind
-from apps.dashboard import paths
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,30 @@ _LESSONS = {
         "A secret holds what must not be read by everyone. It is sealed in the database and masked on these pages.",
         "kubectl create secret generic login --from-literal=password=...",
     ),
+    "resourcequotas": Lesson(
+        "A resource quota bounds what a namespace may hold: pods, CPU, memory, storage, objects of a kind.",
+        "kubectl create quota small --hard=pods=10,requests.memory=2Gi",
+    ),
+    "limitranges": Lesson(
+        "A limit range gives containers of a namespace amounts where they name none, and bounds those that they name."
+    ),
+    "priorityclasses.scheduling.k8s.io": Lesson(
+        "A priority class says which pods come first when there is no room for all.",
+        "kubectl create priorityclass important --value=1000",
+    ),
+    "storageclasses.storage.k8s.io": Lesson(
+        "A storage class says how the volumes of claims are made, and what becomes of them when their claim goes."
+    ),
+    "applications.drover.dev": Lesson(
+        "An application is several services as one thing: installed, changed and taken back together.",
+        "manage.py app install guestbook --wait",
+    ),
+    "applicationrevisions.drover.dev": Lesson(
+        "A revision is what an application asked for at a time. They come by themselves, one for each change."
+    ),
+    "applicationtemplates.drover.dev": Lesson(
+        "A template is an entry of the catalog: what an application is made of, and what it asks before it is made."
+    ),
     "nodes": Lesson(
         "A node is a machine that runs pods. The platform's own machine joins by itself; any other by one line that is "
         "pasted on it."
@@ -106,4 +129,4 @@ _LESSONS = {
 
 
 def of(kind: Kind) -> Lesson:
-    return _LESSONS.get(kind.key, Lesson(f"No {paths.word(kind, 0)} exist yet."))
+    return _LESSONS[kind.key]

@@ -19,9 +19,9 @@ from apps.cluster.kinds import (
 from apps.cluster.transaction import Transaction
 from tests.browser import sample, sample_apps
 from tests.browser.sample import WRITER
+from tests.browser.server import LONG
 from tests.catalog.plans import shop
 
-LONG = "averyveryverylongnamewithoutanyplacewhereitcouldbebrokenxxxxxxx"
 IMAGE = f"registry.example.internal:5000/department/of/{LONG}/{LONG}:2026.11.28-build.4711"
 
 

@@ -12,6 +12,8 @@ import threading
 from pathlib import Path
 
 NAME, PASSWORD = "admin", "correct-horse-battery"
+LONG = "averyveryverylongnamewithoutanyplacewhereitcouldbebrokenxxxxxxx"
+"""As long as a name can be."""
 
 
 def main(state: str, port: str, *stories: str) -> None:

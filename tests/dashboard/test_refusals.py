@@ -6,6 +6,7 @@ import logging
 import re
 
 import pytest
+from django.contrib.auth.models import User
 from django.test import Client, RequestFactory
 
 from apps.catalog.kinds import APPLICATION
@@ -14,7 +15,8 @@ from apps.cluster.actors import system
 from apps.cluster.kinds import POD, REPLICATION_CONTROLLER
 from apps.cluster.registry import Kind
 from apps.dashboard.views import errors
-from tests.browser import sample, sample_apps
+from tests.browser import odd, sample, sample_apps
+from tests.dashboard.conftest import signed_in
 
 POD_PAGE = "/kinds/pods/default/frontend-x7k2p"
 HTMX = {"HX-Request": "true"}
@@ -87,6 +89,33 @@ def test_a_dialog_that_is_refused_can_be_read_and_closed(tenant: Client) -> None
     assert "You may not do this" in dialog and "bo may not delete pods" in dialog
     assert "Ask an administrator" in dialog and dialog.count("data-close") == 2
     assert "<!doctype html>" in told(tenant, path)
+
+
+def test_whoever_may_see_no_application_is_told_so_and_not_that_there_is_none(
+    tenant: Client, sampled: None
+) -> None:
+    assert "No application yet" in tenant.get("/").content.decode()
+    stranger = signed_in(User.objects.create_user("eve"))
+    page = stranger.get("/").content.decode()
+    assert "You may not see applications" in page and "Pods running" not in page
+
+
+def test_whoever_may_install_nowhere_is_told_before_the_form_is_filled_in(
+    admin: Client, tenant: Client
+) -> None:
+    sample_apps.catalog()
+    page = tenant.get("/catalog/guestbook").content.decode()
+    assert 'aria-disabled="true" data-why="You may make applications in no namespace' in page
+    assert 'value="install"' not in page
+    assert 'value="install"' in admin.get("/catalog/guestbook").content.decode()
+
+
+def test_a_cluster_without_room_says_what_helps(admin: Client) -> None:
+    sample_apps.catalog()
+    assert "find no room" not in admin.get("/catalog/guestbook").content.decode()
+    odd.no_room()
+    page = admin.get("/catalog/guestbook").content.decode()
+    assert "too little" in page and "Pods that find no room wait" in page and "Add a node</a>" in page
 
 
 def test_whoever_is_signed_out_comes_back_to_the_page_and_not_to_a_part_of_it(sampled: None) -> None:

@@ -33,7 +33,7 @@ def home(request: HttpRequest, who: Actor) -> HttpResponse:
         "overview": overview.of_cluster(who, pages.now()),
         "number": number,
         "topics": f"{APPLICATION.key} pods nodes",
-        "may_install": access.visible_at_all(who, APPLICATION),
+        "may_see": access.visible_at_all(who, APPLICATION),
     }  # fmt: skip
     return pages.show(request, "dashboard/home.html", context, here="home")
 

@@ -43,9 +43,11 @@ def install(request: HttpRequest, who: Actor, name: str) -> HttpResponse:
         "default" if "default" in namespaces else next(iter(namespaces), "")
     )
     called = request.POST.get("name", name).strip()
+    room = capacity.compared(who, template.spec)
     context: dict[str, Any] = {
+        "cramped": any(not one.enough for one in room), "nowhere": access.NOWHERE,
         "template": template, "namespaces": namespaces, "namespace": place, "called": called,
-        "stamp": bundled.stamp(template), "room": capacity.compared(who, template.spec), "secrets": bool(secrets),
+        "stamp": bundled.stamp(template), "room": room, "secrets": bool(secrets),
     }  # fmt: skip
     problems: list[types.Problem] = []
     status = 200

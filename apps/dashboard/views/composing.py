@@ -37,7 +37,7 @@ def begin(request: HttpRequest, who: Actor) -> HttpResponse:
     name, place = request.POST.get("name", "").strip(), request.POST.get("namespace", "")
     context: dict[str, Any] = {
         "namespaces": spaces, "name": name, "namespace": place or next(iter(spaces), ""), "problem": "",
-        "drafts": [
+        "nowhere": access.NOWHERE, "drafts": [
             (one, paths.of_compose(one.namespace, one.name)) for one in keeping.of_user(request.user)  # type: ignore[arg-type]
         ],
     }  # fmt: skip
