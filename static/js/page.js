@@ -13,7 +13,10 @@
     node.querySelector(".sign").classList.add(`tone-${tone}`);
     const leave = () => node.remove();
     node.querySelector("button").addEventListener("click", leave);
-    $("toasts").append(node);
+    const place = $("toasts");
+    place.append(node);
+    place.hidePopover?.();
+    place.showPopover?.(); // on top of whatever was opened since
     if (tone !== "bad") setTimeout(leave, 5000);
   }
   document.addEventListener("drover:toast", (event) => toast(event.detail));
