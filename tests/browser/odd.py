@@ -50,7 +50,10 @@ def long_names() -> None:
     plan = shop(components__db__volumes=None, components__web__image=IMAGE)
     name = LONG[:30]
     operations.install(
-        WRITER, Application(types.ObjectMeta(name=name, namespace=LONG), ApplicationSpec(definition=plan))
+        WRITER,
+        Application(
+            metadata=types.ObjectMeta(name=name, namespace=LONG), spec=ApplicationSpec(definition=plan)
+        ),
     )
     told = f"1 of 2 components are ready; web: The image {IMAGE} of container web cannot be had."
     parts = (("db", 1, 1, "Ready", "1 of 1 ready"), ("web", 1, 2, "Failing", told))
@@ -76,7 +79,10 @@ def scripts() -> None:
     )
     name = "sheep"
     operations.install(
-        WRITER, Application(types.ObjectMeta(name=name, namespace="shop"), ApplicationSpec(definition=plan))
+        WRITER,
+        Application(
+            metadata=types.ObjectMeta(name=name, namespace="shop"), spec=ApplicationSpec(definition=plan)
+        ),
     )
 
 

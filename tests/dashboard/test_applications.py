@@ -311,7 +311,8 @@ def test_a_components_pods_are_told_with_their_state_the_unwell_first(admin: Cli
     sample.waiting(sample.find(POD, "default", "book-frontend-p6w2z"), "ImagePullBackOff", "no such image")
     page = text(admin.get("/apps/default/book?component=frontend"))
     listed = page[page.index("<h3>Pods</h3>") :]
-    assert re.findall(r"</a><span class=\"chip\".+?</svg>(\w+)</span>", listed) == ["ImagePullBackOff", *["Running"] * 6]
+    words = re.findall(r"</a><span class=\"chip\".+?</svg>(\w+)</span>", listed)
+    assert words == ["ImagePullBackOff", *["Running"] * 6]
     assert "more</a>" not in listed
     for number in range(8):
         sample_apps.app_pod(f"more{number}", number)
