@@ -100,7 +100,8 @@ ODD = {
     "no-room": "/catalog/wordpress",
     "drifted": "/apps/default/shop",
     "repair": "/apps/default/shop/repair",
-    "rotate": "/apps/default/shop/rotate/password",
+    "rotate": "/apps/default/fresh/rotate/password",
+    "not-rotated": "/apps/default/shop/rotate/password",
     "way-on-empty": "/apps/shop/blank/compose?add=way",
     "gone": "/kinds/pods/default/frontend-x7k2p",
 }

@@ -287,6 +287,15 @@ def test_putting_back_shows_the_patch_that_does_it(admin: Client, standing: None
     assert "Nothing differs" in text(admin.get("/apps/default/shop/repair"))
 
 
+def test_a_secret_that_cannot_be_exchanged_says_why_and_offers_no_button(admin: Client, shown: None) -> None:
+    page = text(admin.get("/apps/default/shop?tab=settings"))
+    assert "what uses it keeps a copy" in page and "Exchange it" not in page
+    assert "Exchange it" in text(admin.get("/apps/default/fresh?tab=settings"))
+    refused = admin.get("/apps/default/shop/rotate/password")
+    assert refused.status_code == 422
+    assert "<p>This secret cannot be exchanged: what uses it keeps a copy</p>" in text(refused)
+
+
 def test_exchanging_a_secret_shows_the_patch_that_does_it(admin: Client, shown: None) -> None:
     page = text(admin.get("/apps/default/fresh/rotate/password"))
     assert "manage.py app update -n default fresh --rotate password" in page

@@ -251,7 +251,7 @@ def _to_another(
         preview = work(who, namespace, name, wanted, dry_run=dry)
     except ApiError as refusal:
         return dialogs.of_application(
-            request, action, app, {**context, "problem": refusal.message}, status=refusal.code
+            request, action, app, {**context, "problem": dialogs.words(refusal)}, status=refusal.code
         )
     if dry:
         return dialogs.of_application(request, action, app, {**context, "preview": preview})
@@ -305,7 +305,7 @@ def rotate(request: HttpRequest, who: Actor, namespace: str, name: str, paramete
         preview = operations.rotate(who, namespace, name, parameter, dry_run=request.method == "GET")
     except ApiError as refusal:
         return dialogs.of_application(
-            request, "rotate", app, {**context, "problem": refusal.message}, status=refusal.code
+            request, "rotate", app, {**context, "problem": dialogs.words(refusal)}, status=refusal.code
         )
     if request.method == "GET":
         return dialogs.of_application(request, "rotate", app, {**context, "preview": preview})

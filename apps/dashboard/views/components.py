@@ -194,8 +194,7 @@ def _taken(
     try:
         preview = step.carry(dry)
     except ApiError as refusal:
-        problem = "; ".join(one.message for one in refusal.causes) or refusal.message
-        context["problem"] = problem
+        context["problem"] = dialogs.words(refusal)
         return dialogs.of_application(request, step.action, app, context, status=refusal.code)
     if dry:
         return dialogs.of_application(request, step.action, app, {**context, "preview": preview})

@@ -9,6 +9,7 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 
 from apps.catalog.types import Application
+from apps.cluster.errors import ApiError
 from apps.dashboard import pages, paths
 
 
@@ -21,6 +22,12 @@ def of_application(
         "href": request.path, "back": paths.of_application(meta.namespace, meta.name), **context,
     }  # fmt: skip
     return pages.show(request, "dashboard/action.html", known, status=status, here="home")
+
+
+def words(refusal: ApiError) -> str:
+    """What was wrong, without the names of fields and objects, which the dialog says already."""
+    told = "; ".join(one.message.removeprefix("Forbidden: ") for one in refusal.causes) or refusal.message
+    return f"{told[:1].upper()}{told[1:]}"
 
 
 def leave(request: HttpRequest, where: str) -> HttpResponse:
