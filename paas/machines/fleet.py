@@ -81,13 +81,13 @@ def revive(machines: Sequence[Machine], *ports: int) -> str:
 
 def remove(state: StateDirectory) -> str:
     """Take away every machine and what connects them, after any crash; returns what was done, in words."""
-    machines = present(state)
-    if not machines:
+    lan, machines = Lan.kept(state), present(state)
+    if lan is None:
         return ""
-    with ThreadPoolExecutor(len(machines)) as pool:  # each waits for its own containers
+    with ThreadPoolExecutor(len(machines) or 1) as pool:  # each waits for its own containers
         list(pool.map(Machine.remove, machines))
-    machines[0].lan.remove()
-    return f"removed {', '.join(each.name for each in machines)} and their network"
+    lan.remove()
+    return f"removed {', '.join(each.name for each in machines)} and their network" if machines else ""
 
 
 def _machine(state: StateDirectory, lan: Lan, number: int) -> Machine:

@@ -23,7 +23,8 @@ def test_this_machines_engine_is_never_taken_for_the_others(platform: Platform) 
     lan = Lan.chosen(state)
     lan.keep(state)
     lan.ensure()
-    machine = Hesitant("slow", lan.address(150), state.machines / "slow", state.log / "dockerd-slow.log", lan)
+    name = "node-150"
+    machine = Hesitant(name, lan.address(150), state.machines / name, state.log / f"dockerd-{name}.log", lan)
     machine.folder.mkdir(parents=True)
     os.mkfifo(machine.folder / hesitant.TOLD)
     try:
