@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 
 from node_agent import VERSION, identity, machine, usage
 from node_agent.ahead import Ahead
@@ -46,7 +48,7 @@ from node_agent.sizes import overfull
 from node_agent.upkeep import Troubles, Upkeep
 from node_agent.view import Touched, View
 from node_agent.volumes import Volumes
-from node_agent.waiting import Alarms, Coalesced, Gate, utcnow
+from node_agent.waiting import Alarms, Clock, Coalesced, Gate, utcnow
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +111,7 @@ class Agent:
             gate=Gate(STARTS_AT_ONCE),
             prober=Prober(DockerStreams(settings.docker)),
             ended=self._ended,
-            resolv_conf=files.machine_resolv_conf(),
+            resolv_conf=files.machine_resolv_conf,
             dns=settings.dns,
             moved=self._rewire.poke,
             farewell=self._farewell.said,
@@ -122,7 +124,9 @@ class Agent:
             settings, self._node, self._view, self._runtime, self._network, self._announcer, self._outbox,
             up=self._herd.network_is_up, troubles=self._troubles,
         )  # fmt: skip
-        self._keeping_up = Coalesced("upkeep", self._upkeep.look, every=UPKEEP_SECONDS)
+        self._clock = Clock()
+        self._leave: Callable[[], object] = lambda: None
+        self._keeping_up = Coalesced("upkeep", self._keep_up, every=UPKEEP_SECONDS)
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT. Containers, rules and routes stay as they are."""
@@ -175,6 +179,7 @@ class Agent:
         )  # fmt: skip
         task = asyncio.create_task(connection.run())
         loop = asyncio.get_running_loop()
+        self._leave = partial(loop.call_soon_threadsafe, task.cancel)
         for name in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(name, task.cancel)
         await asyncio.wait([task])
@@ -186,6 +191,14 @@ class Agent:
             log.warning("%s: what ran here is taken down; it can join again with a new line", words)
             return True
         return False
+
+    def _keep_up(self) -> None:
+        """What waits for a moment would wait so much longer, pods that are to end too: a new agent counts anew."""
+        back = self._clock.set_back()
+        if back:
+            log.warning("the clock was set back by %.0f s: this agent ends, to be started again", back)
+            self._leave()
+        self._upkeep.look()
 
     def _begin(self) -> None:
         """What needs the engine: its first answer, the pause image, the containers that run."""

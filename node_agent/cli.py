@@ -6,9 +6,12 @@ from __future__ import annotations
 import argparse
 import logging
 import sys
+import time
+from contextlib import nullcontext
 from pathlib import Path
 
 from apps.cluster.types.agent import LEFT_EXIT
+from node_agent import alone, limits
 from node_agent.agent import Agent
 from node_agent.down import down
 from node_agent.hollow.fleet import Fleet
@@ -16,6 +19,8 @@ from node_agent.joining.service import DEFAULT_ROOT
 from node_agent.network import roads
 from node_agent.settings import CLUSTER_CIDR, SERVICE_CIDR, Settings
 
+END_SECONDS = 5.0
+"""How long an agent that was asked to end may take, before its state is taken down."""
 DOCKER = "unix:///var/run/docker.sock"
 
 
@@ -32,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
         logging.getLogger(loud).setLevel(logging.WARNING)
     state = Path(options.state).resolve()
     if options.command == "down":
-        return down(state, options.docker, left=options.left)
+        return _down(state, options.docker, left=options.left)
     settings = Settings(
         server=options.server,
         state=state,
@@ -51,8 +56,23 @@ def main(argv: list[str] | None = None) -> int:
     if not settings.token.exists():
         print(f"there is no token in {state}: has this node joined the cluster?", file=sys.stderr)
         return LEFT_EXIT
-    Agent(settings).run()
+    with alone.take_once_free(state):
+        limits.lift()
+        Agent(settings).run()
     return 0
+
+
+def _down(state: Path, docker: str, *, left: bool) -> int:
+    until = time.monotonic() + END_SECONDS
+    while True:
+        try:
+            with alone.take(state) if state.is_dir() else nullcontext():
+                return down(state, docker, left=left)
+        except alone.Taken as words:
+            if time.monotonic() > until:
+                logging.error("%s, and would make anew what is removed: end it first", words)
+                return 1
+            time.sleep(alone.LOOK_SECONDS)
 
 
 def _join(options: argparse.Namespace) -> int:

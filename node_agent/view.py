@@ -66,6 +66,7 @@ class View:
         self._held: dict[str, dict[Key, Any]] = {kind: {} for kind in KINDS}
         self._touched = Touched()
         self._number = 0
+        self._unsaved = False
         self.offers = Offers()
 
     @property
@@ -119,8 +120,7 @@ class View:
             touched, self._touched = self._touched, Touched()
             self._number = number
         if self._directory is not None:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            disk.write(self._directory / "number", str(number).encode())
+            self._save(self._directory, "number", str(number).encode())
         return touched
 
     def pods(self) -> dict[str, types.Pod]:
@@ -224,7 +224,7 @@ class View:
         elif isinstance(before, types.Pod):
             self.offers.forget(before.metadata.uid)
         if self._directory is not None:
-            _file(self._directory, kind, key).unlink(missing_ok=True)
+            (self._directory / _file(kind, key)).unlink(missing_ok=True)
 
     def _touch(self, kind: str, found: types.Resource | None) -> None:
         self._touched.kinds.add(kind)
@@ -234,20 +234,31 @@ class View:
             self._touched.tokens.add(found.metadata.uid)
 
     def _write(self, kind: str, found: types.Resource, text: bytes) -> None:
-        if self._directory is None:
-            return
-        path = _file(self._directory, kind, _key(found))
+        if self._directory is not None:
+            self._save(self._directory, _file(kind, _key(found)), text)
+
+    def _save(self, directory: Path, name: str, text: bytes) -> None:
+        """What a full disk does not take is known all the same, for as long as this agent runs; the next one hears it
+        from the server."""
+        path = directory / name
         try:
-            disk.write(path, text)
-        except FileNotFoundError:
-            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            disk.write(path, text)
+            try:
+                disk.write(path, text)
+            except FileNotFoundError:
+                directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                disk.write(path, text)
+        except OSError as error:
+            if not self._unsaved:
+                log.error("what the server tells is not kept for an agent that starts without it: %s", error)
+            self._unsaved = True
+        else:
+            self._unsaved = False
 
 
-def _file(directory: Path, kind: str, key: Key) -> Path:
+def _file(kind: str, key: Key) -> str:
     namespace, name = (quote(part, safe="") for part in key)
-    return directory / kind / f"{namespace}+{name}.json"
+    return f"{kind}/{namespace}+{name}.json"
 
 
 def _key(found: types.Resource) -> Key:

@@ -7,14 +7,32 @@ import heapq
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
+CORRECTION_SECONDS = 1.0
 log = logging.getLogger(__name__)
 
 
 def utcnow() -> datetime:
     return datetime.now(UTC)
+
+
+class Clock:
+    """The machine's clock against one that nobody sets: whether it was set back."""
+
+    def __init__(
+        self, wall: Callable[[], float] = time.time, steady: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._wall, self._steady = wall, steady
+        self._ahead = wall() - steady()
+
+    def set_back(self) -> float:
+        """By how many seconds since the last look; 0 for a mere correction, and where it was set forward."""
+        before, self._ahead = self._ahead, self._wall() - self._steady()
+        back = before - self._ahead
+        return back if back > CORRECTION_SECONDS else 0.0
 
 
 class Alarms:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
-import resource
 import signal
 import socket
 import sys
@@ -18,6 +17,7 @@ from pathlib import Path
 
 import msgspec
 
+from node_agent import limits
 from node_agent.dns import RESOLV_CONF
 from node_agent.dns.messages import Answer, Order
 from node_agent.dns.server import Answers, Listener
@@ -83,9 +83,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("networks", nargs="*", help="whose addresses' names are the cluster's to tell")
     options = parser.parse_args(argv)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C ends the agent, which then ends us
-    # Each name that others are asked for takes sockets of its own.
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    limits.lift()
     # Libraries print; what they say must not mix with answers.
     out = os.dup(1)
     os.dup2(2, 1)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import signal
-from contextlib import suppress
 from copy import copy
 from pathlib import Path
 
 from apps.cluster import types
-from node_agent import VERSION, machine
+from node_agent import VERSION, limits, machine
 from node_agent.connection import Connection, Identity
 from node_agent.hollow.engine import VERSION as ENGINE_VERSION
 from node_agent.hollow.node import HollowNode
@@ -44,9 +42,7 @@ class Fleet:
 
     def run(self) -> None:
         """Serve until SIGTERM or SIGINT."""
-        with suppress(ValueError):
-            _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        limits.lift()
         asyncio.run(self._serve())
 
     async def _serve(self) -> None:

@@ -140,7 +140,7 @@ class Making:
     def _write_etc(self, pod: types.Pod) -> list[Path]:
         """They are mounted when a container starts, so until then the address in them may still change."""
         tools = self._tools
-        content = files.etc(pod, self._address(pod), machine=tools.resolv_conf, cluster=tools.dns)
+        content = files.etc(pod, self._address(pod), machine=tools.resolv_conf(), cluster=tools.dns)
         if not content:
             return []
         etc = self._tools.volumes.directory(pod.metadata.uid) / "etc"

@@ -139,12 +139,13 @@ def opening(pod: types.Pod) -> list[types.Container]:
 
 
 def restart_due(life: Life, sandbox: Seen | None, newest: Seen | None, now: datetime) -> datetime:
-    """When an ended container may be made anew. A container whose sandbox died is not to blame: at once."""
+    """When an ended container may be made anew. A container whose sandbox died is not to blame: at once. So is one
+    that ended in the future, since the clock was set back: how long ago that was, nobody knows."""
     if sandbox is None or sandbox.state is not State.RUNNING:
         return now
     if newest is not None and newest.sandbox != sandbox.id:
         return now
-    return now if life.ended_at is None else life.backoff.due(life.ended_at)
+    return now if life.ended_at is None or life.ended_at > now else life.backoff.due(life.ended_at)
 
 
 def _running(seen: Iterable[Seen]) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class Tools:
     gate: StartGate
     prober: Prober
     ended: EndedLogs
-    resolv_conf: str
+    resolv_conf: Callable[[], str]  # the machine's, as it is now
     dns: str  # where this node answers names
     moved: Callable[[], None]  # a pod with ports on the machine has another address
     farewell: Callable[[str], bool] = lambda uid: True  # whether no node sends new requests to the pod any more

@@ -122,6 +122,7 @@ class Machine:
         self.names = Names.of(state)
         self.api: Any = docker.APIClient(base_url=engine, version="auto")
         self.number = 0
+        self.resolv_conf = "nameserver 192.0.2.53\n"
         self.events: list[protocol.EventReport] = []
         self.statuses: dict[str, protocol.PodReport] = {}
         self.history: list[protocol.PodReport] = []
@@ -153,7 +154,7 @@ class Machine:
             gate=Gate(4),
             prober=self.prober,
             ended=self.ended,
-            resolv_conf="nameserver 192.0.2.53\n",
+            resolv_conf=lambda: self.resolv_conf,
             dns="10.254.0.10",
             moved=lambda: None,
         )

@@ -51,6 +51,16 @@ def test_variables_names_and_addresses(machine: Machine) -> None:
     assert "nameserver 10.254.0.10\n" in found
 
 
+def test_what_is_made_after_the_machines_name_servers_changed_asks_the_new_ones(machine: Machine) -> None:
+    first = machine.run(app(), name="first", dns_policy="Default")
+    machine.ready(first)
+    machine.resolv_conf = "nameserver 192.0.2.54\n"
+    second = machine.run(app(), name="second", dns_policy="Default")
+    machine.ready(second)
+    for pod, server in ((first, "192.0.2.53"), (second, "192.0.2.54")):
+        assert machine.shell(machine.container(pod), "cat /etc/resolv.conf") == f"nameserver {server}\n"
+
+
 def test_containers_of_a_pod_share_network_ipc_and_volumes(machine: Machine) -> None:
     shared = types.Volume(name="data", empty_dir=types.EmptyDirVolumeSource())
     memory = types.Volume(

@@ -175,6 +175,13 @@ def test_a_container_whose_sandbox_died_does_not_wait() -> None:
     assert next_step(pod(), sight, NOW) == plan.MakeContainer("app", 2, "POD-1")
 
 
+def test_a_container_that_ended_in_the_future_does_not_wait_until_then() -> None:
+    sight = Sight(seen=(POD, seen("app", 1, State.EXITED)), address=WIRED, lives={"app": WAITS})
+    assert next_step(pod(), sight, NOW) == plan.Settled(NOW + timedelta(seconds=10))
+    set_back = NOW - timedelta(hours=1)
+    assert next_step(pod(), sight, set_back) == plan.MakeContainer("app", 2, "POD-0")
+
+
 class World:
     """An engine in a few lines: carries steps out at once, and can be hurt."""
 
