@@ -6,45 +6,52 @@ import fcntl
 import logging
 import os
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 log = logging.getLogger(__name__)
 
-LOCK = "lock"
-LOOK_SECONDS = 0.5
+LOOK_SECONDS = 0.2
 
 
 class Taken(Exception):
     """Another process has the state; the words say which."""
 
 
-def take(state: Path) -> IO[str]:
-    """The state is this process's for as long as the answer is open; what it starts does not get it. Raises Taken."""
-    file = (state / LOCK).open("a+")
+@contextmanager
+def alone(state: Path, patience: float) -> Iterator[None]:
+    """The state is this process's, and not that of those it starts. One that has it already is given so many seconds
+    to end, and is named. Raises Taken."""
+    held = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
+    until, said = time.monotonic() + patience, False
     try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        file.seek(0)
-        holder = file.read().strip()
-        file.close()
-        raise Taken(f"an agent (process {holder or 'unknown'}) runs with {state}") from None
-    with suppress(OSError):  # a full disk has no room for who it is
-        file.truncate(0)
-        file.write(f"{os.getpid()}\n")
-        file.flush()
-    return file
-
-
-def take_once_free(state: Path) -> IO[str]:
-    """Waits for as long as another agent runs, and says so: one that is to end takes a moment."""
-    said = False
-    while True:
-        try:
-            return take(state)
-        except Taken as words:
+        while not _lock(held):
+            words = f"another process ({_holder(held)}) runs with {state}"
+            if time.monotonic() >= until:
+                raise Taken(words)
             if not said:
-                log.error("%s: this one waits until it ends", words)
+                log.warning("%s: waiting until it ends", words)
             said = True
             time.sleep(LOOK_SECONDS)
+        yield
+    finally:
+        os.close(held)
+
+
+def _lock(held: int) -> bool:
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _holder(held: int) -> str:
+    """Its process id, as far as the kernel tells."""
+    inode = f":{os.fstat(held).st_ino}"
+    for line in Path("/proc/locks").read_text().splitlines():
+        words = line.split()
+        if "->" not in words and words[1] == "FLOCK" and words[5].endswith(inode):
+            return words[4]
+    return "unknown"

@@ -5,14 +5,15 @@ from __future__ import annotations
 
 import argparse
 import logging
+import math
 import sys
-import time
 from contextlib import nullcontext
 from pathlib import Path
 
 from apps.cluster.types.agent import LEFT_EXIT
-from node_agent import alone, limits
+from node_agent import limits
 from node_agent.agent import Agent
+from node_agent.alone import Taken, alone
 from node_agent.down import down
 from node_agent.hollow.fleet import Fleet
 from node_agent.joining.service import DEFAULT_ROOT
@@ -56,23 +57,19 @@ def main(argv: list[str] | None = None) -> int:
     if not settings.token.exists():
         print(f"there is no token in {state}: has this node joined the cluster?", file=sys.stderr)
         return LEFT_EXIT
-    with alone.take_once_free(state):
+    with alone(state, math.inf):
         limits.lift()
         Agent(settings).run()
     return 0
 
 
 def _down(state: Path, docker: str, *, left: bool) -> int:
-    until = time.monotonic() + END_SECONDS
-    while True:
-        try:
-            with alone.take(state) if state.is_dir() else nullcontext():
-                return down(state, docker, left=left)
-        except alone.Taken as words:
-            if time.monotonic() > until:
-                logging.error("%s, and would make anew what is removed: end it first", words)
-                return 1
-            time.sleep(alone.LOOK_SECONDS)
+    try:
+        with alone(state, END_SECONDS) if state.is_dir() else nullcontext():
+            return down(state, docker, left=left)
+    except Taken as words:
+        logging.error("%s, and would make anew what is removed: end it first", words)
+        return 1
 
 
 def _join(options: argparse.Namespace) -> int:

@@ -52,10 +52,13 @@ def unmount_below(root: Path) -> None:
         _libc.umount2(os.fsencode(point), _MNT_DETACH)
 
 
-def remove_tree(root: Path) -> None:
-    """Remove a directory with everything in it, mounts first, so that nothing mounted is emptied."""
+def remove_tree(root: Path) -> str:
+    """Remove a directory with everything in it, mounts first, so that nothing mounted is emptied. What did not go, in
+    words."""
     unmount_below(root)
-    shutil.rmtree(root, ignore_errors=True)
+    failed: list[str] = []
+    shutil.rmtree(root, onerror=lambda _, path, error: failed.append(f"{path}: {error[1]}"))
+    return failed[0] if failed and root.exists() else ""
 
 
 def open_beneath(root: Path, relative: str) -> int:

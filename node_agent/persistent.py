@@ -5,6 +5,7 @@ How much a volume holds is written down in the cluster and not enforced here: di
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,6 +16,8 @@ from apps.cluster.types.agent import VolumeReport
 from apps.cluster.types.persistent import DELETE, IN_USE, LOCAL, ON_NODE
 from node_agent import disk
 from node_agent.pods.env import ConfigTrouble
+
+log = logging.getLogger(__name__)
 
 
 class Claims(Protocol):
@@ -30,6 +33,7 @@ class LocalVolumes:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._stay: dict[str, str] = {}  # volumes that cannot be removed, and what was said of them
 
     def claimed(self, namespace: str, name: str, known: Claims, group: int | None) -> Path:
         """The directory of a claim's volume, made when it is not there. Raises ConfigTrouble while it has none."""
@@ -56,9 +60,12 @@ class LocalVolumes:
         for volume in volumes:
             if not is_ending(volume):
                 continue
-            disk.remove_tree(self._path(volume))
+            words, name = disk.remove_tree(self._path(volume)), volume.metadata.name
             if not self._path(volume).exists():
-                gone.append(VolumeReport(name=volume.metadata.name, uid=volume.metadata.uid))
+                gone.append(VolumeReport(name=name, uid=volume.metadata.uid))
+            elif self._stay.get(name) != words:
+                log.error("the data of the volume %s cannot be removed, so the volume stays: %s", name, words)
+                self._stay[name] = words
         return gone
 
     def _path(self, volume: types.PersistentVolume) -> Path:

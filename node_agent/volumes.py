@@ -7,6 +7,7 @@ Config maps and secrets are laid out so that an update shows all at once: the fi
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import stat
 from collections.abc import Mapping
@@ -26,6 +27,8 @@ from node_agent.projected import (
     secret_files,
 )
 from node_agent.runtime.base import Mount
+
+log = logging.getLogger(__name__)
 
 DATA = "..data"
 TERMINATION_LOG = "termination-log"
@@ -79,7 +82,8 @@ class Volumes:
         return [each.name for each in self._root.iterdir()] if self._root.exists() else []
 
     def remove(self, uid: str) -> None:
-        disk.remove_tree(self.directory(uid))
+        if words := disk.remove_tree(self.directory(uid)):
+            log.warning("files of a pod that is gone stay here until the agent starts again: %s", words)
 
     def _read_only(self, pod: types.Pod, wish: types.VolumeMount) -> bool:
         """What the server fills is never written through a mount."""

@@ -12,6 +12,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -58,7 +59,8 @@ class Orders:
         if order.put or order.gone:
             self._answers.changed()
         self._listener.start()
-        os.write(self._out, msgspec.json.encode(Answer(order.number)) + b"\n")
+        with suppress(BrokenPipeError):  # the agent is gone; its successor takes over
+            os.write(self._out, msgspec.json.encode(Answer(order.number)) + b"\n")
 
 
 async def serve(options: argparse.Namespace, out: int) -> None:

@@ -95,7 +95,7 @@ class Making:
             self._held(container, life, "ErrImagePull", str(error), now)
         except EngineAway:
             raise
-        except RuntimeTrouble as error:
+        except (RuntimeTrouble, OSError) as error:  # of its own files, as where the disk is full
             self._held(container, life, "CreateContainerError", str(error), now)
         return None
 

@@ -208,13 +208,13 @@ class Steps:
         record = self._record
         try:
             address = self._tools.network.attach(record.uid, pid)
-        except Exception as error:  # whatever the kernel refuses: the pod waits, and says why
+            held = self._address_file()
+            held.parent.mkdir(parents=True, exist_ok=True)
+            disk.write(held, address.encode())
+        except Exception as error:  # whatever kernel or disk refuse: the pod waits, and says why
             log.exception("pod %s cannot be wired", record.uid)
             self._sandbox_trouble(error, now)
             return
-        held = self._address_file()
-        held.parent.mkdir(parents=True, exist_ok=True)
-        disk.write(held, address.encode())
         record.address = address
         self._moved()
 

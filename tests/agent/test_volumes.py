@@ -95,6 +95,33 @@ def test_data_goes_only_when_the_volume_is_at_its_end(tmp_path: Path) -> None:
     assert len(local.reclaim([volume])) == 1, "said again until the server has heard"
 
 
+def test_data_that_cannot_be_removed_keeps_its_volume_and_says_why_once(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    local, known, volume = claimed(tmp_path)
+    path = local.claimed("default", "data", known, None)
+    elsewhere = path.rename(tmp_path / "elsewhere")
+    (elsewhere / "file").write_text("1")
+    path.symlink_to(elsewhere)  # somebody moved it to a larger disk
+    volume.metadata.deletion_timestamp = types.now()
+    volume.metadata.finalizers = [ON_NODE]
+    assert local.reclaim([volume]) == local.reclaim([volume]) == []
+    assert (elsewhere / "file").exists()
+    (said,) = caplog.messages
+    assert said.startswith("the data of the volume pvc-1 cannot be removed, so the volume stays: ")
+    assert str(path) in said
+
+
+def test_what_stays_of_a_pod_that_is_gone_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    volumes = Volumes(tmp_path / "pods", LocalVolumes(tmp_path / "volumes"))
+    (tmp_path / "pods").mkdir()
+    (tmp_path / "pods" / "u1").symlink_to(tmp_path)
+    volumes.remove("u1")
+    assert "files of a pod that is gone stay here" in caplog.text and str(tmp_path / "pods" / "u1") in caplog.text
+    volumes.remove("u2")
+    assert len(caplog.messages) == 1, "where nothing was, nothing stays"
+
+
 def test_a_volume_never_leads_outside(tmp_path: Path) -> None:
     local, known, volume = claimed(tmp_path)
     volume.spec.csi.volume_handle = "../pods"  # type: ignore[union-attr]

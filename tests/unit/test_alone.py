@@ -10,13 +10,16 @@ from pathlib import Path
 
 import pytest
 
-from node_agent import alone, cli
+from node_agent import cli
+from node_agent.alone import Taken, alone
 
 
 def test_a_state_is_one_process_s_until_that_ends(tmp_path: Path) -> None:
-    with alone.take(tmp_path), pytest.raises(alone.Taken, match=rf"process {os.getpid()}\) runs with {tmp_path}"):
-        alone.take(tmp_path)
-    alone.take(tmp_path).close()
+    words = rf"another process \({os.getpid()}\) runs with {tmp_path}"
+    with alone(tmp_path, 0), pytest.raises(Taken, match=words), alone(tmp_path, 0):
+        pass
+    with alone(tmp_path, 0):
+        pass
 
 
 def test_a_second_agent_says_whom_it_waits_for(tmp_path: Path) -> None:
@@ -25,11 +28,11 @@ def test_a_second_agent_says_whom_it_waits_for(tmp_path: Path) -> None:
         sys.executable, "-m", "node_agent", "run", "--server", "https://127.0.0.1:1", "--state", str(tmp_path),
         "--node-name", "n1", "--address", "127.0.0.1", "--docker", f"unix://{tmp_path}/none.sock",
     ]  # fmt: skip
-    with alone.take(tmp_path), subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as second:
+    with alone(tmp_path, 0), subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as second:
         assert second.stderr is not None
         said = second.stderr.readline()
         second.kill()
-    assert f"an agent (process {os.getpid()}) runs with {tmp_path}: this one waits until it ends" in said
+    assert f"another process ({os.getpid()}) runs with {tmp_path}: waiting until it ends" in said
 
 
 def test_what_an_agent_keeps_is_not_taken_down_under_it(
@@ -37,7 +40,7 @@ def test_what_an_agent_keeps_is_not_taken_down_under_it(
 ) -> None:
     monkeypatch.setattr(cli, "END_SECONDS", 0)
     (tmp_path / "pods").mkdir()
-    with alone.take(tmp_path), caplog.at_level(logging.ERROR):
+    with alone(tmp_path, 0), caplog.at_level(logging.ERROR):
         assert cli.main(["down", "--state", str(tmp_path), "--docker", f"unix://{tmp_path}/none.sock"]) == 1
     assert "end it first" in caplog.text
     assert (tmp_path / "pods").is_dir()
