@@ -70,7 +70,7 @@ HERE = Pass("here", NEEDS_A_MACHINE, options=tuple(f"--ignore={each}" for each i
 BESIDE = (
     (Pass("apart", NEEDS_A_MACHINE, APART),),
     (
-        Pass("postgresql", f"not ({NEEDS_A_MACHINE})", ON_POSTGRES, "postgres", ("--reuse-db",)),  # its server goes too
+        Pass("postgresql", f"not ({NEEDS_A_MACHINE})", ON_POSTGRES, "postgres"),
         Pass("sqlite", f"not ({NEEDS_A_MACHINE})"),
         Pass("browser", NEEDS_A_MACHINE, IN_A_BROWSER),
     ),
