@@ -59,6 +59,8 @@ umask 022
 flock -n 9 || exit 0
 echo $$ >{lock}
 PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin"
+# Every watch and every socket is a file; a login's own limit is 1024.
+ulimit -Sn "$(ulimit -Hn)"
 # What is written goes on at a file's end, wherever that is.
 bound() {{
     exec 9>&-

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -13,7 +14,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,10 +84,12 @@ class Scripted:
         self.service = replace(service_of(self.layout), command=("sh", "-c", f"echo {'a' * 200}; exec cat"))
         (root / "script").write_text(self.service.script_text().replace(SOCKET, str(root / "none.sock")))
 
-    def start(self, shell: str) -> subprocess.Popen[bytes]:
+    def start(self, shell: str, **more: Any) -> subprocess.Popen[bytes]:
         path = f"{self.layout.root}:{os.environ['PATH']}"
         script = [shell, str(self.layout.root / "script")]
-        self.process = subprocess.Popen(script, stdin=subprocess.PIPE, start_new_session=True, env={"PATH": path})
+        self.process = subprocess.Popen(
+            script, stdin=subprocess.PIPE, start_new_session=True, env={"PATH": path}, **more
+        )
         eventually(lambda: self.engine.exists() and self.engine.read_text().endswith("\n"))
         return self.process
 
@@ -116,6 +121,12 @@ def test_an_engine_that_a_script_started_does_not_keep_the_next_script_away(scri
     scripted.start(shell).kill()
     with scripted.service.lock.open() as lock:
         eventually(lambda: service._held(lock))
+
+
+def test_a_script_may_open_as_many_files_as_the_machine_allows(scripted: Scripted) -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    process = scripted.start("sh", preexec_fn=partial(resource.setrlimit, resource.RLIMIT_NOFILE, (100, most)))
+    assert resource.prlimit(process.pid, resource.RLIMIT_NOFILE) == (most, most)
 
 
 def test_the_logs_of_a_script_are_bounded_and_go_on(scripted: Scripted) -> None:
