@@ -65,4 +65,6 @@ def _left(nodes: list[types.Node], pods: list[types.Pod], name: str) -> int:
 
 def _shown(name: str, nanos: int) -> str:
     whole = nanos / quantities.NANO
-    return f"{whole:.1f}" if name == "cpu" else f"{whole / 2**30:.1f}Gi"
+    if name == "cpu":
+        return f"{whole:.1f}"
+    return f"{whole / 2**30:.1f}Gi" if whole >= 2**30 else f"{whole / 2**20:.0f}Mi"

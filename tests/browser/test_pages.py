@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
-from playwright.sync_api import Page, expect
+from collections.abc import Iterator
 
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.server import LONG
 from tests.browser.site import Site, sign_in
 from tests.platform import eventually
 
@@ -169,3 +172,26 @@ def test_a_log_streams_and_can_be_filtered(page: Page, site: Site) -> None:
     expect(lines).not_to_contain_text("this run")
     expect(page.locator("[data-log-state]")).to_have_text("The stream has ended")
     assert "previous=1" in page.url
+
+
+@pytest.fixture(scope="module")
+def odd() -> Iterator[Site]:
+    site = Site("guestbook", "applications", "long_names", "large")
+    yield site
+    site.remove()
+
+
+def test_the_longest_names_make_no_page_wider_than_its_window(chromium: Browser, odd: Site) -> None:
+    pod = f"/kinds/pods/{LONG}/{LONG}-5tq9v"
+    app = f"/apps/{LONG}/{LONG[:30]}"
+    others = ("/", "/kinds/pods", "/kinds/configmaps/shop/large")
+    context = chromium.new_context()
+    page = context.new_page()
+    sign_in(page, odd.url)
+    for width in (1440, 360):
+        page.set_viewport_size({"width": width, "height": 800})
+        for path in (app, f"{app}?component=web", f"{app}/image/web", pod, *others):
+            page.goto(f"{odd.url}{path}")
+            wide = page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= width, (path, width, wide)
+    context.close()
