@@ -114,13 +114,19 @@ _LESSONS = {
     "events": Lesson(
         "Events say what happened to an object and why: scheduled, pulled, started, failed. They are kept for a while."
     ),
-    "serviceaccounts": Lesson("A service account is the identity that a pod acts with."),
-    "roles.rbac.authorization.k8s.io": Lesson("A role names what may be done in one namespace."),
+    "serviceaccounts": Lesson(
+        "A service account is the identity that a pod acts with.", "kubectl create serviceaccount robot"
+    ),
+    "roles.rbac.authorization.k8s.io": Lesson(
+        "A role names what may be done in one namespace.",
+        "kubectl create role reader --verb=get,list,watch --resource=pods",
+    ),
     "clusterroles.rbac.authorization.k8s.io": Lesson(
         "A cluster role names what may be done, in every namespace."
     ),
     "rolebindings.rbac.authorization.k8s.io": Lesson(
-        "A role binding gives a role to people or accounts, in one namespace."
+        "A role binding gives a role to people or accounts, in one namespace.",
+        "kubectl create rolebinding bo-views --clusterrole=view --user=bo",
     ),
     "clusterrolebindings.rbac.authorization.k8s.io": Lesson(
         "A cluster role binding gives a cluster role to people or accounts, everywhere."

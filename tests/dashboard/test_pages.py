@@ -194,6 +194,13 @@ def test_an_object_that_is_not_there_leads_to_those_that_are(admin: Client) -> N
     assert "may have been deleted" not in admin.get("/nowhere").content.decode()
 
 
+def test_an_empty_list_of_what_people_write_leads_on(admin: Client) -> None:
+    for key in ("persistentvolumeclaims", "limitranges", "rolebindings.rbac.authorization.k8s.io"):
+        page = admin.get(f"/kinds/{key}?wide=1", headers=HTMX).content.decode()
+        assert "Create from YAML" in page, key
+    assert "Create from YAML" not in admin.get("/kinds/endpointslices.discovery.k8s.io", headers=HTMX).content.decode()
+
+
 @pytest.mark.parametrize("path", ["/kinds/events", "/kinds/nodes", "/kinds/endpoints"])
 def test_what_nobody_writes_by_hand_has_no_button_for_it(path: str, admin: Client) -> None:
     page = admin.get(path).content.decode()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
 
+from apps.catalog.kinds import APPLICATION_REVISION
 from apps.cluster.actors import Actor
 from apps.cluster.errors import NotFound
 from apps.cluster.kinds import ENDPOINT_SLICE, ENDPOINTS, EVENT, NODE
 from apps.cluster.registry import Kind, UnknownKind, by_key
 from apps.dashboard import access, listing, pages, paths, reading, teaching
 
-_MADE_BY_ITSELF = (EVENT, NODE, ENDPOINTS, ENDPOINT_SLICE)
+_MADE_BY_ITSELF = (EVENT, NODE, ENDPOINTS, ENDPOINT_SLICE, APPLICATION_REVISION)
 """Kinds that nobody writes by hand, though the API would let them."""
 
 
