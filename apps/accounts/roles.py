@@ -51,7 +51,7 @@ _VIEW = (
     _rule(READ, _GROUPS, ALL),
     _rule(READ, ("scheduling.k8s.io",), ("priorityclasses",)),
     _rule(("get", "list"), ("metrics.k8s.io",), ("pods", "nodes")),
-    _rule(("list",), ("exposure.drover.dev",), ("exposures",)),
+    _rule(("get", "list"), ("exposure.drover.dev",), ("exposures",)),
 )
 _EDIT = (
     *_VIEW,

@@ -10,7 +10,7 @@ from apps.api.apply import merging, owners
 from apps.api.apply.fields import Path
 from apps.api.apply.owners import APPLY, Owned, Owner, Owners
 from apps.api.calls import Call, warned
-from apps.api.identity import metadata_of, settle_identity
+from apps.api.identity import metadata_of, settle_identity, tried
 from apps.api.messages import Answer
 from apps.api.objects import checked
 from apps.cluster import store, types
@@ -23,7 +23,7 @@ MEDIA_TYPES = ("application/apply-patch+yaml",)
 def apply(call: Call, part: str) -> Answer:
     """Create the object or bring the client's fields into it. Raises Conflict for fields that others hold."""
     code, obj, warnings = applied(call, part, _of_its_address(call, configuration(call)))
-    return Answer(code, types.encode(obj), headers=warned(warnings))
+    return Answer(code, tried(call, types.encode(obj)), headers=warned(warnings))
 
 
 def applied(call: Call, part: str, config: dict[str, Any]) -> tuple[int, Any, tuple[str, ...]]:

@@ -36,7 +36,10 @@ def serves(scope: Scope) -> bool:
     """Whether a scope is the API's; a browser that wants a page gets Django's browsable one."""
     if scope["type"] not in {"http", "websocket"}:
         return False
-    if scope["path"].strip("/").partition("/")[0] not in ROOTS:
+    root = scope["path"].strip("/").partition("/")[0]
+    if not root:
+        return scope["type"] == "http" and _is_program(scope)
+    if root not in ROOTS:
         return False
     return scope["type"] == "websocket" or not _wants_page(scope)
 
@@ -111,6 +114,12 @@ def _check_page(scope: Scope, headers: Mapping[str, str]) -> None:
         return
     if not headers.get("x-csrftoken"):
         raise Forbidden("a change made with a session needs the header X-CSRFToken")
+
+
+def _is_program(scope: Scope) -> bool:
+    """The root is the dashboard's; who comes with a token and wants no page gets the API's paths."""
+    headers = authentication.headers_of(scope)
+    return "authorization" in headers and "text/html" not in headers.get("accept", "")
 
 
 def _wants_page(scope: Scope) -> bool:

@@ -158,21 +158,32 @@ def _document(actor: Actor, request: Request, document: Document) -> Answer:
     if request.method not in {"GET", "HEAD"}:
         raise MethodNotAllowed(NOT_ALLOWED)
     if document.name in HEALTH:
-        if document.name == "readyz":
-            store.clock()
-        return Answer(200, b"ok", "text/plain; charset=utf-8")
+        return _health(request, document.name)
     if document.name == "version":
         return Answer(200, types.encode(discovery.VERSION))
-    if not policy.non_resource(actor, "get", request.path.rstrip("/")).allowed:
+    if not policy.non_resource(actor, "get", request.path.rstrip("/") or "/").allowed:
         raise Forbidden(f'forbidden: User "{actor.name}" cannot get path "{request.path}"')
     if document.name == "openapi":
         return _openapi(request, document.parts)
+    if document.name == "paths":
+        return Answer(200, types.encode(discovery.paths()))
     version = discovery_version(request.accept) if len(document.parts) == 1 else ""
     body = types.encode(discovery.answer(document.parts, version))
     if version:
         return Answer(200, body, f"{JSON};g=apidiscovery.k8s.io;v={version};as=APIGroupDiscoveryList")
     choose(request.accept)
     return Answer(200, body)
+
+
+def _health(request: Request, name: str) -> Answer:
+    checks = ["ping"]
+    if name == "readyz":
+        store.clock()
+        checks.append("database")
+    words = "ok"
+    if request.query.flag("verbose"):
+        words = "".join(f"[+]{check} ok\n" for check in checks) + f"{name} check passed\n"
+    return Answer(200, words.encode(), "text/plain; charset=utf-8")
 
 
 def _openapi(request: Request, parts: tuple[str, ...]) -> Answer:

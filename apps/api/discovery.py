@@ -99,6 +99,14 @@ def group_versions() -> tuple[Name, ...]:
     return tuple(_served())
 
 
+def paths() -> dict[str, Any]:
+    """What can be asked for at all, as Kubernetes lists it at its root."""
+    found = {"/api", "/apis", "/healthz", "/livez", "/openapi/v3", "/readyz", "/version"}
+    for group, version in group_versions():
+        found |= {f"/apis/{group}", f"/apis/{group}/{version}"} if group else {f"/api/{version}"}
+    return {"paths": sorted(found)}
+
+
 def answer(parts: tuple[str, ...], version: str) -> dict[str, Any]:
     """The document at ``/api...`` or ``/apis...``; ``version`` names aggregated discovery, "" asks for the pieces."""
     match parts:

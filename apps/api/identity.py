@@ -2,7 +2,10 @@
 
 from typing import Any
 
+import orjson
+
 from apps.api.calls import Call
+from apps.cluster import store
 from apps.cluster.errors import BadRequest
 
 
@@ -32,3 +35,16 @@ def settle_identity(call: Call, meta: dict[str, Any]) -> None:
     version = meta.get("resourceVersion", "")
     if version and not (version.isascii() and version.isdigit()):
         raise BadRequest(f'metadata.resourceVersion: Invalid value: "{version[:40]}": must be a number')
+
+
+def tried(call: Call, body: bytes) -> bytes:
+    """The answer to a dry run: the object's number is the one it keeps, and what is not made has none."""
+    if not call.dry_run:
+        return body
+    data = orjson.loads(body)
+    data["metadata"].pop("resourceVersion", None)
+    row = store.find(call.kind, call.namespace, call.name) if call.name else None
+    if row is not None:
+        data["metadata"]["resourceVersion"] = str(row.number)
+    told: bytes = orjson.dumps(data)
+    return told

@@ -4,6 +4,8 @@ from collections import defaultdict
 from typing import Any
 
 from apps.accounts import policy
+from apps.api import tables
+from apps.api.accepts import Form, choose
 from apps.api.messages import Answer, Request
 from apps.api.paths import UNKNOWN, Resource
 from apps.cluster import selectors, store, types
@@ -18,6 +20,8 @@ GROUP, VERSION = "metrics.k8s.io", "v1beta1"
 VERBS = ("get", "list")
 # plural -> the kind of the objects measured, and what their measures are called
 RESOURCES: dict[str, tuple[Kind, str]] = {"nodes": (NODE, "NodeMetrics"), "pods": (POD, "PodMetrics")}
+
+HEADS = ("Name", "Cpu", "Memory", "Window")
 
 Amounts = tuple[samples.Used, list[dict[str, Any]]]
 
@@ -35,20 +39,26 @@ def answer(actor: Actor, request: Request, target: Resource) -> Answer:
     number, rows = _rows(actor, request, kind, target)
     measured = _nodes() if kind is NODE else _pods()
     items = [_item(name, row, measured[key]) for row in rows if (key := _key(kind, row)) in measured]
+    if target.name and not items:
+        raise NotFound(
+            f'{name.lower()}.{GROUP} "{target.name}" not found', name=target.name, kind=target.plural, group=GROUP
+        )
+    if choose(request.accept).form is Form.TABLE:
+        return Answer(200, tables.plain(HEADS, map(_cells, items), {"resourceVersion": str(number)}))
     if target.name:
-        if not items:
-            raise NotFound(
-                f'{name.lower()}.{GROUP} "{target.name}" not found',
-                name=target.name,
-                kind=target.plural,
-                group=GROUP,
-            )
         return Answer(200, types.encode(items[0]))
     listed = {
         "kind": f"{name}List", "apiVersion": f"{GROUP}/{VERSION}", "metadata": {"resourceVersion": str(number)},
         "items": items,
     }  # fmt: skip
     return Answer(200, types.encode(listed))
+
+
+def _cells(item: dict[str, Any]) -> tuple[list[str], dict[str, Any]]:
+    """As kubectl prints it: a pod's containers together."""
+    parts = [part["usage"] for part in item.get("containers", (item,))]
+    cpu, memory = (sum(int(used[name].rstrip("nKi")) for used in parts) for name in ("cpu", "memory"))
+    return [item["metadata"]["name"], f"{cpu}n", f"{memory}Ki", item["window"]], item["metadata"]
 
 
 def _require(actor: Actor, target: Resource) -> None:

@@ -21,7 +21,7 @@ class Resource:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A page about the API itself: version, health, discovery, OpenAPI; ``parts`` are what follows its name."""
+    """A page about the API itself: paths, version, health, discovery, OpenAPI; ``parts`` are what follows its name."""
 
     name: str
     parts: tuple[str, ...] = ()
@@ -33,6 +33,8 @@ HEALTH = frozenset({"healthz", "livez", "readyz"})
 def parse(path: str) -> Resource | Document:
     """Raises NotFound for anything that no API serves. Slashes at the end do not matter."""
     parts = tuple(path.strip("/").split("/"))
+    if parts == ("",):
+        return Document("paths")
     if "" in parts or any(part in {".", ".."} for part in parts):
         raise NotFound(UNKNOWN)
     match parts:

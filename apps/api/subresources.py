@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from apps.api import applying, bodies, containers, service_tokens, writing
+from apps.api import applying, bodies, containers, service_tokens, tables, writing
+from apps.api.accepts import Form
 from apps.api.calls import NOT_ALLOWED, Call
 from apps.api.messages import Answer, Stream, status_body
 from apps.api.objects import checked_as
@@ -15,6 +16,7 @@ from apps.api.reading import get
 from apps.api.streams import forwarding, processes
 from apps.cluster import eviction, names, store, types
 from apps.cluster.errors import BadRequest, MethodNotAllowed, NotFound, invalid
+from apps.cluster.kinds import ages
 from apps.cluster.registry import kind_for
 from apps.cluster.transaction import Transaction
 from apps.cluster.types.meta import Eviction
@@ -61,7 +63,13 @@ def answer(call: Call) -> Answer | Stream:
 
 def get_scale(call: Call) -> Answer:
     call.require("get")
-    return Answer(200, types.encode(_scale_of(store.get(call.kind, call.namespace, call.name).object)))
+    scale = _scale_of(store.get(call.kind, call.namespace, call.name).object)
+    if call.wanted.form is Form.TABLE:
+        counts = (str(scale.spec.replicas), str(scale.status.replicas))
+        cells = (scale.metadata.name, *counts, ages.age(scale, types.now()))
+        heads = ("Name", "Desired", "Available", "Age")
+        return Answer(200, tables.plain(heads, [(cells, scale.metadata)], {}))
+    return Answer(200, types.encode(scale))
 
 
 def update_scale(call: Call) -> Answer:

@@ -83,3 +83,18 @@ def partial_list(objects: Sequence[Any], meta: dict[str, Any]) -> bytes:
         b'{"kind":"PartialObjectMetadataList","apiVersion":"meta.k8s.io/v1","metadata":%s,"items":[%s]}'
         % (types.encode(meta), b",".join(map(partial, objects)))
     )
+
+
+def plain(heads: Sequence[str], rows: Iterable[tuple[Sequence[str], Any]], meta: dict[str, Any]) -> bytes:
+    """A Table of what is no kind: words in columns, each row with its metadata."""
+    columns = [
+        {"name": head, "type": "string", "format": "name" if head == "Name" else "", "description": "", "priority": 0}
+        for head in heads
+    ]
+    shown = [
+        {"cells": cells, "object": {"kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": one}}
+        for cells, one in rows
+    ]
+    return types.encode({
+        "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": meta, "columnDefinitions": columns, "rows": shown,
+    })  # fmt: skip

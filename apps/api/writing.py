@@ -9,7 +9,7 @@ import orjson
 from apps.accounts import policy
 from apps.api import applying, bodies
 from apps.api.calls import NOT_ALLOWED, Call, warned
-from apps.api.identity import metadata_of, settle_identity, settle_namespace
+from apps.api.identity import metadata_of, settle_identity, settle_namespace, tried
 from apps.api.messages import Answer, status_body
 from apps.api.objects import Validation, checked, checked_as, refuse_duplicates
 from apps.api.patches import (
@@ -54,7 +54,7 @@ def create(call: Call) -> Answer:
         return types.encode(tx.create(call.kind, obj, record=record))
 
     body = store.write(call.actor, change, dry_run=call.dry_run)
-    return Answer(201, body, headers=warned(warnings))
+    return Answer(201, tried(call, body), headers=warned(warnings))
 
 
 def update(call: Call, part: str = "spec") -> Answer:
@@ -68,7 +68,7 @@ def update(call: Call, part: str = "spec") -> Answer:
         return types.encode(tx.update(call.kind, obj, part, record=record) or obj)
 
     body = store.write(call.actor, change, dry_run=call.dry_run)
-    return Answer(200, body, headers=warned(warnings))
+    return Answer(200, tried(call, body), headers=warned(warnings))
 
 
 def patch(call: Call, part: str = "spec") -> Answer:
@@ -93,7 +93,7 @@ def patch(call: Call, part: str = "spec") -> Answer:
         return types.encode(tx.update(call.kind, obj, part, record=record) or obj), warnings
 
     body, warnings = store.write(call.actor, change, dry_run=call.dry_run)
-    return Answer(200, body, headers=warned(warnings))
+    return Answer(200, tried(call, body), headers=warned(warnings))
 
 
 def patch_type(content_type: str) -> str:

@@ -110,8 +110,14 @@ async def test_a_patch_with_a_stale_version_is_refused(door: Door, kind: Kind) -
 @each_kind
 async def test_a_dry_run_answers_and_keeps_nothing(door: Door, kind: Kind) -> None:
     dry = await door.ask("POST", place(kind) + "?dryRun=All", sent(kind))
-    assert dry.code == 201
+    assert (dry.code, "resourceVersion" in dry.data["metadata"]) == (201, False)
     assert (await door.ask("GET", place(kind, "sample"))).code == 404
+    made = await created(door, kind)
+    patch, apply = {"metadata": {"labels": {"seen": "1"}}}, {"content-type": "application/apply-patch+yaml"}
+    for headers, body in ((MERGE, patch), (apply, {"apiVersion": kind.api_version, "kind": kind.name, **patch})):
+        tried = await door.ask("PATCH", place(kind, "sample") + "?dryRun=All&fieldManager=m", body, headers)
+        assert tried.data["metadata"]["labels"]["seen"] == "1"
+        assert tried.data["metadata"]["resourceVersion"] == made["metadata"]["resourceVersion"]
 
 
 @each_kind

@@ -6,8 +6,11 @@ from typing import Any
 
 import pytest
 
-from apps.api import discovery
+from apps.accounts import tokens
+from apps.api import asgi, discovery
 from apps.cluster.registry import all_kinds
+from apps.cluster.work import in_db
+from tests.api.doors import AsgiDoor, Door
 
 SHORT = {
     "po": "pods", "rc": "replicationcontrollers", "svc": "services", "ep": "endpoints", "ns": "namespaces",
@@ -85,3 +88,23 @@ def test_a_part_that_speaks_another_kind_names_its_group() -> None:
 @pytest.mark.parametrize("kind", all_kinds(), ids=lambda kind: kind.key)
 def test_a_manifest_finds_where_its_kind_is_served(kind: Any) -> None:
     assert discovery.collection(kind.api_version, kind.name) == (kind.plural, kind.namespaced)
+
+
+async def test_the_root_tells_programs_of_paths_and_browsers_of_the_dashboard(admin: str) -> None:
+    told = await AsgiDoor(admin).ask("GET", "/")
+    assert {"/api/v1", "/apis/apps", "/apis/apps/v1", "/healthz", "/version"} <= set(told.data["paths"])
+    for path in told.data["paths"]:
+        assert (await AsgiDoor(admin).ask("GET", path)).code == 200, path
+    nobody = await in_db(tokens.issue, "nobody", ["system:authenticated"])
+    assert (await AsgiDoor(nobody).ask("GET", "/")).code == 403
+    scope = {"type": "http", "path": "/", "headers": [(b"authorization", b"Bearer x")]}
+    assert asgi.serves(scope)
+    assert not asgi.serves({**scope, "headers": [*scope["headers"], (b"accept", b"text/html,*/*")]})
+    assert not asgi.serves({**scope, "headers": [(b"accept", b"*/*")]})
+    assert not asgi.serves({**scope, "type": "websocket"})
+
+
+async def test_health_tells_what_was_looked_at_when_asked_to(door: Door) -> None:
+    assert (await door.ask("GET", "/readyz")).body == b"ok"
+    told = await door.ask("GET", "/readyz?verbose")
+    assert told.body == b"[+]ping ok\n[+]database ok\nreadyz check passed\n"

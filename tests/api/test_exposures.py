@@ -23,6 +23,9 @@ async def test_a_node_port_is_listed_and_printed(door: Door) -> None:
     assert listed["kind"] == "ExposureList"
     (found,) = [one for one in listed["items"] if one["spec"]["name"] == "web"]
     assert (found["spec"]["via"], found["spec"]["target"]) == ("NodePort", "web:80")
+    inside = ALL.replace("exposures", "namespaces/default/exposures")
+    assert (await door.ask("GET", f"{inside}/{found['metadata']['name']}")).data == found
+    assert (await door.ask("GET", f"{inside}/nobody")).code == 404
     elsewhere = ALL.replace("exposures", "namespaces/elsewhere/exposures")
     assert (await door.ask("GET", elsewhere)).data["items"] == []
     printed = (await door.ask("GET", ALL, headers={"accept": TABLE})).data
@@ -32,7 +35,7 @@ async def test_a_node_port_is_listed_and_printed(door: Door) -> None:
 
 async def test_it_is_discovered_and_nothing_can_be_written(door: Door) -> None:
     (one,) = (await door.ask("GET", "/apis/exposure.drover.dev/v1")).data["resources"]
-    assert (one["name"], one["verbs"]) == ("exposures", ["list"])
+    assert (one["name"], one["verbs"]) == ("exposures", ["get", "list"])
     assert (await door.ask("POST", ALL, {})).code == 405
     assert (await door.ask("GET", f"{ALL}/web")).code == 404
 

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.api.test_discovery import SHORT, entries
 from tests.platform import BASE, EXAMPLES, eventually, free_port
 
 pytestmark = [
@@ -203,3 +204,52 @@ def test_it_explains_itself(kubectl: Run) -> None:
     assert "containerPort" in kubectl("explain", "pod.spec.containers.ports").stdout
     assert "rc" in kubectl("api-resources").stdout
     assert "Server Version: v1.32" in kubectl("version").stdout
+
+
+def test_what_is_not_built_says_what_to_use_instead_by_each_of_its_names(kubectl: Run) -> None:
+    for name in ("sts", "statefulset", "statefulsets.apps"):
+        assert "Warning: Drover has no StatefulSet: use a Deployment" in kubectl("get", name).stderr
+    assert "not found: Drover has no StatefulSet" in kubectl("get", "sts/web", code=1).stderr
+    assert "Drover has no CustomResourceDefinition" in kubectl("explain", "crd").stdout
+    made = '{"apiVersion": "apps/v1", "kind": "DaemonSet", "metadata": {"name": "x"}}'
+    assert "Drover has no DaemonSet: use" in kubectl("create", "-f", "-", input=made, code=1).stderr
+
+
+@pytest.mark.parametrize("kind", sorted(SHORT))
+def test_each_kind_is_explained_by_its_short_name(kubectl: Run, kind: str) -> None:
+    assert f"KIND:       {kind_of(kind)}\n" in kubectl("explain", kind, "--recursive").stdout
+
+
+def kind_of(short: str) -> str:
+    return next(str(one["responseKind"]["kind"]) for one in entries() if short in one["shortNames"])
+
+
+def test_a_node_that_was_never_heard_has_no_lease_and_one_is_not_made(kubectl: Run) -> None:
+    kubectl("create", "-f", "-", input=NODE)
+    assert "HolderIdentity" not in kubectl("describe", "node", "machine").stdout
+    assert "No resources found" in kubectl("get", "leases", "-A").stderr
+    lease = '{"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": "machine"}}'
+    assert "a lease says when its node was last heard" in kubectl("create", "-f", "-", input=lease, code=1).stderr
+    kubectl("delete", "node", "machine")
+
+
+def test_a_difference_is_of_what_was_changed_and_of_nothing_else(kubectl: Run) -> None:
+    colours = '{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "diff"}, "data": {"sky": "blue"}}'
+    kubectl("apply", "-f", "-", input=colours)
+    for form in ((), ("--server-side", "--force-conflicts")):
+        told = kubectl("diff", *form, "-f", "-", input=colours.replace("blue", "red"), code=1).stdout
+        lines = [line for line in told.splitlines() if line[0] in "+-" and line[:3] not in {"+++", "---"}]
+        assert lines == ["-  sky: blue", "+  sky: red"]
+    assert "resourceVersion" not in kubectl("create", "cm", "dry", "--dry-run=server", "-o", "yaml").stdout
+    kubectl("delete", "cm", "diff")
+
+
+def test_the_root_and_parts_are_shown(kubectl: Run) -> None:
+    assert "/apis/apps/v1" in json.loads(kubectl("get", "--raw", "/").stdout)["paths"]
+    assert "[+]database ok" in kubectl("get", "--raw", "/readyz?verbose").stdout
+    kubectl("create", "deployment", "seen", "--image=busybox", "--replicas=3")
+    scale = kubectl("get", "deployment", "seen", "--subresource=scale").stdout.split()
+    assert scale[:7] == ["NAME", "DESIRED", "AVAILABLE", "AGE", "seen", "3", "0"]
+    kubectl("expose", "deployment", "seen", "--port=80", "--type=NodePort")
+    assert "Target:" in kubectl("describe", "exposures").stdout
+    kubectl("delete", "deployment/seen", "service/seen")

@@ -14,7 +14,7 @@ from apps.cluster.types import agent
 from apps.cluster.work import in_db
 from apps.nodes import samples
 from tests.api.doors import Door
-from tests.api.test_contract import created, place
+from tests.api.test_contract import TABLE, created, place
 
 NODES, PODS = "/apis/metrics.k8s.io/v1beta1/nodes", "/apis/metrics.k8s.io/v1beta1/namespaces/default/pods"
 USED = agent.Samples(
@@ -49,6 +49,10 @@ async def test_nodes_and_pods_are_listed_with_their_use(door: Door) -> None:
         {"name": "b", "usage": {"cpu": "0n", "memory": "2Ki"}},
     ]
     assert (await door.ask("GET", f"{PODS}/p")).data["window"] == "10s"
+    for path, cells in ((PODS, ["p", "7n", "3Ki", "10s"]), (NODES, ["n", "1500000000n", "1048576Ki", "10s"])):
+        table = (await door.ask("GET", path, headers=TABLE)).data
+        assert [column["name"] for column in table["columnDefinitions"]] == ["Name", "Cpu", "Memory", "Window"]
+        assert [row["cells"] for row in table["rows"]] == [cells]
     everywhere = (await door.ask("GET", "/apis/metrics.k8s.io/v1beta1/pods?labelSelector=app%3Dnone")).data
     assert (everywhere["kind"], everywhere["items"]) == ("PodMetricsList", [])
 
