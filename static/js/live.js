@@ -82,6 +82,7 @@
   function refresh(id) {
     const task = work.get(id) || { last: 0 };
     work.set(id, task);
+    clearTimeout(task.retry);
     if (document.hidden) { task.missed = true; return; }
     if (task.busy) { task.again = true; return; }
     if (task.timer) return;
@@ -107,8 +108,7 @@
       if (socket?.readyState === WebSocket.OPEN) live();
     } catch {
       lost();
-      task.again = false;
-      task.timer = setTimeout(() => fetchRegion(id, task), AGAIN);
+      task.retry = setTimeout(() => refresh(id), AGAIN);
     } finally {
       task.busy = false;
       if (task.again) { task.again = false; refresh(id); }
