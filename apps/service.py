@@ -110,23 +110,35 @@ class Service:
         """Held, with its process id inside, by the script while it runs."""
         return self.folder / "start.lock"
 
-    def install(self, say: Callable[[str], None]) -> None:
+    def installed(self) -> str:
+        """What was written for it, to ``install`` again; "" for nothing."""
+        file = UNITS / self.unit if SYSTEMD.is_dir() else self.script
+        return file.read_text() if file.exists() else ""
+
+    def install(self, say: Callable[[str], None], *, text: str = "") -> None:
         """Run it from now on, after a reboot too. One that runs already is started anew."""
         if SYSTEMD.is_dir():
-            _write(UNITS / self.unit, self.unit_text(), 0o644)
+            _write(UNITS / self.unit, text or self.unit_text(), 0o644)
             for command in (["daemon-reload"], ["enable", self.unit], ["restart", self.unit]):
-                subprocess.run(["systemctl", *command], check=True, capture_output=True, text=True)
+                _systemctl(*command)
             say(
                 f"the {self.what} runs as the systemd service {self.unit}: journalctl -u {self.unit} shows its words"
             )
             return
-        _write(self.script, self.script_text(), 0o700)
+        _write(self.script, text or self.script_text(), 0o700)
         self.stop()
-        subprocess.Popen([str(self.script)], stdin=subprocess.DEVNULL, start_new_session=True)
+        self.start()
         say(
             f"no service manager runs here: the {self.what} was started in the background, its words are in "
             f"{self.log}. To have it after a reboot, start {self.script} at boot"
         )
+
+    def start(self) -> None:
+        """What was installed runs again, where it was stopped."""
+        if SYSTEMD.is_dir():
+            _systemctl("start", self.unit)
+        else:
+            subprocess.Popen([str(self.script)], stdin=subprocess.DEVNULL, start_new_session=True)
 
     def remove(self) -> None:
         """It ends, and does not come back."""
@@ -171,6 +183,10 @@ class Service:
             final=self.final, logs=shlex.join(map(str, (self.log, *self.more_logs))), largest=LARGEST,
             every=LOOK_SECONDS,
         )  # fmt: skip
+
+
+def _systemctl(*words: str) -> None:
+    subprocess.run(["systemctl", *words], check=True, capture_output=True, text=True)
 
 
 def _word(text: str) -> str:

@@ -4,4 +4,10 @@ A process of its own without Django. Everything it makes on the machine carries 
 directory, so several agents can share one machine and each can be removed without a trace.
 """
 
-VERSION = "v1.32.0-drover"
+import re
+from pathlib import Path
+
+NUMBER = "v1.32.0-drover"
+_FOLDER = Path(__file__).resolve().parent.parent.name
+"""Named after its content where a join line put it."""
+VERSION = f"{NUMBER}+{_FOLDER}" if re.fullmatch("[0-9a-f]{16}", _FOLDER) else NUMBER

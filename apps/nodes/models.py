@@ -35,6 +35,8 @@ class Server(models.Model):
 
     place = models.CharField(max_length=300, primary_key=True)
     at = models.DateTimeField()
+    version = models.CharField(max_length=64, default="")
+    """Of its program."""
 
     def __str__(self) -> str:
         return f"{self.place} at {self.at}"

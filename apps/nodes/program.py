@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import ast
 import gzip
+import hashlib
+import io
 import os
 import platform
 import sys
@@ -18,15 +20,21 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from django.conf import settings
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer as Buffer
+
 ROOT = "node_agent"
 BY_NAME = ("wsproto",)  # which uvicorn imports by name
 CHUNK = 256 * 1024
 COMPRESSION = 6
+DIGITS = 16
+"""Of the digest by which a program's folder is named."""
 
 
 def needs() -> dict[str, str]:
@@ -51,14 +59,35 @@ def agent() -> Files:
 def archive(files: Callable[[], Files]) -> int:
     """A file that is open for reading and has no name: made once in a process, whose code does not change."""
     with tempfile.TemporaryFile() as file:
-        with (
-            gzip.GzipFile(fileobj=file, mode="wb", compresslevel=COMPRESSION, mtime=0) as packed,
-            tarfile.open(fileobj=packed, mode="w|") as tar,
-        ):
-            for source, name in files():
-                tar.add(source, name, recursive=False, filter=_plain)
+        with gzip.GzipFile(fileobj=file, mode="wb", compresslevel=COMPRESSION, mtime=0) as packed:
+            _write(files(), packed)
         file.flush()
         return os.dup(file.fileno())
+
+
+def digest(files: Callable[[], Files] = agent) -> str:
+    """By which the machine that unpacks the archive names its folder: of what is in it, however it was compressed."""
+    into = _Digest()
+    _write(files(), into)
+    return into.found.hexdigest()[:DIGITS]
+
+
+class _Digest(io.BytesIO):
+    """A file that keeps no more of what is written."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found = hashlib.sha256()
+
+    def write(self, data: Buffer) -> int:
+        self.found.update(data)
+        return memoryview(data).nbytes
+
+
+def _write(files: Files, into: gzip.GzipFile | io.BytesIO) -> None:
+    with tarfile.open(fileobj=into, mode="w|") as tar:
+        for source, name in files:
+            tar.add(source, name, recursive=False, filter=_plain)
 
 
 def chunks(files: Callable[[], Files] = agent) -> Iterator[bytes]:

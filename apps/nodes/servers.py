@@ -39,9 +39,14 @@ def living(now: datetime) -> list[str]:
     return sorted(Server.objects.filter(at__gte=now - LATELY).values_list("place", flat=True))
 
 
-def beat(here: str, now: datetime) -> list[str]:
+def versions(now: datetime) -> dict[str, str]:
+    """The same with what each runs."""
+    return dict(Server.objects.filter(at__gte=now - LATELY).order_by("place").values_list("place", "version"))
+
+
+def beat(here: str, now: datetime, version: str = "") -> list[str]:
     """The server at this place lives; where all that live are reached. Pods are told by ``kubernetes``' endpoints."""
-    persistently(lambda: _note(here, now))
+    persistently(lambda: _note(here, now, version))
     found = living(now)
     _tell_pods(found)
     return found
@@ -54,10 +59,10 @@ def leave(here: str, now: datetime) -> None:
         _tell_pods(others)
 
 
-def _note(here: str, now: datetime) -> None:
+def _note(here: str, now: datetime, version: str) -> None:
     with exclusive():
-        if not Server.objects.filter(place=here).update(at=now):
-            Server.objects.bulk_create([Server(place=here, at=now)], ignore_conflicts=True)
+        if not Server.objects.filter(place=here).update(at=now, version=version):
+            Server.objects.bulk_create([Server(place=here, at=now, version=version)], ignore_conflicts=True)
         Server.objects.filter(at__lt=now - LATELY).delete()
 
 
@@ -102,15 +107,15 @@ class Presence:
     """This process among the servers, for as long as it serves."""
 
     def __init__(self) -> None:
-        self._here = ""
+        self._here = self._version = ""
         self._looked_at = 0.0
         self._beating = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self.known: list[str] = []
         """Where all servers are reached, as last heard; this one last: who loses it needs another."""
 
-    def begin(self, here: str) -> None:
-        self._here = here
+    def begin(self, here: str, version: str) -> None:
+        self._here, self._version = here, version
         self._task = asyncio.get_running_loop().create_task(self._run())
 
     async def end(self) -> None:
@@ -136,7 +141,7 @@ class Presence:
         while True:
             try:
                 async with self._beating:
-                    self._note(await in_db(beat, self._here, datetime.now(UTC)))
+                    self._note(await in_db(beat, self._here, datetime.now(UTC), self._version))
             except (DatabaseError, ApiError) as error:
                 logger.warning("this server could not say that it lives: %s", error)
             await asyncio.sleep(EVERY)

@@ -10,6 +10,7 @@ import ssl
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -68,9 +69,8 @@ def join(wish: Wish) -> None:
         ),
     )
     identity.put(layout.state, joined.identity, key)
-    began = time.time()
-    service.install(layout, _arguments(wish, joined, address), say)
-    _await_arrival(layout, joined.node, began)
+    arrived = partial(_await_arrival, layout, joined.node, time.time())
+    service.install(layout, _arguments(wish, joined, address), say, arrived)
     say(f"node {joined.node} has joined the cluster of {wish.server}")
 
 

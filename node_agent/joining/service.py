@@ -13,6 +13,7 @@ from pathlib import Path
 from apps.cluster.types.agent import LEFT_EXIT
 from apps.service import Service
 from node_agent import disk, identity
+from node_agent.joining.refusal import Refused
 
 DEFAULT_ROOT = Path("/var/lib/drover")
 SOCKET = "/var/run/docker.sock"
@@ -54,10 +55,26 @@ class Layout:
         return Path(__file__).resolve().parent.parent.parent
 
 
-def install(layout: Layout, arguments: list[str], say: Callable[[str], None]) -> None:
-    """Run the agent from now on, after a reboot too. One that runs already is started anew, its pods stay."""
-    disk.write(layout.arguments, "".join(f"{word}\n" for word in arguments).encode())
-    service(layout).install(say)
+def install(
+    layout: Layout, arguments: list[str], say: Callable[[str], None], arrived: Callable[[], None]
+) -> None:
+    """Run the agent from now on, after a reboot too. One that runs already is started anew, its pods stay.
+
+    Where another program did the same before, it does so again unless this one has ``arrived`` (raises Refused).
+    """
+    agent = service(layout)
+    words = "".join(f"{word}\n" for word in arguments).encode()
+    same = layout.arguments.exists() and layout.arguments.read_bytes() == words
+    before = agent.installed() if same else ""
+    disk.write(layout.arguments, words)
+    agent.install(say)
+    try:
+        arrived()
+    except Refused as refusal:
+        if not before or before == agent.installed():
+            raise
+        agent.install(say, text=before)
+        raise Refused(f"{refusal}; the agent before was started again") from None
     _clear(layout)
 
 

@@ -5,6 +5,7 @@ The pasted line runs this by ``exec`` and then calls ``main``, for an agent; `up
 least say what is wrong.
 """
 
+import gzip
 import hashlib
 import http.client
 import json
@@ -54,7 +55,8 @@ def main(server: str, token: str, authority: bytes) -> None:
 def land(given: BinaryIO) -> None:
     """Be sent a control plane: a line of JSON (needs, folder, packages, settings), then the program's archive.
 
-    Does not return: the platform's own ``service install`` goes on in this process, or the reason is said.
+    The platform's own ``service install`` goes on in this process, or the reason is said. Without settings those that
+    are there stay, and nothing is run: who sent it does that next.
     """
     told = json.loads(given.readline().decode())
     folder = told["folder"]
@@ -66,13 +68,17 @@ def land(given: BinaryIO) -> None:
     program = unpack(given, os.path.join(folder, "program"))
     os.chmod(os.path.dirname(folder), 0o711)  # an agent that was here first let nobody else through
     settings, launcher = os.path.join(folder, "settings"), os.path.join(folder, "manage")
-    lines = [name + "=" + shlex.quote(text) for name, text in sorted(told["settings"].items())]
     packages = os.path.join(program, told["packages"])
     places = {"settings": settings, "program": program, "python": python, "packages": packages}
     text = LAUNCHER.format(**{name: shlex.quote(place) for name, place in places.items()})
     # Beside those that are there: by them what runs is started again, until `service install` finds no fault.
-    put(settings + told["sent"], "\n".join(lines) + "\n", 0o600)
     put(launcher + told["sent"], text, 0o700)
+    if told["settings"] is None:
+        if os.path.exists(settings + told["sent"]):
+            os.unlink(settings + told["sent"])  # of an attempt before: nobody waits for them any more
+        return
+    lines = [name + "=" + shlex.quote(text) for name, text in sorted(told["settings"].items())]
+    put(settings + told["sent"], "\n".join(lines) + "\n", 0o600)
     environment = dict(os.environ, PYTHONPATH=packages)
     environment.update(told["settings"])
     os.chdir(program)
@@ -156,11 +162,12 @@ def unpack(source: "BinaryIO | http.client.HTTPResponse", folder: str) -> str:
     """The program in a folder named after its content."""
     os.makedirs(folder, exist_ok=True)
     packed = os.path.join(folder, ".new.tar.gz")
-    digest = hashlib.sha256()
     with open(packed, "wb") as file:
-        for chunk in iter(lambda: source.read(65536), b""):
+        shutil.copyfileobj(source, file)
+    digest = hashlib.sha256()
+    with gzip.open(packed) as plain:
+        for chunk in iter(lambda: plain.read(65536), b""):
             digest.update(chunk)
-            file.write(chunk)
     program = os.path.join(folder, digest.hexdigest()[:16])
     if not os.path.isdir(program):
         beside = program + ".new"

@@ -1,8 +1,9 @@
-"""A control plane that `up-nodes` sent to this machine: checked, made a service of it, and taken away again."""
+"""A control plane that `up-nodes` sent to this machine: checked, made a service of it, exchanged, taken away again."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import subprocess
@@ -25,8 +26,13 @@ FOLDER = Path("/var/lib/drover/server")
 SETTINGS, LAUNCHER = "settings", "manage"
 SENT = ".sent"
 """Behind their names as long as they only wait to take the place of those that are there."""
+BEFORE = ".before"
+"""Behind the names of those whose place was taken."""
 ANSWER_SECONDS = 120.0
 PORT_SECONDS = 10.0
+SILENT_SECONDS = 16.0
+COUNTED = 2
+"""Added to what a process counts, whose end otherwise tells that it broke."""
 
 Say = Callable[[str], None]
 
@@ -38,24 +44,55 @@ def state_of(folder: Path) -> Path:
 def install(say: Say, *, sent: bool = False) -> None:
     """Run it from now on; returns once its server answers. Raises Refused with what to do, before anything runs.
 
-    With ``sent`` it takes the place of the one that is there: its settings and launcher came with it.
+    With ``sent`` it takes the place of the one that is there, by the launcher, and perhaps settings, that came with it.
+    If it does not answer then, and the database is as it was, the one before runs again.
     """
     service = _here()
     _ensure_account(say)
     settings.STATE.mkdir(mode=0o700, parents=True, exist_ok=True)
     _ready_redis(say)
-    if as_owner(settings.STATE / "db.sqlite3", _check_database):
-        raise SystemExit(1)  # its reason was said
+    _of_database(_check_database)
+    ahead = _of_database(_count_ahead)
     _end(service)
-    platform.await_ports(door=False, seconds=PORT_SECONDS)
-    for name in (SETTINGS, LAUNCHER) if sent else ():
-        (service.folder / (name + SENT)).replace(service.folder / name)
-    service.install(say)
-    _await_answer(service)
+    if sent:
+        _take_place(service.folder)
+    try:
+        platform.await_ports(door=False, seconds=PORT_SECONDS)
+        service.install(say)
+        _await_answer(service)
+    except Refused as refusal:
+        if not sent or not (service.folder / (LAUNCHER + BEFORE)).exists() or _of_database(_count_ahead) != ahead:
+            raise
+        _go_back(service.folder)
+        service.install(say)
+        raise Refused(f"{refusal}; the version before was started again") from None
+    for name in (SETTINGS, LAUNCHER):
+        (service.folder / (name + BEFORE)).unlink(missing_ok=True)
     for other in Path(settings.BASE).parent.glob("*"):
         if other != Path(settings.BASE):
             shutil.rmtree(other, ignore_errors=True)
     say(f"the control plane serves at port {settings.TLS_PORT}")
+
+
+def check(say: Say) -> None:
+    """Whether this version could take the place of the one that is there; says, as JSON, which migrations it brings."""
+    _here()
+    _ready_redis(say)
+    _of_database(_tell_ahead)
+
+
+def stop(say: Say) -> None:
+    """It ends, and what takes its place may begin."""
+    _end(_here())
+    say("the control plane has ended")
+
+
+def start(say: Say) -> None:
+    """The one that was stopped runs again."""
+    service = _here()
+    service.start()
+    _await_answer(service)
+    say("the control plane was started again, as it was")
 
 
 def remove(say: Say) -> None:
@@ -93,6 +130,22 @@ def _end(service: Service) -> None:
         wait_gone(holder, PORT_SECONDS)
 
 
+def _take_place(folder: Path) -> None:
+    for name in (SETTINGS, LAUNCHER):
+        path, came, kept = folder / name, folder / (name + SENT), folder / (name + BEFORE)
+        kept.unlink(missing_ok=True)
+        if path.exists():
+            kept.hardlink_to(path)
+        if came.exists():
+            came.replace(path)
+
+
+def _go_back(folder: Path) -> None:
+    for name in (SETTINGS, LAUNCHER):
+        if (kept := folder / (name + BEFORE)).exists():
+            kept.replace(folder / name)
+
+
 def _ensure_account(say: Say) -> None:
     """As which all of it runs. Without ``useradd`` it serves as root without root's powers."""
     add = shutil.which("useradd", path="/usr/sbin:/sbin:/usr/bin")
@@ -128,15 +181,46 @@ def _ensure_redis(say: Say) -> None:
         raise Refused("Redis is missing: install redis-server on this machine, or set REDIS_URL")
 
 
+def _of_database(work: Callable[[], int]) -> int:
+    """What ``work`` answers in a process of its own, as the database's owner; ends this one when it was refused."""
+
+    def answered() -> int:
+        try:
+            return COUNTED + work()
+        except Refused as refusal:
+            print(" ".join(str(refusal).split()), flush=True)
+            return 1
+
+    code = as_owner(settings.STATE / "db.sqlite3", answered)
+    if code < COUNTED:
+        raise SystemExit(1)  # its reason was said
+    return code - COUNTED
+
+
 def _check_database() -> int:
-    """In a process of its own, as its owner. `up` brings it to this version, but never under servers that live."""
-    try:
-        missing = upgrading.pending()
-        if not missing or (rows.leaves() and roll_call.living()):
-            upgrading.check()
-    except Refused as refusal:
-        print(" ".join(str(refusal).split()), flush=True)
-        return 1
+    """`up` brings it to this version, but never under servers that live; one that was killed seems to for a while."""
+    deadline = time.monotonic() + SILENT_SECONDS
+    while (ahead := upgrading.pending()) and rows.leaves() and roll_call.living():
+        if time.monotonic() > deadline:
+            break
+        time.sleep(0.5)
+    else:
+        if ahead:
+            return 0
+    upgrading.check()
+    return 0
+
+
+def _count_ahead() -> int:
+    return len(upgrading.pending())
+
+
+def _tell_ahead() -> int:
+    """With the key, where nothing is in the way of asking."""
+    ahead = upgrading.pending()
+    if not ahead:
+        upgrading.check()
+    print(json.dumps(ahead), flush=True)
     return 0
 
 

@@ -3,12 +3,14 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.core.management import call_command
 
 from apps.cluster import log, store, types
 from apps.cluster.kinds import ENDPOINTS
 from apps.cluster.types import agent
 from apps.nodes import servers
 from apps.nodes.servers import EVERY, LATELY
+from paas import roll_call
 from tests.nodes.test_consumer import connected
 
 pytestmark = pytest.mark.usefixtures("cluster")
@@ -40,6 +42,24 @@ def test_one_that_fell_silent_goes_and_one_that_merely_skipped_a_beat_stays() ->
     later = NOW + LATELY + timedelta(seconds=1)
     assert servers.beat(TWO, later) == [TWO]
     assert told_to_pods() == [("192.0.2.2", 8443)]
+
+
+def test_each_tells_its_version_and_after_a_restart_another() -> None:
+    servers.beat(ONE, NOW, "1")
+    servers.beat(TWO, NOW, "1")
+    servers.beat(ONE, NOW, "2")
+    assert servers.versions(NOW) == {ONE: "2", TWO: "1"}
+    assert servers.versions(NOW + LATELY + timedelta(seconds=1)) == {}
+
+
+def test_in_a_database_from_before_they_told_it_servers_have_no_version() -> None:
+    servers.beat(ONE, datetime.now(UTC), "1")
+    call_command("migrate", "nodes", "0005", verbosity=0)
+    try:
+        assert roll_call.serving() == {ONE: ""}
+    finally:
+        call_command("migrate", verbosity=0)
+    assert roll_call.serving() == {ONE: ""}
 
 
 def test_one_that_leaves_is_taken_out_at_once_and_the_last_one_stays_named() -> None:

@@ -10,7 +10,6 @@ import io
 import json
 import os
 import re
-import shutil
 import ssl
 import subprocess
 import sys
@@ -25,9 +24,9 @@ import yaml
 
 from apps.nodes import program
 from paas.remote import landed
-from paas.remote.bringing import FIRST_STEPS, RECEIVER
+from paas.remote.reaching import FIRST_STEPS, RECEIVER
 from paas.state import StateDirectory
-from tests.joining import sshd
+from tests.joining import sshd, versions
 from tests.joining.machines import Newcomer
 from tests.platform import BASE, Platform, eventually, is_ready
 from tests.systemd.machines import Server
@@ -53,16 +52,7 @@ POD = {
 }
 PLANE, AGENT = "drover.service", "drover-agent.service"
 MANAGE = "/var/lib/drover/server/manage"
-CHANGED = ("apps", "paas", "manage.py", "requirements.txt")
-ALIKE = ("node_agent", "templates", "static", "node_modules")
 OURS = re.compile("drover: web|celery|redis-server|node_agent")
-MIGRATION = """
-from django.db import migrations
-
-class Migration(migrations.Migration):
-    dependencies = [("nodes", "{last}")]
-    operations = [migrations.RunSQL("CREATE TABLE newer (id integer)", "DROP TABLE newer")]
-"""
 ODD = ("a 5% b", "50%", '"q"', "$HOME", "\\n", "it's")
 ODD_SERVICE = """
 from pathlib import Path
@@ -108,17 +98,7 @@ def file(operator: Platform, control: Server, key: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This code in its next version, which changes the database."""
-    folder = tmp_path_factory.mktemp("newer")
-    for name in CHANGED:
-        copy = shutil.copytree if (BASE / name).is_dir() else shutil.copy
-        copy(BASE / name, folder / name)
-    for name in ALIKE:
-        (folder / name).symlink_to(BASE / name)
-    migrations = folder / "apps" / "nodes" / "migrations"
-    last = max(migrations.glob("0*.py")).stem
-    (migrations / "9999_newer.py").write_text(MIGRATION.format(last=last))
-    return folder
+    return versions.with_migration(versions.newer(tmp_path_factory.mktemp("newer")))
 
 
 def up_nodes(operator: Platform, file: Path, code: Path = BASE) -> str:
@@ -172,7 +152,7 @@ def test_the_control_plane_comes_first_and_the_nodes_join_it(
     operator: Platform, control: Server, file: Path
 ) -> None:
     said = up_nodes(operator, file)
-    assert f"Found 1 server:\nnodes  |   {control.address}:{operator.port + 443}\n" in said
+    assert f"Found 1 server:\nnodes  |   {control.address}:{operator.port + 443}  Drover " in said
     assert nodes(operator, control).keys() == {"control", "web-1"}
     assert "db.sqlite3" in control.run("ls", "/var/lib/drover/server/state"), "alone it needs no other database"
     for unit in (PLANE, AGENT):

@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 
 from apps.cluster.types import Taint
-from paas.remote import bringing, nodes_file, shared
+from paas.remote import bringing, nodes_file, reaching, shared
 from paas.remote.ssh import Remote
 from paas.state import Refused
 
@@ -113,6 +113,10 @@ def test_where_no_server_runs_here_the_first_control_plane_of_the_file_is_the_on
     assert bringing.check(alone, {}, runs_here=False) is alone.nodes[0], "one alone may have an SQLite of its own"
     with pytest.raises(Refused, match="too cannot serve beside|far, too cannot serve beside"):
         bringing.check(planes, {}, runs_here=False)
+    here = nodes_file.read(write(tmp_path, f"{PLANE}\n- {{name: here, address: 127.0.0.1, role: control-plane}}"))
+    with pytest.raises(Refused, match="No server answers here"):
+        bringing.check(here, EVERYWHERE, runs_here=False)
+    assert bringing.check(here, EVERYWHERE, runs_here=False, upgrade=True) is here.nodes[0], "it was ended for that"
     none = nodes_file.read(write(tmp_path, "nodes:\n- {name: a, address: 203.0.113.3}"))
     with pytest.raises(Refused, match="No server answers here"):
         bringing.check(none, EVERYWHERE, runs_here=False)
@@ -131,7 +135,7 @@ def test_a_control_plane_is_told_the_settings_that_all_share_and_none_of_the_cal
         "DROVER_ADDRESS": "203.0.113.1",
         "STATE": str(tmp_path),
     }
-    assert not [text for text in EVERYWHERE.values() if text in " ".join(bringing.RECEIVER)]
+    assert not [text for text in EVERYWHERE.values() if text in " ".join(reaching.RECEIVER)]
 
 
 def test_every_setting_of_the_server_is_shared_or_known_to_be_each_machines_own() -> None:

@@ -16,10 +16,10 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         verbs = parser.add_subparsers(dest="verb", required=True)
-        listing.declare(verbs, who="servers", state="live", help="every server that lives, as host:port")
+        listing.declare(verbs, who="servers", state="live", help="every server that lives, and its version")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
-            self.stdout.write(listing.answer(options, roll_call.servers_call, roll_call.living))
+            self.stdout.write(listing.answer(options, roll_call.servers_call, roll_call.serving))
         except DatabaseError as error:
             raise CommandError(f"the database does not answer: {error}") from None

@@ -11,7 +11,7 @@ from paas.state import Refused
 
 
 class Command(BaseCommand):
-    help = "Have this machine run the control plane that `up-nodes` sent here, after reboots too; or no longer."
+    help = "The control plane that `up-nodes` sent to this machine, which runs it, after reboots too; or no longer."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -20,6 +20,9 @@ class Command(BaseCommand):
             "install", help="check what it needs, start it, wait until it answers; `up-nodes` does this"
         )
         install.add_argument("--sent", action="store_true", help="with the settings that were sent with it")
+        verbs.add_parser("check", help="could this version take the place of the one that is there? `--upgrade` asks")
+        verbs.add_parser("stop", help="end it until it is started, or the machine is")
+        verbs.add_parser("start", help="after a stop")
         verbs.add_parser("remove", help="end it for good; the other servers and all nodes go on")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -27,9 +30,12 @@ class Command(BaseCommand):
             if options["verb"] == "install":
                 landed.install(say, sent=options["sent"])
             else:
-                landed.remove(say)
+                VERBS[options["verb"]](say)
         except Refused as refusal:
             sys.exit(str(refusal))
+
+
+VERBS = {"check": landed.check, "stop": landed.stop, "start": landed.start, "remove": landed.remove}
 
 
 def say(text: str) -> None:

@@ -11,6 +11,7 @@ from django.core.management.base import BaseCommand
 from paas.logs import prefix, show
 from paas.remote import nodes_file
 from paas.remote.bringing import Bringing
+from paas.remote.reaching import Machines
 from paas.state import Refused
 
 
@@ -21,13 +22,17 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path)
         parser.add_argument(
+            "--upgrade", action="store_true", help="bring control planes and agents of another version to this one"
+        )
+        parser.add_argument(
             "--accept-new-host-keys", action="store_true", help="believe machines that ssh has never seen before"
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
             file = nodes_file.read(options["file"])
-            done = asyncio.run(Bringing(file, options["accept_new_host_keys"], say).run())
+            machines = Machines(file, options["accept_new_host_keys"], say)
+            done = asyncio.run(Bringing(machines, options["upgrade"]).run())
         except Refused as refusal:
             sys.exit(str(refusal))
         except KeyboardInterrupt:

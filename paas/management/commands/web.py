@@ -16,6 +16,7 @@ from apps.accounts.certificates import ServerFiles
 from apps.nodes.servers import place, presence
 from apps.serving import Requests, Server, Sockets
 from paas import upgrading
+from paas.remote import parcel
 from paas.state import Refused
 
 
@@ -76,7 +77,7 @@ async def _serve(address: str, shown: ServerFiles) -> None:
     # What is loaded now stays for good: the collector need not walk it again.
     gc.freeze()
     serving = [asyncio.create_task(server.serve()) for server in servers]
-    presence.begin(place(address, settings.TLS_PORT))
+    presence.begin(place(address, settings.TLS_PORT), parcel.version())
     renewing = asyncio.create_task(renewal.keep(settings.STATE, address, tls.ssl))
     await asyncio.wait(serving, return_when=asyncio.FIRST_COMPLETED)
     for server in servers:
