@@ -25,8 +25,8 @@ ON_POSTGRES = (
     "tests/faults", "tests/backup/test_operations.py",
 )  # fmt: skip
 NEEDS_A_MACHINE = "docker or net or kubectl or browser"
-APART = ("tests/multinode", "tests/joining", "tests/systemd", "tests/agent_net")
-"""Their nodes have networks of their own, and those with pods engines too: nothing on this machine is in their way."""
+APART = ("tests/multinode", "tests/joining", "tests/systemd")
+"""Their nodes have networks and engines of their own: nothing on this machine is in their way."""
 IN_A_BROWSER = ("tests/browser",)
 TESTS_FAILED = 1
 """pytest's exit code where tests failed; others mean that the run itself did."""
