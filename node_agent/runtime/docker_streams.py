@@ -273,10 +273,10 @@ class Exec(_Streams):
         try:
             if not (await self._state())["Running"]:
                 return False
-            signal.pidfd_send_signal(held, number)
-            with contextlib.suppress(ProcessLookupError):
-                if os.getpgid(pid) == pid:
-                    os.killpg(pid, number)
+            if os.getpgid(pid) == pid:  # asked before: of one that was just killed nobody can tell the group
+                os.killpg(pid, number)
+            else:
+                signal.pidfd_send_signal(held, number)
             return True
         except ProcessLookupError:
             return False
