@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import shlex
@@ -12,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO
+
+from apps.locks import taken
 
 SYSTEMD = Path("/run/systemd/system")
 UNITS = Path("/etc/systemd/system")
@@ -157,7 +157,7 @@ class Service:
             return
         try:
             with self.lock.open() as lock:
-                while not _held(lock):
+                while not taken(lock):
                     if group := lock.readline():  # empty for a moment: whoever holds it is about to write it
                         os.killpg(int(group), signal.SIGTERM)
                     lock.seek(0)
@@ -207,12 +207,3 @@ def _write(path: Path, text: str, mode: int) -> None:
     beside.write_text(text)
     beside.chmod(mode)
     beside.rename(path)
-
-
-def _held(lock: IO[str]) -> bool:
-    """Whether the lock is ours now, so that nobody else's script runs."""
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True

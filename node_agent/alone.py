@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from apps.locks import taken
 
 log = logging.getLogger(__name__)
 
@@ -26,7 +27,7 @@ def alone(state: Path, patience: float) -> Iterator[None]:
     held = os.open(state, os.O_RDONLY | os.O_DIRECTORY)
     until, said = time.monotonic() + patience, False
     try:
-        while not _lock(held):
+        while not taken(held):
             words = f"another process ({_holder(held)}) runs with {state}"
             if time.monotonic() >= until:
                 raise Taken(words)
@@ -37,14 +38,6 @@ def alone(state: Path, patience: float) -> Iterator[None]:
         yield
     finally:
         os.close(held)
-
-
-def _lock(held: int) -> bool:
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _holder(held: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
 import os
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+
+from apps.locks import taken
 
 FORMAT = 1
 SOCKET_PATH_LIMIT = 107  # sun_path holds 108 bytes, the last one zero
@@ -114,15 +115,13 @@ class StateDirectory:
         """Be the only ``up`` on this directory; the lock ends with this process, however it ends."""
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         with open(self.path / "lock", "a+", encoding="utf-8") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if not taken(lock):
                 holder = self.holder()
                 who = f"process {holder.pid}" if holder else "another process"
                 raise Refused(
                     f"Drover already runs on {self.path} ({who}): stop it with Ctrl-C there, "
                     "or give this one its own STATE= and PORT=."
-                ) from None
+                )
             mark = ProcessMark.of(os.getpid())
             lock.truncate(0)
             lock.write(json.dumps({"pid": mark.pid, "started": mark.started, "port": port}))

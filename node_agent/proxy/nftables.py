@@ -92,18 +92,22 @@ class NftablesBackend:
 
 def available() -> bool:
     """Can nftables be written here?"""
-    try:
-        Nftables().run("list tables")
-    except NetworkError:
-        return False
-    return True
+    return _tables() is not None
 
 
 def remove(names: Names) -> None:
     """Takes away the table of one instance."""
     name = f"table ip {table_name(names)}"
-    if available() and name in Nftables().run("list tables").splitlines():
+    if name in (_tables() or ()):
         Nftables().run(f"delete {name}")
+
+
+def _tables() -> list[str] | None:
+    """All there are, None where there cannot be any."""
+    try:
+        return Nftables().run("list tables").splitlines()
+    except NetworkError:
+        return None
 
 
 def whole(objects: Objects, table: str) -> str:

@@ -14,6 +14,7 @@ from paas.remote.reaching import Machines, landing, place_of, serves_here
 from paas.state import Refused
 
 SENT_LAUNCHER = f"{landed.FOLDER / landed.LAUNCHER}{landed.SENT}"
+BY_HAND = "end it (Ctrl-C where `make up` runs), and start it with this code"
 
 
 @dataclass(frozen=True)
@@ -130,14 +131,11 @@ class Exchange:
 
     async def _ahead(self, entry: Entry) -> list[str]:
         """The migrations that this version brings, once the machine found no fault with it."""
-        told = await self.machines.manage(entry, "service", "check", sent=True)
-        found: list[str] = json.loads(told.splitlines()[-1])
+        found: list[str] = json.loads((await self._service(entry, "check")).splitlines()[-1])
         return found
 
     async def _stop(self, entry: Entry) -> None:
-        self.machines.say(
-            entry.name, (await self.machines.manage(entry, "service", "stop", sent=True)).strip()
-        )
+        self.machines.say(entry.name, await self._service(entry, "stop"))
 
     async def _install(self, entry: Entry) -> None:
         await self.machines.run(
@@ -147,14 +145,13 @@ class Exchange:
     async def _go_on(self, entry: Entry) -> None:
         """After another one failed: as it was, where the database is, too."""
         if await self._ahead(entry):
-            self.machines.say(
-                entry.name, (await self.machines.manage(entry, "service", "start", sent=True)).strip()
-            )
+            self.machines.say(entry.name, await self._service(entry, "start"))
         else:
             await self._install(entry)
 
-
-BY_HAND = "end it (Ctrl-C where `make up` runs), and start it with this code"
+    async def _service(self, entry: Entry, verb: str) -> str:
+        """What this version, which was only sent so far, answers there."""
+        return (await self.machines.manage(entry, "service", verb, sent=True)).strip()
 
 
 async def pack(machines: Machines) -> None:

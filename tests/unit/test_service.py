@@ -10,8 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -21,11 +20,12 @@ from typing import Any
 import pytest
 
 from apps import service
+from apps.locks import taken
 from apps.service import Service
 from node_agent.joining.service import SOCKET, Layout
 from node_agent.joining.service import service as service_of
 from paas.remote import landed
-from tests.calm import PATIENCE
+from tests.platform import eventually
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 
@@ -109,18 +109,11 @@ def scripted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Script
     made.end()
 
 
-def eventually(true: Callable[[], bool]) -> None:
-    until = time.monotonic() + PATIENCE
-    while not true() and time.monotonic() < until:
-        time.sleep(0.01)
-    assert true()
-
-
 @pytest.mark.parametrize("shell", ["dash", "bash"])
 def test_an_engine_that_a_script_started_does_not_keep_the_next_script_away(scripted: Scripted, shell: str) -> None:
     scripted.start(shell).kill()
     with scripted.service.lock.open() as lock:
-        eventually(lambda: service._held(lock))
+        eventually(lambda: taken(lock))
 
 
 def test_a_script_may_open_as_many_files_as_the_machine_allows(scripted: Scripted) -> None:
