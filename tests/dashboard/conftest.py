@@ -7,9 +7,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from apps.accounts import policy
-from apps.cluster import types
-from apps.cluster.kinds import ROLE_BINDING
-from tests.browser import sample
+from tests.browser import odd, sample
 
 
 @pytest.fixture
@@ -29,13 +27,7 @@ def admin(sampled: None) -> Client:
 def tenant(sampled: None) -> Client:
     """Bo, who may view namespace shop and nothing else."""
     user = User.objects.create_user("bo")
-    binding = types.RoleBinding(
-        metadata=types.ObjectMeta(name="bo-views", namespace="shop"),
-        role_ref=types.RoleRef(api_group="rbac.authorization.k8s.io", kind="ClusterRole", name="view"),
-        subjects=[types.Subject(kind="User", name="bo", api_group="rbac.authorization.k8s.io")],
-    )
-    sample.make(ROLE_BINDING, binding)
-    policy.forget()
+    odd.bo_views()
     return signed_in(user)
 
 

@@ -23,10 +23,7 @@ class Newcomer(Node):
 
     def __init__(self, platform: Platform, number: int) -> None:
         state = StateDirectory(platform.state)
-        lan = Lan.chosen(state)
-        lan.keep(state)
-        lan.ensure()
-        lan.allow(platform.port + 443)
+        lan = lan_of(platform)
         name = f"node-{FIRST + number}"
         machine = self.kind(
             name, lan.address(FIRST + number), state.machines / name, state.log / f"dockerd-{name}.log", lan
@@ -71,6 +68,16 @@ class Newcomer(Node):
     @property
     def state(self) -> Path:
         return self.root / "agent"
+
+
+def lan_of(platform: Platform, *ports: int) -> Lan:
+    """The platform's network between machines, made where it is missing; the server and these ports are open."""
+    state = StateDirectory(platform.state)
+    lan = Lan.chosen(state)
+    lan.keep(state)
+    lan.ensure()
+    lan.allow(platform.port + 443, *ports)
+    return lan
 
 
 def make_line(platform: Platform, *options: str) -> str:

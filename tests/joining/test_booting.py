@@ -5,10 +5,10 @@ import subprocess
 
 import pytest
 
-from paas.machines.lan import Lan
 from paas.machines.machine import Machine
 from paas.state import StateDirectory
 from tests.joining import hesitant
+from tests.joining.machines import lan_of
 from tests.platform import Platform, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.net]
@@ -19,10 +19,7 @@ class Hesitant(Machine):
 
 
 def test_this_machines_engine_is_never_taken_for_the_others(platform: Platform) -> None:
-    state = StateDirectory(platform.state)
-    lan = Lan.chosen(state)
-    lan.keep(state)
-    lan.ensure()
+    state, lan = StateDirectory(platform.state), lan_of(platform)
     name = "node-150"
     machine = Hesitant(name, lan.address(150), state.machines / name, state.log / f"dockerd-{name}.log", lan)
     machine.folder.mkdir(parents=True)

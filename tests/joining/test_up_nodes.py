@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.joining import sshd
 from tests.joining.machines import Newcomer, manage
+from tests.joining.planes import nodes_file
 from tests.platform import Platform, eventually
 
 pytestmark = [pytest.mark.docker, pytest.mark.net, pytest.mark.kubectl]
@@ -40,13 +40,7 @@ def fourth(platform: Platform) -> Newcomer:
 
 @pytest.fixture(scope="module")
 def file(third: Newcomer, fourth: Newcomer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("up-nodes")
-    own = sshd.key(folder / "key")
-    for machine in (third, fourth):
-        sshd.serve(machine, own)
-    path = folder / "nodes.yaml"
-    path.write_text(FILE.format(key=own, third=third.address, fourth=fourth.address))
-    return path
+    return nodes_file(tmp_path_factory.mktemp("up-nodes"), FILE, third=third, fourth=fourth)
 
 
 def up_nodes(platform: Platform, file: Path, *more: str) -> subprocess.CompletedProcess[str]:

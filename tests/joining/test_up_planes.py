@@ -5,7 +5,6 @@ and one Redis under both; it serves, it is a node too, it is started again, and 
 from __future__ import annotations
 
 import json
-import secrets
 import signal
 import ssl
 import subprocess
@@ -16,22 +15,19 @@ from typing import Any
 
 import pytest
 
-from paas.machines.lan import Lan
 from paas.state import StateDirectory
-from tests.joining import sshd
 from tests.joining.machines import Newcomer
-from tests.platform import Platform, eventually, free_port, is_ready
-from tests.services import Postgres, redis_at
+from tests.joining.planes import nodes_file, stores
+from tests.platform import Platform, eventually, is_ready
 
 pytestmark = [pytest.mark.docker, pytest.mark.net, pytest.mark.kubectl, pytest.mark.timeout(400)]
 
-POSTGRES_PORT = 5432
 PLANE = "plane-2"
 FILE = """
 ssh: {{user: root, key: {key}, knownHosts: {key}.hosts}}
 nodes:
 - {{name: here, address: 127.0.0.1, role: control-plane}}
-- {{name: {name}, address: {address}, role: both, labels: {{disk: ssd}}}}
+- {{name: plane-2, address: {plane}, role: both, labels: {{disk: ssd}}}}
 """
 CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 
@@ -40,17 +36,8 @@ CONFIG_MAPS = "/api/v1/namespaces/default/configmaps"
 def platform() -> Iterator[Platform]:
     """A control plane alone, on a PostgreSQL and a Redis that machines within this one reach."""
     platform = Platform()
-    state, redis_port = StateDirectory(platform.state), free_port()
-    state.machines.mkdir()
-    lan = Lan.chosen(state)
-    lan.keep(state)
-    lan.ensure()
-    lan.allow(platform.port + 443, POSTGRES_PORT, redis_port)
-    platform.settings = {
-        "DATABASE_URL": Postgres(address=lan.gateway).tcp_url,
-        "REDIS_URL": redis_at(lan.gateway, redis_port),
-        "DROVER_KEY": secrets.token_hex(32),
-    }
+    StateDirectory(platform.state).machines.mkdir()
+    platform.settings = stores(platform)
     try:
         platform.start(within=120, nodes=0)
         yield platform
@@ -66,12 +53,7 @@ def machine(platform: Platform) -> Newcomer:
 
 @pytest.fixture(scope="module")
 def file(machine: Newcomer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("up-planes")
-    own = sshd.key(folder / "key")
-    sshd.serve(machine, own)
-    path = folder / "nodes.yaml"
-    path.write_text(FILE.format(key=own, name=PLANE, address=machine.address))
-    return path
+    return nodes_file(tmp_path_factory.mktemp("up-planes"), FILE, plane=machine)
 
 
 def up_nodes(platform: Platform, file: Path, **changed: str) -> subprocess.CompletedProcess[str]:

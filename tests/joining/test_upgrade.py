@@ -7,30 +7,23 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import ssl
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from paas.machines.lan import Lan
 from paas.state import StateDirectory
-from tests.joining import sshd, versions
+from tests.joining import versions
 from tests.joining.machines import Newcomer
-from tests.platform import BASE, Platform, eventually, free_port, is_ready
-from tests.services import Postgres, redis_at
+from tests.joining.planes import MANAGE, asked, nodes_file, stores, up_nodes
+from tests.platform import Platform, eventually, is_ready
 
 pytestmark = [pytest.mark.docker, pytest.mark.net, pytest.mark.kubectl, pytest.mark.timeout(400)]
 
-POSTGRES_PORT = 5432
 FILE = """
 ssh: {{user: root, key: {key}, knownHosts: {key}.hosts}}
 nodes:
@@ -41,24 +34,14 @@ IMAGE = "busybox:latest"
 CONTAINER = {"name": "app", "image": IMAGE, "imagePullPolicy": "Never", "command": ["sleep", "3600"]}
 POD = {"metadata": {"name": "hello"}, "spec": {"nodeName": "plane-1", "containers": [CONTAINER]}}
 PODS = "/api/v1/namespaces/default/pods"
-MANAGE = "/var/lib/drover/server/manage"
 
 
 @pytest.fixture(scope="module")
 def operator() -> Iterator[Platform]:
     """His commands, and the PostgreSQL and Redis that both control planes use; only at the end a platform runs here."""
     platform = Platform()
-    state, redis_port = StateDirectory(platform.state), free_port()
-    state.prepare(os.geteuid(), os.getegid())
-    lan = Lan.chosen(state)
-    lan.keep(state)
-    lan.ensure()
-    lan.allow(platform.port + 443, POSTGRES_PORT, redis_port)
-    platform.settings = {
-        "DATABASE_URL": Postgres(address=lan.gateway).tcp_url,
-        "REDIS_URL": redis_at(lan.gateway, redis_port),
-        "DROVER_KEY": secrets.token_hex(32),
-    }
+    StateDirectory(platform.state).prepare(os.geteuid(), os.getegid())
+    platform.settings = stores(platform)
     try:
         yield platform
     finally:
@@ -78,44 +61,12 @@ def two(operator: Platform) -> Newcomer:
 
 @pytest.fixture(scope="module")
 def file(one: Newcomer, two: Newcomer, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("upgrade")
-    own = sshd.key(folder / "key")
-    for machine in (one, two):
-        sshd.serve(machine, own)
-    path = folder / "nodes.yaml"
-    path.write_text(FILE.format(key=own, one=one.address, two=two.address))
-    return path
+    return nodes_file(tmp_path_factory.mktemp("upgrade"), FILE, one=one, two=two)
 
 
 @pytest.fixture(scope="module")
 def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return versions.newer(tmp_path_factory.mktemp("newer"))
-
-
-def up_nodes(
-    operator: Platform, file: Path, *words: str, code: Path = BASE
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "manage.py", "up-nodes", str(file), "--accept-new-host-keys", *words], cwd=code,
-        env=operator.environment, capture_output=True, text=True, timeout=380, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
-
-
-def asked(operator: Platform, machine: Newcomer, path: str, body: object = None) -> Any:
-    """The server of that machine, by whoever has its kubeconfig."""
-    state = machine.root / "server" / "state"
-    token = yaml.safe_load((state / "kubeconfig").read_text())["users"][0]["user"]["token"]
-    trusted = ssl.create_default_context(cafile=str(state / "ca.crt"))
-    connection = HTTPSConnection(machine.address, operator.port + 443, timeout=30, context=trusted)
-    try:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        connection.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        told = json.loads(answer.read())
-    finally:
-        connection.close()
-    assert answer.status < 300, told
-    return told
 
 
 def serving(machine: Newcomer) -> dict[str, str]:

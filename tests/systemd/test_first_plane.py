@@ -10,24 +10,19 @@ import io
 import json
 import os
 import re
-import ssl
-import subprocess
-import sys
 import tarfile
 from collections.abc import Iterator
-from http.client import HTTPSConnection
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from apps.nodes import program
 from paas.remote import landed
 from paas.remote.reaching import FIRST_STEPS, RECEIVER
 from paas.state import StateDirectory
-from tests.joining import sshd, versions
+from tests.joining import planes, sshd, versions
 from tests.joining.machines import Newcomer
+from tests.joining.planes import MANAGE, asked
 from tests.platform import BASE, Platform, eventually, is_ready
 from tests.systemd.machines import Server
 
@@ -51,7 +46,6 @@ POD = {
     },
 }
 PLANE, AGENT = "drover.service", "drover-agent.service"
-MANAGE = "/var/lib/drover/server/manage"
 OURS = re.compile("drover: web|celery|redis-server|node_agent")
 ODD = ("a 5% b", "50%", '"q"', "$HOME", "\\n", "it's")
 ODD_SERVICE = """
@@ -102,29 +96,9 @@ def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def up_nodes(operator: Platform, file: Path, code: Path = BASE) -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", "up-nodes", str(file), "--accept-new-host-keys"], cwd=code,
-        env=operator.environment, capture_output=True, text=True, timeout=380, check=False, stdin=subprocess.DEVNULL,
-    )  # fmt: skip
+    done = planes.up_nodes(operator, file, code=code)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
-
-
-def asked(operator: Platform, control: Server, path: str, body: object = None) -> Any:
-    """The server of that machine, by whoever has its kubeconfig."""
-    state = control.root / "server" / "state"
-    token = yaml.safe_load((state / "kubeconfig").read_text())["users"][0]["user"]["token"]
-    trusted = ssl.create_default_context(cafile=str(state / "ca.crt"))
-    connection = HTTPSConnection(control.address, operator.port + 443, timeout=30, context=trusted)
-    try:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        connection.request("POST" if body else "GET", path, json.dumps(body) if body else None, headers)
-        answer = connection.getresponse()
-        told = json.loads(answer.read())
-    finally:
-        connection.close()
-    assert answer.status < 300, told
-    return told
 
 
 def nodes(operator: Platform, control: Server) -> dict[str, str]:
